@@ -1,0 +1,52 @@
+/** Host names as Istio reads them (istio-semantics, section 1). */
+
+/**
+ * Completes a host that has no dot with the namespace of the object it stands in (1.1). A host with a dot, `*` or an address is taken
+ * literally (1.2, 1.4). `ResolveShortnameToFQDN`, pilot/pkg/model/config.go.
+ */
+export function resolveHost(host: string, namespace: string, domain: string): string {
+  if (host === '' || host === '*' || host.includes('.') || host.includes(':')) return host
+  return `${host}.${namespace}.svc.${domain}`
+}
+
+/** VirtualService hosts alone are lower-cased before they are looked up (1.5). */
+export function resolveVirtualServiceHost(host: string, namespace: string, domain: string): string {
+  return resolveHost(host, namespace, domain).toLowerCase()
+}
+
+export function serviceHost(namespace: string, name: string, domain: string): string {
+  return `${name}.${namespace}.svc.${domain}`
+}
+
+/** The Service that a host is the full name of, or null where it is none. */
+export function serviceOfHost(host: string, domain: string): { namespace: string; name: string } | null {
+  const suffix = `.svc.${domain}`
+  if (!host.endsWith(suffix)) return null
+  const parts = host.slice(0, -suffix.length).split('.')
+  const [name, namespace] = parts
+  if (parts.length !== 2 || name === undefined || namespace === undefined) return null
+  return { namespace, name }
+}
+
+export function isWildcard(host: string): boolean {
+  return host.startsWith('*')
+}
+
+/** `pattern`, which may start with `*`, covers the name `host` (which may be a wildcard itself). Host.SubsetOf, pkg/config/host/name.go. */
+export function hostCovers(pattern: string, host: string): boolean {
+  if (!isWildcard(pattern)) return pattern === host
+  const suffix = pattern.slice(1)
+  if (isWildcard(host)) {
+    const other = host.slice(1)
+    return other.length >= suffix.length && other.endsWith(suffix)
+  }
+  return host.length >= suffix.length && host.endsWith(suffix)
+}
+
+/** Every wildcard that can cover `host`, from the longest: `*.b.c`, `*.c`, `*`. Istio's wildcards stand for whole labels. */
+export function wildcardsOver(host: string): string[] {
+  const wildcards: string[] = []
+  for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) wildcards.push(`*${host.slice(dot)}`)
+  wildcards.push('*')
+  return wildcards
+}
