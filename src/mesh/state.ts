@@ -1,0 +1,41 @@
+/** What a provider of the snapshot offers: the live cluster (`cluster/`) and the embedded one (`sandbox/`) alike. */
+import type { Kind, Labels, MeshObject, ObjectOf, ObjectRef } from './objects.ts'
+import type { Snapshot } from './snapshot.ts'
+
+export interface State {
+  /** The snapshot of this moment, this replica's own admitted writes included. It changes under its reader between two turns of the event loop. */
+  snapshot(): Snapshot
+  readonly facts: Facts
+  /** Tells that a write was admitted and is no dry run: it counts from now on, until the cluster shows it or shows that it did not happen. */
+  admitted(write: Write): void
+  health(): Health
+}
+
+/** A write as the state sees it: what an object was and what it becomes; null where there is none. */
+export interface Write {
+  readonly ref: ObjectRef
+  readonly before: MeshObject | null
+  readonly after: MeshObject | null
+}
+
+/** Reads that bypass the watch cache: what the API server holds now. They reject where it does not answer before the signal's end. */
+export interface Facts {
+  read<K extends Kind>(ref: ObjectRef & { readonly kind: K }, signal: AbortSignal): Promise<ObjectOf<K> | null>
+  /** A consistent list (KEP-2340), of one namespace or of all, narrowed by labels where given. */
+  list<K extends Kind>(query: ListQuery & { readonly kind: K }, signal: AbortSignal): Promise<ObjectOf<K>[]>
+}
+
+export interface ListQuery {
+  readonly kind: Kind
+  readonly namespace: string | null
+  readonly selector: Labels | null
+}
+
+export interface Health {
+  /** Every kind that the cluster serves is synced and was heard from within its bound. */
+  readonly fresh: boolean
+  /** Milliseconds since each kind was last heard from; absent where it never was. */
+  readonly ageMs: Readonly<Partial<Record<Kind, number>>>
+  /** In words, for readiness and warnings, where not fresh: `VirtualService: not synced`. */
+  readonly reasons: readonly string[]
+}

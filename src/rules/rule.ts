@@ -1,0 +1,52 @@
+/** What a rule is: it gives an opened gap its name and remedy, or checks hygiene that the guide asks for. */
+import type { Gap } from '../mesh/gaps.ts'
+import type { Kind, MeshObject, ObjectRef, Path } from '../mesh/objects.ts'
+import type { Snapshot } from '../mesh/snapshot.ts'
+
+/** `deny` refuses the write, `warn` says it in a warning. */
+export type Severity = 'deny' | 'warn'
+
+export interface Finding {
+  readonly rule: string
+  readonly severity: Severity
+  /** The object at fault, which need not be the one that is written. */
+  readonly object: ObjectRef
+  /** The field at fault in `object`; [] for the whole object. */
+  readonly path: Path
+  /** What stops being answered or is wrong, in one sentence without the rule's id. */
+  readonly message: string
+  /** What to do first, as an imperative sentence. */
+  readonly remedy: string
+  /** The gap that the finding is about, where it is about one. */
+  readonly gap: Gap | null
+}
+
+/** A finding before the decision has given it the rule's id. */
+export type Statement = Omit<Finding, 'rule'>
+
+/** What a rule judges: one write, the snapshot without and with it, and the gaps that it opens. */
+export interface Subject {
+  readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
+  readonly before: MeshObject | null
+  readonly after: MeshObject | null
+  readonly snapshotBefore: Snapshot
+  readonly snapshotAfter: Snapshot
+  /** Gaps that are larger after the write than before it. */
+  readonly opened: readonly Gap[]
+  /** Gaps of the hosts that the write can affect, as they are after it: opened, older, and never served. */
+  readonly gaps: readonly Gap[]
+}
+
+export interface Rule {
+  /** Named for what it finds; stable for ever. */
+  readonly id: string
+  /** The kinds whose writes it judges. */
+  readonly on: readonly Kind[]
+  readonly summary: string
+  /** Why it matters and what Istio does, in a few sentences: the rule's page. */
+  readonly description: string
+  readonly remedy: string
+  /** The kinds whose objects it reads. */
+  readonly reads: readonly Kind[]
+  readonly check: (subject: Subject) => readonly Statement[]
+}
