@@ -86,6 +86,8 @@ export interface Snapshot {
   /** How many objects stand under `key`, at most: a bound for choosing the smallest of several. */
   countAtMost(index: IndexName, key: string): number
   all<K extends Kind>(kind: K): Iterable<ObjectOf<K>>
+  /** The Pods of every namespace that a selector takes, as a Gateway's selector does (6.1). An empty selector takes none. */
+  podsAnywhere(selector: Labels): Iterable<Pod>
   /** False where the kind is not known (its watch is not synced): its objects are then unknown, never absent. */
   knows(kind: Kind): boolean
 }
@@ -101,6 +103,7 @@ export class World implements Snapshot {
   readonly settings: MeshSettings
   readonly #objects = new Map<Kind, Map<string, MeshObject>>(KINDS.map((kind) => [kind, new Map()]))
   readonly #indexes = new Map<IndexName, Map<string, Set<MeshObject>>>(INDEX_NAMES.map((name) => [name, new Map()]))
+  readonly #podsByLabelValue = new Map<string, Map<string, Set<Pod>>>()
   readonly #unknown: Set<Kind>
 
   /** `unknown`: kinds whose objects are not known yet; `learn` takes a kind off that list. */
@@ -113,6 +116,7 @@ export class World implements Snapshot {
   set(object: MeshObject): void {
     this.delete(object)
     this.#kind(object.kind).set(nameOf(object), object)
+    if (object.kind === 'Pod') for (const [label, byValue] of this.#podsByLabelValue) this.#indexPod(object, label, byValue)
     this.#reindex(object, (keys, key) => {
       const found = keys.get(key)
       if (found === undefined) keys.set(key, new Set([object]))
@@ -126,6 +130,8 @@ export class World implements Snapshot {
     const stored = objects.get(nameOf(ref))
     if (stored === undefined) return
     objects.delete(nameOf(ref))
+    if (stored.kind === 'Pod')
+      for (const [label, byValue] of this.#podsByLabelValue) byValue.get(stored.labels[label] ?? '')?.delete(stored)
     this.#reindex(stored, (keys, key) => {
       const found = keys.get(key)
       found?.delete(stored)
@@ -159,6 +165,30 @@ export class World implements Snapshot {
 
   countAtMost(name: IndexName, key: string): number {
     return this.#indexes.get(name)?.get(key)?.size ?? 0
+  }
+
+  *podsAnywhere(selector: Labels): Iterable<Pod> {
+    const [label] = Object.keys(selector).sort()
+    if (label === undefined) return
+    for (const pod of this.#podsByValue(label).get(selector[label] ?? '') ?? []) if (selects(selector, pod.labels)) yield pod
+  }
+
+  /** Few label keys stand in Gateways' selectors, so an index across namespaces is made for a key when it is first asked for. */
+  #podsByValue(label: string): Map<string, Set<Pod>> {
+    const known = this.#podsByLabelValue.get(label)
+    if (known !== undefined) return known
+    const byValue = new Map<string, Set<Pod>>()
+    this.#podsByLabelValue.set(label, byValue)
+    for (const pod of this.all('Pod')) this.#indexPod(pod, label, byValue)
+    return byValue
+  }
+
+  #indexPod(pod: Pod, label: string, byValue: Map<string, Set<Pod>>): void {
+    const value = pod.labels[label]
+    if (value === undefined) return
+    const pods = byValue.get(value)
+    if (pods === undefined) byValue.set(value, new Set([pod]))
+    else pods.add(pod)
   }
 
   #kind(kind: Kind): Map<string, MeshObject> {
@@ -219,6 +249,11 @@ class Overlay implements Snapshot {
 
   countAtMost(name: IndexName, key: string): number {
     return this.#base.countAtMost(name, key) + this.#added.size
+  }
+
+  *podsAnywhere(selector: Labels): Iterable<Pod> {
+    for (const pod of this.#base.podsAnywhere(selector)) if (!this.#hidden.has(refKey(pod))) yield pod
+    for (const object of this.#added.values()) if (object.kind === 'Pod' && selects(selector, object.labels)) yield object
   }
 }
 

@@ -1,0 +1,195 @@
+/** Gaps: request classes of which a share gets no answer, and which of them a change opens (design, section 1). */
+import { classKey, covers, type RequestClass, requestClasses } from './classes.ts'
+import { serviceOfHost } from './hosts.ts'
+import type { Path } from './objects.ts'
+import { chains, routeTables } from './routes.ts'
+import type { Snapshot } from './snapshot.ts'
+import { type Chain, type Context, EVERY_REQUEST, type Missing, type Route, type RoutedDestination, type RouteTable } from './table.ts'
+
+/** One host as one context sees it. */
+export interface Target {
+  readonly context: Context
+  readonly host: string
+}
+
+/**
+ * Why a share of a class gets no answer. `no-route`: no route takes it, 404. `no-action`: Envoy refuses the route (4.9). `host`, `port`, `subset`:
+ * the destination has no cluster, 503. `no-endpoints`: it has a cluster and no Ready endpoint, 503.
+ */
+export type Cause = 'no-route' | 'no-action' | Missing | 'no-endpoints'
+
+/** A destination, or the lack of a route, for which a share of a class gets no answer. */
+export interface Gap extends Target {
+  readonly port: number
+  readonly requestClass: RequestClass
+  /** Of a TCP or TLS chain: connections are closed, so there is no status. */
+  readonly protocol: 'http' | 'tcp'
+  /** 0..1 of the class that fails for this cause, and how much of it did before the change. */
+  readonly share: number
+  readonly shareBefore: number
+  readonly status: 404 | 503
+  readonly cause: Cause
+  /** `namespace/name` of the VirtualService whose route takes the class, or whose routes do not; null for Istio's default route. */
+  readonly virtualService: string | null
+  /** The route or destination in that VirtualService; [] where there is none. */
+  readonly path: Path
+  readonly destination: RoutedDestination | null
+}
+
+const EPSILON = 1e-9
+
+/** Every gap of the targets. */
+export function gaps(snapshot: Snapshot, targets: readonly Target[]): Gap[] {
+  return targets.flatMap((target) => compare(target, null, view(snapshot, target)).all)
+}
+
+/** The gaps of the targets after a change, and among them those that it opens: more of a class fails after it than before. */
+export function gapsOfChange(before: Snapshot, after: Snapshot, targets: readonly Target[]): { all: Gap[]; opened: Gap[] } {
+  const all: Gap[] = []
+  const opened: Gap[] = []
+  for (const target of targets) {
+    const found = compare(target, view(before, target), view(after, target))
+    all.push(...found.all)
+    // Once its Service is gone, nothing on a host counts as served: teardown opens no gap.
+    if (!isGone(before, target.host, true) && !isGone(after, target.host, true)) opened.push(...found.opened)
+  }
+  return { all, opened }
+}
+
+interface View {
+  readonly snapshot: Snapshot
+  readonly tables: readonly RouteTable[]
+  readonly chains: readonly Chain[]
+}
+
+function view(snapshot: Snapshot, { context, host }: Target): View {
+  return { snapshot, tables: routeTables(snapshot, context, host), chains: chains(snapshot, context, host) }
+}
+
+function compare(target: Target, before: View | null, after: View): { all: Gap[]; opened: Gap[] } {
+  const all: Gap[] = []
+  const opened: Gap[] = []
+  const note = (
+    earlier: readonly Failure[],
+    now: readonly Failure[],
+    rest: Pick<Gap, 'port' | 'requestClass' | 'protocol'>,
+    existed: boolean
+  ) => {
+    const known = new Map(earlier.map((failure) => [failure.key, failure.share]))
+    const grew = existed && total(now) > total(earlier) + EPSILON
+    for (const { key, ...failure } of now) {
+      const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0 }
+      all.push(gap)
+      if (grew && gap.share > gap.shareBefore + EPSILON) opened.push(gap)
+    }
+  }
+  for (const table of after.tables) {
+    const earlier = before?.tables.find(({ port }) => port === table.port)
+    for (const requestClass of requestClasses(earlier === undefined ? [table] : [earlier, table])) {
+      const failed = earlier === undefined || before === null ? [] : failures(before.snapshot, earlier, requestClass)
+      note(
+        failed,
+        failures(after.snapshot, table, requestClass),
+        { port: table.port, requestClass, protocol: 'http' },
+        earlier !== undefined
+      )
+    }
+  }
+  for (const earlier of before?.tables ?? []) {
+    if (after.tables.some(({ port }) => port === earlier.port)) continue
+    for (const requestClass of requestClasses([earlier])) {
+      const failed = failures(before?.snapshot ?? after.snapshot, earlier, requestClass)
+      note(failed, [noTable(earlier)], { port: earlier.port, requestClass, protocol: 'http' }, true)
+    }
+  }
+  for (const chain of after.chains) {
+    const earlier = before?.chains.find((other) => chainKey(other) === chainKey(chain))
+    const failed = earlier === undefined || before === null ? [] : destinationFailures(before.snapshot, earlier)
+    const now = destinationFailures(after.snapshot, chain)
+    note(failed, now, { port: chain.port, requestClass: EVERY_REQUEST, protocol: 'tcp' }, before !== null && servedBefore(before, chain))
+  }
+  return { all, opened }
+}
+
+/** A chain's connections were answered before by a chain of the same key, or by the default chain of the service's port. */
+function servedBefore(before: View, chain: Chain): boolean {
+  if (before.chains.some((other) => chainKey(other) === chainKey(chain))) return true
+  const service = serviceOfHost(chain.host, before.snapshot.settings.domain)
+  return service !== null && before.snapshot.find('Service', service.namespace, service.name) !== undefined
+}
+
+interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualService' | 'path' | 'destination'> {
+  /** The same failure before and after a change. */
+  readonly key: string
+}
+
+function failures(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Failure[] {
+  const route = table.routes.find(({ condition }) => covers(condition, requestClass))
+  if (route === undefined) return [noRoute(table)]
+  switch (route.action) {
+    case 'redirect':
+    case 'direct':
+      return []
+    case 'none':
+      return [{ ...noRoute(table), cause: 'no-action', path: route.path, virtualService: route.virtualService }]
+    case 'route':
+      return destinationFailures(snapshot, route)
+  }
+}
+
+function noRoute(table: RouteTable): Failure {
+  return {
+    key: 'no-route',
+    share: 1,
+    status: 404,
+    cause: 'no-route',
+    virtualService: table.virtualServices[0] ?? null,
+    path: ['spec', 'http'],
+    destination: null
+  }
+}
+
+/** The host is no longer known on that port: at a gateway it has no virtual host (6.5), on the mesh it is gone. */
+function noTable(earlier: RouteTable): Failure {
+  return { ...noRoute(earlier), virtualService: null, path: [] }
+}
+
+function destinationFailures(
+  snapshot: Snapshot,
+  { virtualService, destinations }: Pick<Route, 'virtualService' | 'destinations'>
+): Failure[] {
+  return destinations.flatMap((destination) => {
+    const cause = failureOf(snapshot, destination)
+    if (cause === null) return []
+    const key = `${destination.host}|${destination.port}|${destination.subset ?? ''}`
+    return [{ key, share: destination.share, status: 503 as const, cause, virtualService, path: destination.path, destination }]
+  })
+}
+
+function failureOf(snapshot: Snapshot, { missing, ready, host }: RoutedDestination): Cause | null {
+  if (missing !== null) return missing
+  if (ready === 0) return 'no-endpoints'
+  return isGone(snapshot, host, false) ? 'no-endpoints' : null
+}
+
+/** The host names a Service that is terminating, or is `absent` where the caller takes that for gone too. */
+function isGone(snapshot: Snapshot, host: string, absent: boolean): boolean {
+  const named = serviceOfHost(host, snapshot.settings.domain)
+  if (named === null || !snapshot.knows('Service')) return false
+  const service = snapshot.find('Service', named.namespace, named.name)
+  if (service !== undefined) return service.deleting
+  return absent && [...snapshot.lookup('serviceEntryByHost', host)].length === 0
+}
+
+function total(failed: readonly Failure[]): number {
+  return failed.reduce((sum, { share }) => sum + share, 0)
+}
+
+function chainKey(chain: Chain): string {
+  return `${chain.port}|${[...chain.serverNames].sort().join(',')}`
+}
+
+/** One text for equal gaps of one cause, whichever context sees them. */
+export function gapKey(gap: Gap): string {
+  return JSON.stringify([gap.virtualService, gap.path, gap.cause, gap.host, gap.port, classKey(gap.requestClass)])
+}
