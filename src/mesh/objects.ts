@@ -213,7 +213,8 @@ export interface Pod extends Identity {
 export interface Deployment extends Identity {
   readonly kind: 'Deployment'
   readonly replicas: number
-  readonly readyReplicas: number
+  /** Pods that exist and Pods that are Ready, as status tells; null where the object has no status, as in a file. */
+  readonly status: { readonly replicas: number; readonly readyReplicas: number } | null
   /** Labels of the Pod template. */
   readonly templateLabels: Labels
   readonly templatePortNames: readonly string[]

@@ -356,7 +356,8 @@ function parseDeployment(identity: Identity, spec: Fields, status: Fields): Depl
     kind: 'Deployment',
     ...identity,
     replicas,
-    readyReplicas: status.number('readyReplicas', 0),
+    status:
+      status.keys().length === 0 ? null : { replicas: status.number('replicas', 0), readyReplicas: status.number('readyReplicas', 0) },
     templateLabels: template?.child('metadata')?.labels('labels') ?? {},
     templatePortNames: podSpec === null ? [] : portNames(podSpec)
   }
