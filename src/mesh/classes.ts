@@ -15,7 +15,10 @@ export function requestClasses(tables: readonly RouteTable[]): RequestClass[] {
   const classes = new Map<string, RequestClass>([[classKey(EVERY_REQUEST), EVERY_REQUEST]])
   for (const table of tables) {
     for (const { condition } of table.routes) {
-      for (const requestClass of [condition, ...excluded(condition)]) classes.set(classKey(requestClass), requestClass)
+      for (const requestClass of [condition, ...excluded(condition)]) {
+        const key = classKey(requestClass)
+        if (!classes.has(key)) classes.set(key, requestClass)
+      }
     }
   }
   return [...classes.values()]

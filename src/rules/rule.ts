@@ -1,5 +1,5 @@
 /** What a rule is: it gives an opened gap its name and remedy, or checks hygiene that the guide asks for. */
-import type { Gap } from '../mesh/gaps.ts'
+import type { Gap, Target } from '../mesh/gaps.ts'
 import type { Kind, MeshObject, ObjectRef, Path } from '../mesh/objects.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
 
@@ -24,8 +24,19 @@ export interface Finding {
 /** A finding before the decision has given it the rule's id. */
 export type Statement = Omit<Finding, 'rule'>
 
+/** Label keys that tell what a Pod is (app) and which release of it (version). */
+export interface LabelKeys {
+  readonly version: readonly string[]
+  readonly app: readonly string[]
+}
+
 /** What a rule judges: one write, the snapshot without and with it, and the gaps that it opens. */
 export interface Subject {
+  readonly labelKeys: LabelKeys
+  /** The name of an object as the writer may see it: `VirtualService prod/reviews`. */
+  readonly nameOf: (ref: ObjectRef) => string
+  /** Every (context, host) that the write can affect. */
+  readonly targets: readonly Target[]
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
   readonly before: MeshObject | null
   readonly after: MeshObject | null

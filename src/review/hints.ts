@@ -1,0 +1,45 @@
+/** What to tell the user of a tool whose order of writes is its own (delivery-scenarios, rule 11). */
+import type { Labels } from '../mesh/objects.ts'
+import type { Author, Change } from './change.ts'
+
+export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger'
+
+/** The tool behind a write, by its field manager, its account, or the labels that it leaves on its objects. */
+export function toolOf({ author, before, after }: Pick<Change, 'author' | 'before' | 'after'>): Tool | null {
+  const object = after ?? before
+  return byManager(author) ?? byLabels(object?.labels ?? {}, object?.annotations ?? {})
+}
+
+/** The last sentence of a denial; '' where the tool needs none. */
+export function hintFor(change: Pick<Change, 'author' | 'before' | 'after' | 'operation'>): string {
+  switch (toolOf(change)) {
+    case 'helm':
+      return 'Helm: run the upgrade again once that is done.'
+    case 'argocd':
+      return change.operation === 'DELETE'
+        ? 'Argo CD prunes before it applies: set sync option PruneLast=true.'
+        : 'Argo CD: put what must come first into an earlier sync wave.'
+    case 'flux':
+      return 'Flux: make it two commits, or two Kustomizations with dependsOn.'
+    case 'argo-rollouts':
+      return 'Argo Rollouts: put setCanaryScale before setHeaderRoute, and do not push a new version over a running canary.'
+    case 'flagger':
+      return 'Flagger tries again at its next interval.'
+    case null:
+      return ''
+  }
+}
+
+function byManager({ manager, username }: Author): Tool | null {
+  if (manager.startsWith('helm')) return 'helm'
+  if (manager.startsWith('argocd')) return 'argocd'
+  if (manager.startsWith('kustomize-controller') || manager.startsWith('helm-controller') || manager === 'flux') return 'flux'
+  if (manager.startsWith('rollouts-controller') || username.endsWith(':argo-rollouts')) return 'argo-rollouts'
+  return manager.startsWith('flagger') || username.endsWith(':flagger') ? 'flagger' : null
+}
+
+function byLabels(labels: Labels, annotations: Labels): Tool | null {
+  if ('kustomize.toolkit.fluxcd.io/name' in labels || 'helm.toolkit.fluxcd.io/name' in labels) return 'flux'
+  if ('argocd.argoproj.io/instance' in labels || 'argocd.argoproj.io/tracking-id' in annotations) return 'argocd'
+  return labels['app.kubernetes.io/managed-by'] === 'Helm' ? 'helm' : null
+}

@@ -1,0 +1,66 @@
+/** The text that users see: one line, the important words first, the rule's id in brackets. */
+import { formatPath } from '../mesh/objects.ts'
+import type { Finding } from '../rules/rule.ts'
+
+/** Longer messages are cut by the tools that show them. */
+const LONGEST_MESSAGE = 1024
+/** What the API server advises for a warning. */
+const LONGEST_WARNING = 120
+
+/** `hitless: <message>. <remedy>. [rule]`, numbered when several; at most 1 KiB of UTF-8. */
+export function denial(findings: readonly Finding[], hint: string): string {
+  const sentences = findings.map(sentence)
+  const tail = hint === '' ? '' : ` ${hint}`
+  const text = (shown: readonly string[]) => {
+    const numbered = shown.length === 1 ? shown[0] : shown.map((each, at) => `(${at + 1}) ${each}`).join(' ')
+    const left = sentences.length - shown.length
+    return plain(`hitless: ${numbered}${left > 0 ? ` (and ${left} more)` : ''}${tail}`)
+  }
+  for (let count = sentences.length; count > 1; count--) {
+    const whole = text(sentences.slice(0, count))
+    if (Buffer.byteLength(whole) <= LONGEST_MESSAGE) return whole
+  }
+  return fitFirst(findings[0], text(sentences.slice(0, 1)))
+}
+
+/** One warning of at most 120 characters: the rule first, since the end may be cut. */
+export function warning(finding: Finding): string {
+  return cut(plain(`[${finding.rule}] ${finding.message}`), LONGEST_WARNING)
+}
+
+export function warningText(text: string): string {
+  return cut(plain(text), LONGEST_WARNING)
+}
+
+/** `VirtualService prod/reviews spec.http[1]`, for outputs that list findings. */
+export function placeOf({ object, path }: Finding): string {
+  return `${object.kind} ${object.namespace}/${object.name}${path.length === 0 ? '' : ` ${formatPath(path)}`}`
+}
+
+function sentence({ message, remedy, rule }: Finding): string {
+  return `${message}. ${remedy}. [${rule}]`
+}
+
+/** Names can be 253 characters each: a single sentence that is too long loses its middle, never what to do or the rule. */
+function fitFirst(finding: Finding | undefined, whole: string): string {
+  if (finding === undefined || Buffer.byteLength(whole) <= LONGEST_MESSAGE) return whole
+  const end = plain(` ${finding.remedy}. [${finding.rule}]`)
+  const tail = Buffer.byteLength(end) > LONGEST_MESSAGE / 2 ? ` [${finding.rule}]` : end
+  return `${cutBytes(plain(`hitless: ${finding.message}.`), LONGEST_MESSAGE - Buffer.byteLength(tail))}${tail}`
+}
+
+/** Control characters, and those that turn the direction of text, could forge lines in a terminal or log. */
+function plain(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+}
+
+function cut(text: string, longest: number): string {
+  const letters = [...text]
+  return letters.length <= longest ? text : `${letters.slice(0, longest - 1).join('')}…`
+}
+
+function cutBytes(text: string, most: number): string {
+  let letters = [...text]
+  while (Buffer.byteLength(letters.join('')) > most - 3) letters = letters.slice(0, -Math.max(1, Math.floor(letters.length / 64)))
+  return `${letters.join('')}…`
+}

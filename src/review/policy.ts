@@ -1,0 +1,43 @@
+/** What the cluster's owners decided: how each rule acts, and where. */
+import type { Labels } from '../mesh/objects.ts'
+import type { LabelKeys } from '../rules/rule.ts'
+
+/** What becomes of a rule's findings: `deny` leaves them as the rule found them, `warn` lowers denials to warnings, `off` drops them. */
+export type Mode = 'deny' | 'warn' | 'off'
+
+export interface Policy {
+  /** By rule id; a rule that is not named acts as it was written. */
+  readonly rules: Readonly<Record<string, Mode>>
+  readonly labelKeys: LabelKeys
+  /** Namespaces whose writes are not judged. */
+  readonly exemptNamespaces: readonly string[]
+  /** `warn`: on a dry run, only findings about the object itself deny; the others warn. `enforce`: as on a real write. */
+  readonly dryRun: 'warn' | 'enforce'
+  /** What becomes of a write while the state of the cluster is not fresh. */
+  readonly whenStale: 'warn' | 'deny' | 'error'
+  /** Names of objects in namespaces other than the written object's may be shown. */
+  readonly showForeignNames: boolean
+}
+
+export const DEFAULT_POLICY: Policy = {
+  rules: {},
+  labelKeys: {
+    version: ['version', 'app.kubernetes.io/version', 'service.istio.io/canonical-revision'],
+    app: ['app', 'app.kubernetes.io/name', 'service.istio.io/canonical-name']
+  },
+  exemptNamespaces: ['kube-system', 'kube-public', 'kube-node-lease'],
+  dryRun: 'warn',
+  whenStale: 'warn',
+  showForeignNames: false
+}
+
+/** The label by which a namespace chooses how hitless acts in it. */
+export const MODE_LABEL = 'hitless.io/mode'
+
+/** How a rule acts in a namespace: the stricter word is the cluster's, and a namespace can only lower it. */
+export function modeOf(policy: Policy, rule: string, namespaceLabels: Labels): Mode {
+  const cluster = policy.rules[rule] ?? 'deny'
+  const namespace = namespaceLabels[MODE_LABEL]
+  if (cluster === 'off' || namespace === 'off') return 'off'
+  return cluster === 'warn' || namespace === 'warn' ? 'warn' : 'deny'
+}

@@ -1,0 +1,40 @@
+import { resolveVirtualServiceHost } from '../mesh/hosts.ts'
+import { routeTables } from '../mesh/routes.ts'
+import type { Rule } from './rule.ts'
+
+export const conflictingHost: Rule = {
+  id: 'conflicting-host',
+  on: ['VirtualService'],
+  summary: 'two VirtualServices claim one mesh host, and Istio ignores this one',
+  description:
+    'On the mesh Istio uses one VirtualService a host and merges none: of several visible ones, those private to the client first, then the oldest. The others have no effect there, ' +
+    'without a word - until the one in use is deleted. At a gateway they are merged.',
+  remedy: 'Put the routes into the VirtualService that Istio uses, or delegate to this one from there.',
+  reads: ['VirtualService', 'Service'],
+  check: ({ after, before, targets, snapshotAfter, nameOf }) => {
+    if (after?.kind !== 'VirtualService') return []
+    const own = `${after.namespace}/${after.name}`
+    const { domain } = snapshotAfter.settings
+    const resolved = (host: string) => resolveVirtualServiceHost(host, after.namespace, domain)
+    const known = before?.kind === 'VirtualService' ? before.hosts.map(resolved) : []
+    return after.hosts.flatMap((host, at) => {
+      const name = resolved(host)
+      const target = targets.find((each) => each.context.kind === 'mesh' && each.host === name)
+      if (target === undefined || known.includes(name)) return []
+      const users = routeTables(snapshotAfter, target.context, name).flatMap(({ virtualServices }) => virtualServices)
+      const [user] = users
+      if (user === undefined || users.includes(own)) return []
+      const [namespace = '', vs = ''] = user.split('/')
+      return [
+        {
+          severity: 'warn' as const,
+          object: { kind: 'VirtualService' as const, namespace: after.namespace, name: after.name },
+          path: ['spec', 'hosts', at],
+          message: `${nameOf(after)} has no effect on ${name}: Istio uses ${nameOf({ kind: 'VirtualService', namespace, name: vs })} for it`,
+          remedy: 'Put its routes there instead',
+          gap: null
+        }
+      ]
+    })
+  }
+}

@@ -1,0 +1,39 @@
+import type { MisplacedField } from '../mesh/objects.ts'
+import { formatPath } from '../mesh/objects.ts'
+import type { Rule } from './rule.ts'
+
+export const misplacedField: Rule = {
+  id: 'misplaced-field',
+  on: ['VirtualService'],
+  summary: 'subset or port is written beside destination instead of in it, and the API server drops it',
+  description:
+    'The API server drops fields that it does not know before any webhook is called, and most clients say nothing. A subset written beside its destination is then ' +
+    'gone, and the route sends to every version; a weight written inside is gone too, and the destination gets nothing or everything. Files show it, and so does the annotation ' +
+    'in which kubectl keeps what was applied.',
+  remedy: 'Move the field: host, subset and port belong in destination, weight beside it.',
+  reads: ['VirtualService'],
+  check: ({ after, before }) => {
+    if (after?.kind !== 'VirtualService') return []
+    const known = before?.kind === 'VirtualService' ? before.misplaced.map(textOf) : []
+    return after.misplaced
+      .filter((misplaced) => !known.includes(textOf(misplaced)))
+      .map((misplaced) => ({
+        severity: 'warn',
+        object: { kind: 'VirtualService', namespace: after.namespace, name: after.name },
+        path: misplaced.path,
+        message: `the API server drops ${formatPath(misplaced.path)}: ${effectOf(misplaced)}`,
+        remedy: misplaced.field === 'weight' ? 'Move it out, beside destination' : `Move it into destination.${misplaced.field}`,
+        gap: null
+      }))
+  }
+}
+
+function effectOf({ field }: MisplacedField): string {
+  if (field === 'subset') return 'traffic goes to every version'
+  if (field === 'weight') return 'this destination has no weight'
+  return field === 'port' ? 'the destination has no port' : `the destination has no ${field}`
+}
+
+function textOf(misplaced: MisplacedField): string {
+  return formatPath(misplaced.path)
+}

@@ -1,0 +1,70 @@
+import { affectedTargets, servicesSelecting } from '../mesh/affected.ts'
+import { destinationRulesOver } from '../mesh/contexts.ts'
+import { resolveHost, serviceHost, serviceOfHost } from '../mesh/hosts.ts'
+import { selects } from '../mesh/labels.ts'
+import type { DestinationRule, Service, Subset } from '../mesh/objects.ts'
+import { routeTables } from '../mesh/routes.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot.ts'
+import type { Rule, Statement, Subject } from './rule.ts'
+
+export const obsoleteSubset: Rule = {
+  id: 'obsolete-subset',
+  on: ['DestinationRule', 'Deployment'],
+  summary: 'a subset is neither carried by a route nor backed by any workload',
+  description:
+    'A DestinationRule that is kept in sync names the versions that run. A subset without requests and without Pods is left over from an earlier release. A subset that is new in ' +
+    'this write is the first step of a release and is not reported.',
+  remedy: 'Remove the subset from the DestinationRule.',
+  reads: ['DestinationRule', 'VirtualService', 'Service', 'Pod', 'Deployment'],
+  check: (subject) => {
+    const { operation, after, before } = subject
+    if (after?.kind === 'DestinationRule' && before?.kind === 'DestinationRule') {
+      const known = before.subsets.map(({ name }) => name)
+      return obsolete(subject, after, (subset) => known.includes(subset.name))
+    }
+    if (operation !== 'DELETE' || before?.kind !== 'Deployment') return []
+    const { templateLabels } = before
+    return servicesSelecting(subject.snapshotAfter, before.namespace, templateLabels).flatMap((service) =>
+      rulesOf(subject.snapshotAfter, service).flatMap((rule) => obsolete(subject, rule, (subset) => selects(subset.labels, templateLabels)))
+    )
+  }
+}
+
+function obsolete(subject: Subject, rule: DestinationRule, concerns: (subset: Subset) => boolean): Statement[] {
+  const { snapshotAfter: snapshot, nameOf } = subject
+  const host = resolveHost(rule.host, rule.namespace, snapshot.settings.domain)
+  const named = serviceOfHost(host, snapshot.settings.domain)
+  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
+  if (service === undefined || service.selector === null) return []
+  return rule.subsets
+    .filter((subset) => concerns(subset) && !isBacked(snapshot, service, subset) && !isCarried(snapshot, rule, host, subset))
+    .map((subset) => ({
+      severity: 'warn',
+      object: { kind: 'DestinationRule', namespace: rule.namespace, name: rule.name },
+      path: subset.path,
+      message: `subset "${subset.name}" of ${nameOf(rule)} has neither requests nor Pods`,
+      remedy: 'Remove it from the DestinationRule',
+      gap: null
+    }))
+}
+
+function isBacked(snapshot: Snapshot, { namespace, selector }: Service, { labels }: Subset): boolean {
+  const wanted = { ...selector, ...labels }
+  if (podsSelected(snapshot, namespace, wanted).length > 0) return true
+  const [key, value] = Object.entries(wanted)[0] ?? ['', '']
+  return [...snapshot.lookup('deploymentByLabel', `${namespace}/${key}=${value}`)].some(({ templateLabels }) =>
+    selects(wanted, templateLabels)
+  )
+}
+
+function isCarried(snapshot: Snapshot, rule: DestinationRule, host: string, { name }: Subset): boolean {
+  return affectedTargets(snapshot, snapshot, [rule]).some((target) =>
+    routeTables(snapshot, target.context, target.host).some(({ routes }) =>
+      routes.some(({ destinations }) => destinations.some((destination) => destination.host === host && destination.subset === name))
+    )
+  )
+}
+
+function rulesOf(snapshot: Snapshot, { namespace, name }: Service): DestinationRule[] {
+  return destinationRulesOver(snapshot, serviceHost(namespace, name, snapshot.settings.domain))
+}

@@ -1,0 +1,54 @@
+/** Which releases a Service and its host tell apart: the version labels, and the subsets. */
+import { destinationRulesOver } from '../mesh/contexts.ts'
+import { serviceHost } from '../mesh/hosts.ts'
+import { selects } from '../mesh/labels.ts'
+import type { Labels, Service, Subset } from '../mesh/objects.ts'
+import type { Snapshot } from '../mesh/snapshot.ts'
+import type { LabelKeys } from './rule.ts'
+
+/** Labels that a controller or Istio itself puts on Pods: no template has them, so a subset may select on them all the same (11.3). */
+const ADDED_TO_PODS = [
+  'rollouts-pod-template-hash',
+  'pod-template-hash',
+  'topology.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
+  'topology.istio.io/subzone',
+  'topology.istio.io/cluster',
+  'topology.istio.io/network',
+  'kubernetes.io/hostname'
+]
+
+/** The subsets of a Service's host, by whichever DestinationRule. */
+export function subsetsOf(snapshot: Snapshot, { namespace, name }: Service): Subset[] {
+  return destinationRulesOver(snapshot, serviceHost(namespace, name, snapshot.settings.domain)).flatMap(({ subsets }) => subsets)
+}
+
+/** The label keys that tell the releases of a Service apart: the well-known ones, and those on which its subsets differ. */
+export function versionKeys(snapshot: Snapshot, service: Service, { version }: LabelKeys): string[] {
+  const subsets = subsetsOf(snapshot, service)
+  const keys = new Set(subsets.flatMap(({ labels }) => Object.keys(labels)))
+  const differing = [...keys].filter((key) => new Set(subsets.map(({ labels }) => labels[key])).size > 1)
+  return [...new Set([...version, ...differing])].filter((key) => !ADDED_TO_PODS.includes(key))
+}
+
+/** The label keys that a Pod must have for some subset of the host to take it, besides those that no template has. */
+export function subsetKeys(subsets: readonly Subset[]): string[] {
+  return [...new Set(subsets.flatMap(({ labels }) => Object.keys(labels)))].filter((key) => !ADDED_TO_PODS.includes(key))
+}
+
+/** Another Service of the namespace selects the same Pods and those of every other version. */
+export function genericSibling(snapshot: Snapshot, service: Service, keys: readonly string[]): Service | undefined {
+  const generic = without(service.selector ?? {}, keys)
+  return [...snapshot.lookup('serviceByNamespace', service.namespace)].find(
+    ({ name, selector, deleting }) =>
+      name !== service.name &&
+      !deleting &&
+      selector !== null &&
+      Object.keys(selector).length === Object.keys(generic).length &&
+      selects(selector, generic)
+  )
+}
+
+export function without(labels: Labels, keys: readonly string[]): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !keys.includes(key)))
+}

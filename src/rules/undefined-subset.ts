@@ -1,0 +1,30 @@
+import type { Rule } from './rule.ts'
+import { byRoute, destinationRuleFor, loss, place, routeOwner, sends, state } from './wording.ts'
+
+export const undefinedSubset: Rule = {
+  id: 'undefined-subset',
+  on: ['VirtualService'],
+  summary: 'a carried destination names a subset that no DestinationRule visible to that client defines',
+  description:
+    'A destination with a subset has a cluster in Envoy only if the one DestinationRule that the client uses for the host defines that subset. ' +
+    'Which one that is depends on the client: first its own namespace, then that of the service, then the root namespace, and in each the most ' +
+    'specific host only. Without a cluster the requests get 503. Weight 0 among several destinations carries nothing and needs no subset.',
+  remedy: 'Add the subset to the DestinationRule first, then send requests to it.',
+  reads: ['VirtualService', 'DestinationRule', 'Service'],
+  check: (subject) =>
+    state(
+      subject.gaps.filter((gap) => gap.cause === 'subset' && gap.share > gap.shareBefore),
+      byRoute,
+      (gap) => ({
+        severity: 'deny',
+        object: routeOwner(gap),
+        path: [...gap.path, 'subset'],
+        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} subset "${gap.destination?.subset}", which no DestinationRule ${seen(gap.context.kind)}defines`,
+        remedy: `First add subset "${gap.destination?.subset}" to ${destinationRuleFor(subject, gap.destination?.host ?? gap.host)}, then apply this again`
+      })
+    )
+}
+
+function seen(kind: 'mesh' | 'gateway'): string {
+  return kind === 'gateway' ? 'that the gateway sees ' : ''
+}

@@ -1,0 +1,71 @@
+import { servicesSelecting } from '../mesh/affected.ts'
+import type { Deployment, MeshObject, Service } from '../mesh/objects.ts'
+import { subsetKeys, subsetsOf } from './releases.ts'
+import type { Rule, Statement, Subject } from './rule.ts'
+
+export const unversionedWorkload: Rule = {
+  id: 'unversioned-workload',
+  on: ['Deployment'],
+  summary: 'Pods behind a host with subsets lack the version label, so that no subset route reaches them',
+  description:
+    'A subset takes the Pods that have all its labels. Pods of a Service whose template lacks the label that the subsets select on get no request from ' +
+    'any route to a subset, but their share of every route to the whole Service. Where the host has no subsets yet, the label is a warning: without it none can be made.',
+  remedy: 'Give the Pod template an app label and a version label, such as app: helloworld and version: v2.',
+  reads: ['Deployment', 'Service', 'DestinationRule', 'VirtualService'],
+  check: (subject) => {
+    const { after, before } = subject
+    if (after?.kind !== 'Deployment' || sameTemplate(before, after)) return []
+    return servicesSelecting(subject.snapshotAfter, after.namespace, after.templateLabels).flatMap((service) =>
+      judge(subject, after, service)
+    )
+  }
+}
+
+function judge(subject: Subject, deployment: Deployment, service: Service): Statement[] {
+  const { snapshotAfter, labelKeys, nameOf, before } = subject
+  const subsets = subsetsOf(snapshotAfter, service)
+  const statement = {
+    object: { kind: 'Deployment' as const, namespace: deployment.namespace, name: deployment.name },
+    path: ['spec', 'template', 'metadata', 'labels'],
+    gap: null
+  }
+  if (subsets.length > 0) {
+    const keys = subsetKeys(subsets)
+    const missing = keys.filter((key) => !(key in deployment.templateLabels))
+    const reached = subsets.some(({ labels }) => Object.keys(labels).every((key) => !missing.includes(key)))
+    if (missing.length === 0 || reached) return []
+    const name = missing.map((key) => `"${key}"`).join(', ')
+    return [
+      {
+        ...statement,
+        severity: lacked(before, missing) ? 'warn' : 'deny',
+        message: `no subset route of ${service.name} would reach these Pods: their labels lack ${name}, on which the subsets of ${nameOf(service)} select`,
+        remedy: `First add label ${name} to the Pod template`
+      }
+    ]
+  }
+  if (!isRouted(subject, service) || labelKeys.version.some((key) => key in deployment.templateLabels)) return []
+  return [
+    {
+      ...statement,
+      severity: 'warn',
+      message: `Pods of ${nameOf(deployment)} have no version label, so no subset can select them`,
+      remedy: 'Add a label such as "version: v1" to the Pod template'
+    }
+  ]
+}
+
+/** A Service that no VirtualService routes needs no versions. */
+function isRouted({ snapshotAfter }: Subject, { namespace, name }: Service): boolean {
+  const host = `${name}.${namespace}.svc.${snapshotAfter.settings.domain}`
+  const [route] = [...snapshotAfter.lookup('virtualServiceByHost', host), ...snapshotAfter.lookup('virtualServiceByDestination', host)]
+  return route !== undefined
+}
+
+function lacked(before: MeshObject | null, keys: readonly string[]): boolean {
+  return before?.kind === 'Deployment' && keys.every((key) => !(key in before.templateLabels))
+}
+
+function sameTemplate(before: MeshObject | null, after: Deployment): boolean {
+  return before?.kind === 'Deployment' && JSON.stringify(before.templateLabels) === JSON.stringify(after.templateLabels)
+}

@@ -1,0 +1,44 @@
+import type { MeshObject, Service } from '../mesh/objects.ts'
+import type { Snapshot } from '../mesh/snapshot.ts'
+import { genericSibling, versionKeys } from './releases.ts'
+import type { LabelKeys, Rule } from './rule.ts'
+
+export const versionInSelector: Rule = {
+  id: 'version-in-selector',
+  on: ['Service'],
+  summary: 'the selector of a generic Service names a version label, so it cannot reach the next version',
+  description:
+    'Subsets choose among the Pods of a Service. If the Service itself selects one version, the subsets of all others are empty, and the next release ' +
+    'cannot be reached by weight. A Service for each version beside a generic one - with the same selector less the version label - is right: ' +
+    'that is how the Gateway API splits traffic.',
+  remedy: 'Select by the app label alone, and leave the version to the subsets of the DestinationRule.',
+  reads: ['Service', 'DestinationRule'],
+  check: (subject) => {
+    const { after, before, snapshotAfter, labelKeys } = subject
+    if (after?.kind !== 'Service') return []
+    const had = pinned(before, snapshotAfter, labelKeys)
+    const keys = pinned(after, snapshotAfter, labelKeys)
+    if (keys.length === 0 || genericSibling(snapshotAfter, after, keys) !== undefined) return []
+    const added = keys.filter((key) => !had.includes(key))
+    return [
+      {
+        severity: added.length > 0 ? ('deny' as const) : ('warn' as const),
+        object: { kind: 'Service', namespace: after.namespace, name: after.name },
+        path: ['spec', 'selector', added[0] ?? keys[0] ?? ''],
+        message: `the next version could get no requests: the selector of ${subject.nameOf(after)} names ${pairs(after, keys)}, so its Pods are of one version only`,
+        remedy: `First take ${keys.map((key) => `"${key}"`).join(' and ')} out of the selector, or apply a generic Service beside it`,
+        gap: null
+      }
+    ]
+  }
+}
+
+function pinned(object: MeshObject | null, snapshot: Snapshot, labelKeys: LabelKeys): string[] {
+  if (object?.kind !== 'Service' || object.selector === null) return []
+  const { selector } = object
+  return versionKeys(snapshot, object, labelKeys).filter((key) => key in selector)
+}
+
+function pairs({ selector }: Service, keys: readonly string[]): string {
+  return keys.map((key) => `"${key}: ${selector?.[key] ?? ''}"`).join(' and ')
+}

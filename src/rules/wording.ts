@@ -1,0 +1,108 @@
+/** The phrases that every finding is made of: share, who asks, which requests, status. */
+import { describeClass, describeLabels } from '../mesh/classes.ts'
+import type { Gap } from '../mesh/gaps.ts'
+import { formatPath, type ObjectRef } from '../mesh/objects.ts'
+import { EVERY_REQUEST, type RoutedDestination } from '../mesh/table.ts'
+import type { Statement, Subject } from './rule.ts'
+
+/** `50% of requests to reviews.prod.svc.cluster.local would get 503`. */
+export function loss(gap: Gap): string {
+  if (gap.protocol === 'tcp') return `${percent(gap.share)} of connections to ${gap.host}:${gap.port}${asker(gap)} would be closed`
+  return `${percent(gap.share)} of ${requests(gap)} would get ${gap.status}`
+}
+
+/** `VirtualService prod/reviews http[1]`, the place of a gap. */
+export function place({ nameOf }: Subject, gap: Gap): string {
+  if (gap.virtualService === null) return "Istio's default route"
+  return `${nameOf(routeOwner(gap))} ${formatPath(gap.path.slice(1, 3))}`.trimEnd()
+}
+
+/** `subset "v2" of reviews.prod.svc.cluster.local`, or the host alone. */
+export function destinationName(destination: RoutedDestination | null): string {
+  if (destination === null) return 'no destination'
+  return destination.subset === null ? destination.host : `subset "${destination.subset}" of ${destination.host}`
+}
+
+/** `sends weight 50 to`, `sends to`: how a route carries a destination. */
+export function sends(gap: Gap): string {
+  return gap.share < 1 - 1e-9 ? `sends ${percent(gap.share)} to` : 'sends to'
+}
+
+export function percent(share: number): string {
+  return `${Math.round(share * 1000) / 10}%`
+}
+
+/** The object that holds a gap's route. */
+export function routeOwner(gap: Gap): ObjectRef {
+  const [namespace = '', name = ''] = (gap.virtualService ?? '').split('/')
+  return { kind: 'VirtualService', namespace, name }
+}
+
+/** The DestinationRule that stands for a host, or the one to create. */
+export function destinationRuleFor({ snapshotAfter, nameOf }: Subject, host: string): string {
+  const [rule] = [...snapshotAfter.lookup('destinationRuleByHost', host)].map(nameOf).sort()
+  return rule ?? `a DestinationRule for ${host}`
+}
+
+/** One statement for each group of gaps, about its worst. */
+export function state(gaps: readonly Gap[], keyOf: (gap: Gap) => string, say: (gap: Gap) => Omit<Statement, 'gap'>): Statement[] {
+  return groups(gaps, keyOf).map(({ gap, others }) => {
+    const statement = say(gap)
+    const more = new Set(others.map(loss).filter((text) => text !== loss(gap))).size
+    return {
+      ...statement,
+      message: more === 0 ? statement.message : `${statement.message} (and ${more} more such ${more === 1 ? 'gap' : 'gaps'})`,
+      gap
+    }
+  })
+}
+
+/** Gaps of one destination in one route are one finding, whoever sees them. */
+export function byRoute(gap: Gap): string {
+  const { destination } = gap
+  return JSON.stringify([gap.virtualService, gap.path, destination?.host, destination?.subset, gap.cause])
+}
+
+/** The most telling gap of several about one thing: the largest share, the widest class. */
+export function worst(gaps: readonly Gap[]): Gap | undefined {
+  return [...gaps].sort(
+    (one, other) => other.share - one.share || breadth(one) - breadth(other) || compareText(describe(one), describe(other))
+  )[0]
+}
+
+/** Gaps of one cause, grouped by a key, in a stable order; of each group the most telling one with how many more there are. */
+export function groups(gaps: readonly Gap[], keyOf: (gap: Gap) => string): { gap: Gap; others: Gap[] }[] {
+  const byKey = Map.groupBy(gaps, keyOf)
+  return [...byKey.keys()].sort().flatMap((key) => {
+    const group = byKey.get(key) ?? []
+    const gap = worst(group)
+    return gap === undefined ? [] : [{ gap, others: group.filter((other) => other !== gap) }]
+  })
+}
+
+function requests(gap: Gap): string {
+  const kind = gap.requestClass === EVERY_REQUEST ? 'requests' : describeClass(gap.requestClass)
+  return `${kind.replace(/^requests/, `requests to ${gap.host}${port(gap)}`)}${asker(gap)}`
+}
+
+function port({ port: number }: Gap): string {
+  return number === 80 || number === 443 ? '' : `:${number}`
+}
+
+function asker({ context }: Gap): string {
+  if (context.kind === 'gateway')
+    return ` through gateway ${context.namespace}/${context.labels['istio'] ?? describeLabels(context.labels)}`
+  return Object.keys(context.labels).length === 0 ? '' : ` from Pods ${describeLabels(context.labels)}`
+}
+
+function breadth(gap: Gap): number {
+  return gap.requestClass === EVERY_REQUEST ? 0 : 1
+}
+
+function describe(gap: Gap): string {
+  return `${gap.host} ${gap.port} ${describeClass(gap.requestClass)} ${gap.context.kind} ${gap.context.namespace}`
+}
+
+function compareText(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other)
+}

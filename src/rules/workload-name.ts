@@ -1,0 +1,33 @@
+import { servicesSelecting } from '../mesh/affected.ts'
+import { subsetsOf, versionKeys } from './releases.ts'
+import type { Rule } from './rule.ts'
+
+export const workloadName: Rule = {
+  id: 'workload-name',
+  on: ['Deployment'],
+  summary: 'the name of a versioned Deployment does not say its version',
+  description:
+    'Two versions of an app run side by side during a release, each as a Deployment of its own. A name that says the version keeps a person from deleting or ' +
+    'overwriting the wrong one: helloworld-v1, helloworld-v2.',
+  remedy: 'Put the value of the version label into the name.',
+  reads: ['Deployment', 'Service', 'DestinationRule'],
+  check: ({ operation, after, snapshotAfter, labelKeys, nameOf }) => {
+    if (operation !== 'CREATE' || after?.kind !== 'Deployment') return []
+    const { templateLabels: labels, namespace, name } = after
+    const services = servicesSelecting(snapshotAfter, namespace, labels).filter((service) => subsetsOf(snapshotAfter, service).length > 0)
+    const [service] = services
+    if (service === undefined) return []
+    const version = versionKeys(snapshotAfter, service, labelKeys).flatMap((key) => labels[key] ?? [])[0]
+    if (version === undefined || name.includes(version)) return []
+    return [
+      {
+        severity: 'warn',
+        object: { kind: 'Deployment', namespace, name },
+        path: ['metadata', 'name'],
+        message: `the name of ${nameOf(after)} does not say its version "${version}"`,
+        remedy: `Name it ${name}-${version}`,
+        gap: null
+      }
+    ]
+  }
+}
