@@ -1,0 +1,181 @@
+/** Requests to one API server: one agent, credentials read anew, answers as streams. */
+import type { Readable } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+import { Agent, type Dispatcher, ProxyAgent } from 'undici'
+import type { Clock } from './clock.ts'
+import type { Credentials } from './credentials.ts'
+
+/** How long credentials are used before their files are read again; client-go and client-node keep token files as long. */
+const CREDENTIALS_MS = 60_000
+/** A Status with its details; more of an answer that failed tells nothing. */
+const MAX_STATUS_BYTES = 64 << 10
+
+const JSON_TYPE = 'application/json'
+
+const AGENT_OPTIONS = {
+  // Over HTTP/2 all watches would share one connection, and stall together.
+  allowH2: false,
+  // A quiet watch is no failure; who reads one watches over it.
+  bodyTimeout: 0,
+  headersTimeout: 60_000,
+  // Reads by name come in bursts a while apart, and a handshake costs more than they do. kube-apiserver keeps idle connections for 90 s.
+  keepAliveTimeout: 60_000
+} as const
+
+/** The API server answered, and not with what was asked for. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly status: number
+  /** `Expired`, `Forbidden`: metav1.StatusReason; '' where the answer has none. */
+  readonly reason: string
+  readonly retryAfterMs: number
+
+  constructor(status: number, reason: string, message: string, retryAfterMs = 0) {
+    super(message)
+    this.status = status
+    this.reason = reason
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+export interface Reader {
+  current(): Promise<Credentials>
+  reload(): void
+}
+
+export type Query = Readonly<Record<string, string | number | boolean>>
+
+export class Connection {
+  readonly #reader: Reader
+  readonly #clock: Clock
+  #credentials: { readonly value: Credentials; readonly readAtMs: number } | null = null
+  #agent: { readonly key: string; readonly dispatcher: Dispatcher } | null = null
+
+  constructor(reader: Reader, clock: Clock) {
+    this.#reader = reader
+    this.#clock = clock
+  }
+
+  /** GETs a path. The body of a 2xx answer is the caller's to read or destroy; any other answer is thrown as `ApiError`. */
+  async request(path: string, query: Query, signal: AbortSignal, accept: string = JSON_TYPE): Promise<Readable> {
+    try {
+      return await this.#request(path, query, signal, accept)
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error
+      // The token was replaced, or the kubeconfig: read everything again, once.
+      this.#reader.reload()
+      this.#credentials = null
+      return this.#request(path, query, signal, accept)
+    }
+  }
+
+  /** GETs a path and reads the whole answer. */
+  async json(path: string, query: Query, signal: AbortSignal, accept: string = JSON_TYPE): Promise<unknown> {
+    const body = await this.request(path, query, signal, accept)
+    const parts: Buffer[] = []
+    for await (const part of body) parts.push(part)
+    return JSON.parse(Buffer.concat(parts).toString('utf8'))
+  }
+
+  /** Reads the configuration, and throws where it is unusable. */
+  async open(): Promise<void> {
+    await this.#current()
+  }
+
+  async close(): Promise<void> {
+    await this.#agent?.dispatcher.destroy()
+    this.#agent = null
+  }
+
+  async #request(path: string, query: Query, signal: AbortSignal, accept: string): Promise<Readable> {
+    const credentials = await this.#current()
+    const parameters = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]))
+    const { statusCode, headers, body } = await this.#dispatcher(credentials).request({
+      // A server behind a path, as Rancher's are, keeps it.
+      origin: new URL(credentials.server).origin,
+      path: `${new URL(credentials.server).pathname.replace(/\/$/, '')}${path}${parameters.size === 0 ? '' : `?${parameters}`}`,
+      method: 'GET',
+      headers: { ...credentials.headers, accept, 'accept-encoding': 'gzip', 'user-agent': 'hitless' },
+      signal
+    })
+    const plain = headers['content-encoding'] === 'gzip' ? gunzip(body) : body
+    if (statusCode >= 200 && statusCode < 300) return plain
+    throw await readError(statusCode, headers, plain)
+  }
+
+  async #current(): Promise<Credentials> {
+    const now = this.#clock.now()
+    if (this.#credentials === null || now - this.#credentials.readAtMs > CREDENTIALS_MS) {
+      this.#credentials = { value: await this.#reader.current(), readAtMs: now }
+    }
+    return this.#credentials.value
+  }
+
+  /** The one agent; another takes its place when certificates or keys changed, and the old one ends with its last request. */
+  #dispatcher({ tls, proxy }: Credentials): Dispatcher {
+    const key = JSON.stringify([proxy, tls.ca, tls.cert, tls.key, tls.servername, tls.rejectUnauthorized].map((part) => part?.toString()))
+    if (this.#agent?.key === key) return this.#agent.dispatcher
+    this.#agent?.dispatcher.close().catch(() => undefined)
+    const dispatcher =
+      proxy === null
+        ? new Agent({ ...AGENT_OPTIONS, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } })
+        : new ProxyAgent({ ...AGENT_OPTIONS, uri: proxy, requestTls: tls })
+    this.#agent = { key, dispatcher }
+    return dispatcher
+  }
+}
+
+function gunzip(body: Readable): Readable {
+  const plain = createGunzip()
+  body.once('error', (error) => plain.destroy(error))
+  plain.once('close', () => body.destroy())
+  return body.pipe(plain)
+}
+
+async function readError(status: number, headers: Dispatcher.ResponseData['headers'], body: Readable): Promise<ApiError> {
+  const text = await readStart(body)
+  const retryAfterMs = seconds(headers['retry-after'])
+  const found = parseStatus(text)
+  return new ApiError(status, found.reason, found.message || `HTTP ${status}`, retryAfterMs || found.retryAfterMs)
+}
+
+/** Whatever can be read of a failed answer: the answer's status is known already, and a cut in its text changes nothing. */
+async function readStart(body: Readable): Promise<string> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const part of body) {
+      parts.push(part)
+      bytes += part.length
+      if (bytes > MAX_STATUS_BYTES) break
+    }
+  } catch {
+    return ''
+  }
+  return Buffer.concat(parts).toString('utf8')
+}
+
+function parseStatus(text: string): ReturnType<typeof readStatus> {
+  try {
+    return readStatus(JSON.parse(text))
+  } catch {
+    return readStatus(null)
+  }
+}
+
+/** The parts of a metav1.Status that decide what happens next. */
+export function readStatus(raw: unknown): { code: number; reason: string; message: string; retryAfterMs: number } {
+  const status = (raw ?? {}) as { code?: unknown; reason?: unknown; message?: unknown; details?: { retryAfterSeconds?: unknown } | null }
+  return {
+    code: typeof status.code === 'number' ? status.code : 0,
+    reason: typeof status.reason === 'string' ? status.reason : '',
+    message: typeof status.message === 'string' ? status.message : '',
+    retryAfterMs: seconds(status.details?.retryAfterSeconds)
+  }
+}
+
+/** kube-apiserver gives whole seconds; a proxy's date is as good as no answer. Capped, for no server means an hour. */
+function seconds(value: unknown): number {
+  const parsed = typeof value === 'number' ? value : typeof value === 'string' ? Number(value) : 0
+  return Number.isFinite(parsed) && parsed > 0 ? Math.min(parsed, 60) * 1000 : 0
+}

@@ -1,0 +1,86 @@
+import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../mesh/objects.ts'
+import { parseAs } from '../mesh/parse.ts'
+import type { Facts, ListQuery } from '../mesh/state.ts'
+import { Backoff } from './backoff.ts'
+import { type Clock, sleep } from './clock.ts'
+import { ApiError, type Connection } from './connection.ts'
+import { pages, type Resources } from './resources.ts'
+import { Watchdog } from './watchdog.ts'
+
+/** A connection that was kept may have died in the meantime: a read that takes as long is tried again on another. */
+const ATTEMPT_MS = 2_000
+
+export interface FactsContext {
+  readonly connection: Connection
+  readonly resources: Resources
+  readonly clock: Clock
+  readonly random: () => number
+  /** Told what each read by name found. */
+  readonly found: (ref: ObjectRef, object: MeshObject | null) => void
+}
+
+/** Reads from the API server itself, tried again until the caller's signal ends. */
+export class LiveFacts implements Facts {
+  readonly #context: FactsContext
+
+  constructor(context: FactsContext) {
+    this.#context = context
+  }
+
+  /** A read by name without a resourceVersion comes from etcd. */
+  async read<K extends Kind>(ref: ObjectRef & { readonly kind: K }, signal: AbortSignal): Promise<ObjectOf<K> | null> {
+    const { connection, resources } = this.#context
+    const object = await this.#persist(signal, async (bounded) => {
+      const path = await resources.pathOf(ref, bounded)
+      return path === null ? null : parseAs(ref.kind, await connection.json(path, {}, bounded))
+    })
+    this.#context.found(ref, object)
+    return object
+  }
+
+  async list<K extends Kind>(query: ListQuery & { readonly kind: K }, signal: AbortSignal): Promise<ObjectOf<K>[]> {
+    const { connection, resources } = this.#context
+    const { kind, namespace, selector } = query
+    const labelSelector = Object.entries(selector ?? {}).map(([key, value]) => `${key}=${value}`)
+    const objects = await this.#persist(signal, async (bounded, alive) => {
+      const path = namespace === null ? await resources.path(kind, bounded) : await resources.pathIn(kind, namespace, bounded)
+      if (path === null) return []
+      const found: ObjectOf<K>[] = []
+      const options = labelSelector.length === 0 ? {} : { labelSelector: labelSelector.join(',') }
+      for await (const page of pages(connection, path, options, bounded)) {
+        alive()
+        for (const item of page.items) found.push(parseAs(kind, item))
+      }
+      return found
+    })
+    return objects ?? []
+  }
+
+  /** Asks until there is an answer; null where there is nothing at that path. */
+  async #persist<T>(signal: AbortSignal, ask: (signal: AbortSignal, alive: () => void) => Promise<T>): Promise<T | null> {
+    const { clock, random } = this.#context
+    const backoff = new Backoff(20, 500, random)
+    for (;;) {
+      signal.throwIfAborted()
+      const watchdog = new Watchdog(clock, signal)
+      const alive = () => watchdog.arm(ATTEMPT_MS, () => new Error(`the API server did not answer within ${ATTEMPT_MS} ms`))
+      try {
+        alive()
+        return await ask(watchdog.signal, alive)
+      } catch (error) {
+        signal.throwIfAborted()
+        if (error instanceof ApiError && error.status === 404) return null
+        if (isFinal(error)) throw error
+        await sleep(clock, backoff.next(error instanceof ApiError ? error.retryAfterMs : 0), signal)
+      } finally {
+        watchdog.stop()
+      }
+    }
+  }
+}
+
+/** Asking again would be answered the same: not allowed, not understood, not readable. */
+function isFinal(error: unknown): boolean {
+  if (error instanceof ApiError) return error.status < 500 && error.status !== 429 && error.status !== 410
+  return error instanceof Error && error.name === 'InvalidField'
+}

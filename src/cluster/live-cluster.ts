@@ -1,0 +1,162 @@
+/** The snapshot of a live cluster: one reflector for each kind, fresh reads beside them, and this replica's own admitted writes on top. */
+import type { Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
+import { DEFAULT_SETTINGS, KINDS, type MeshSettings, type Snapshot, World } from '../mesh/snapshot.ts'
+import type { Health, State, Write } from '../mesh/state.ts'
+import { AdmittedWrites, happened, type Pending } from './admitted.ts'
+import { type Clock, sleep, systemClock } from './clock.ts'
+import { Connection } from './connection.ts'
+import { type ClusterSource, CredentialReader } from './credentials.ts'
+import { LiveFacts } from './facts.ts'
+import { Interned } from './intern.ts'
+import { Mirror } from './mirror.ts'
+import type { ClusterEvent, Observe } from './observe.ts'
+import { Reflector } from './reflector.ts'
+import { Resources } from './resources.ts'
+import { DEFAULT_TIMINGS, type Timings } from './timings.ts'
+
+export interface ClusterOptions {
+  readonly source: ClusterSource
+  readonly kinds: readonly Kind[]
+  readonly settings: MeshSettings
+  readonly observe: Observe
+  readonly timings: Timings
+  readonly clock: Clock
+  readonly random: () => number
+}
+
+/** Pods say all that the model asks of EndpointSlices, at a fraction of the churn. */
+const DEFAULT_KINDS = KINDS.filter((kind) => kind !== 'EndpointSlice')
+
+export class LiveCluster implements State {
+  readonly facts: LiveFacts
+  readonly #options: ClusterOptions
+  readonly #connection: Connection
+  readonly #world: World
+  readonly #admitted: AdmittedWrites
+  readonly #reflectors: ReadonlyMap<Kind, Reflector>
+  /** Kinds whose stream is given a moment to show what a read by name found. */
+  readonly #expecting = new Set<Kind>()
+  #signal: AbortSignal = AbortSignal.abort()
+  #ended: Promise<void> = Promise.resolve()
+
+  constructor(options: Partial<ClusterOptions> & Pick<ClusterOptions, 'source'>) {
+    const settings = options.settings ?? DEFAULT_SETTINGS
+    const clock = options.clock ?? systemClock
+    const random = options.random ?? Math.random
+    const timings = options.timings ?? DEFAULT_TIMINGS
+    const kinds = options.kinds ?? DEFAULT_KINDS
+    this.#options = { settings, clock, random, timings, kinds, source: options.source, observe: options.observe ?? (() => undefined) }
+    this.#connection = new Connection(new CredentialReader(options.source), clock)
+    this.#world = new World(settings, KINDS)
+    this.#admitted = new AdmittedWrites(this.#world)
+    const resources = new Resources(this.#connection)
+    const observe = (event: ClusterEvent) => this.#observe(event)
+    const context = { connection: this.#connection, resources, clock, random, timings, observe }
+    const interned = new Interned()
+    this.#reflectors = new Map(kinds.map((kind) => [kind, new Reflector(new Mirror(kind, this.#world, interned, observe), context)]))
+    this.facts = new LiveFacts({ ...context, found: (ref, object) => this.#found(ref, object) })
+  }
+
+  /**
+   * Follows the cluster until the signal ends. Resolves when every kind that the cluster serves is synced; rejects where the
+   * configuration is unusable, and with the signal's reason where that comes first.
+   */
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    await this.#connection.open()
+    this.#signal = signal
+    const reflectors = [...this.#reflectors.values()]
+    const loops = reflectors.flatMap((reflector) => [reflector.run(signal), this.#compare(reflector)])
+    this.#ended = Promise.all(loops).then(() => this.#connection.close())
+    await Promise.race([Promise.all(reflectors.map(({ ready }) => ready)), this.#ended])
+    signal.throwIfAborted()
+  }
+
+  /** Resolves when the signal has ended and nothing is left open. */
+  ended(): Promise<void> {
+    return this.#ended
+  }
+
+  snapshot(): Snapshot {
+    return this.#admitted.snapshot()
+  }
+
+  admitted(write: Write): void {
+    // A name yet to be generated stands for no object; and a kind that is not followed would never show it.
+    if (write.ref.name === '' || !this.#reflectors.has(write.ref.kind)) return
+    const pending = this.#admitted.add(write)
+    // Where the server refuses to be asked, the stream is left to tell.
+    this.#confirm(pending).catch(() => this.#admitted.forget(pending.ref))
+  }
+
+  health(): Health {
+    const now = this.#options.clock.now()
+    const ageMs: Partial<Record<Kind, number>> = {}
+    const reasons: string[] = []
+    for (const { kind, state, heardAtMs } of this.#reflectors.values()) {
+      const age = heardAtMs === null ? null : now - heardAtMs
+      if (age !== null) ageMs[kind] = age
+      if (state === 'unserved') continue
+      if (state !== 'synced') reasons.push(`${kind}: not synced`)
+      else if (age !== null && age > this.#options.timings.staleMs) reasons.push(`${kind}: not heard from for ${Math.round(age / 1000)} s`)
+    }
+    return { fresh: reasons.length === 0, ageMs, reasons }
+  }
+
+  #observe(event: ClusterEvent): void {
+    if (event.type === 'changed') this.#admitted.shown(event.before, event.after)
+    this.#options.observe(event)
+  }
+
+  /** Looks the object up where the stream does not show the write in time: it counts no longer once the server says that it was not made. */
+  async #confirm(pending: Pending): Promise<void> {
+    const { clock, timings } = this.#options
+    let waiting = pending
+    for (;;) {
+      await sleep(clock, timings.confirmMs, this.#signal)
+      if (this.#signal.aborted || !this.#admitted.isPending(waiting)) return
+      const found = await this.facts.read(waiting.ref, this.#signal)
+      if (!this.#admitted.isPending(waiting)) return
+      if (found === null ? waiting.after !== null : !happened(waiting, found)) {
+        this.#admitted.forget(waiting.ref)
+        this.#options.observe({ type: 'write-dropped', kind: waiting.ref.kind })
+        return
+      }
+      waiting = this.#admitted.confirm(waiting, found)
+    }
+  }
+
+  /** A read by name is news that the stream must show soon: where it does not, it is dead and nobody has noticed. */
+  #found(ref: ObjectRef, object: MeshObject | null): void {
+    const reflector = this.#reflectors.get(ref.kind)
+    const stored = this.#world.find(ref.kind, ref.namespace, ref.name)
+    if (reflector?.state !== 'synced' || this.#expecting.has(ref.kind) || this.#signal.aborted) return
+    const isBehind = () =>
+      object === null
+        ? stored !== undefined && this.#world.find(ref.kind, ref.namespace, ref.name) === stored
+        : reflector.isBehind(object.resourceVersion)
+    if (!isBehind()) return
+    this.#expecting.add(ref.kind)
+    sleep(this.#options.clock, this.#options.timings.lagMs, this.#signal).then(() => {
+      this.#expecting.delete(ref.kind)
+      if (!this.#signal.aborted && isBehind()) reflector.restart('lagging')
+    })
+  }
+
+  /** Compares a kind with the server from time to time, each kind at its own time; a comparison that fails is made the next time. */
+  async #compare(reflector: Reflector): Promise<void> {
+    const { clock, random, timings, observe } = this.#options
+    const { kind } = reflector
+    while (!this.#signal.aborted) {
+      await sleep(clock, timings.compareMs * (0.5 + random()), this.#signal)
+      try {
+        const drifted = await reflector.compare(this.#signal)
+        observe({ type: 'compared', kind, drifted })
+        if (drifted > 0) reflector.restart('drifted')
+      } catch (error) {
+        if (this.#signal.aborted) return
+        observe({ type: 'uncompared', kind, error: error instanceof Error ? error : new Error(String(error)) })
+      }
+    }
+  }
+}

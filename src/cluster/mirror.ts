@@ -1,0 +1,176 @@
+/** One kind of the cluster, kept in the World: what the stream tells, in its order, with only what the model reads. */
+import { InvalidField } from '../mesh/fields.ts'
+import type { Kind, MeshObject } from '../mesh/objects.ts'
+import { parseAs } from '../mesh/parse.ts'
+import type { World } from '../mesh/snapshot.ts'
+import type { Interned } from './intern.ts'
+import type { Observe } from './observe.ts'
+import { isLater } from './resource-version.ts'
+
+/** What every object of the API says about itself. */
+export interface Metadata {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly resourceVersion: string
+}
+
+/** Thrown where something is no object of the API: the stream cannot be trusted then. */
+export class Malformed extends Error {
+  override readonly name = 'Malformed'
+}
+
+export class Mirror {
+  readonly kind: Kind
+  readonly #world: World
+  readonly #interned: Interned
+  readonly #observe: Observe
+  /** Objects that the server has and the model cannot read, by name: they stand for no drift. */
+  readonly #unreadable = new Set<string>()
+  /** The new state while it is being listed, by name: the old one shows until it is whole. */
+  #collected: Map<string, MeshObject> | null = null
+  #size = 0
+
+  constructor(kind: Kind, world: World, interned: Interned, observe: Observe) {
+    this.kind = kind
+    this.#world = world
+    this.#interned = interned
+    this.#observe = observe
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  /** From now on `upsert` and `remove` tell of a whole new state, which `commit` puts in place of the old one. */
+  collect(): void {
+    this.#collected = new Map()
+  }
+
+  upsert(raw: unknown): void {
+    const metadata = readMetadata(raw)
+    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    const object = isSame(stored, metadata) ? stored : this.#parse(raw, metadata)
+    if (object === null) {
+      this.#drop(metadata)
+      return
+    }
+    this.#collected?.set(nameOf(metadata), object)
+    // Nobody relies on a kind before it is known, so that its first state need not be put in place in one long step.
+    if (this.#collected !== null && this.#world.knows(this.kind)) return
+    if (object === stored) return
+    if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
+    this.#put(object)
+  }
+
+  remove(raw: unknown): void {
+    const metadata = readMetadata(raw)
+    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
+    this.#drop(metadata)
+  }
+
+  /** What was collected is all there is: the World becomes that, in one turn, by as few changes as it takes. */
+  commit(): void {
+    const collected = this.#collected ?? new Map<string, MeshObject>()
+    this.#collected = null
+    for (const stored of this.#world.all(this.kind)) if (!collected.has(nameOf(stored))) this.#delete(stored)
+    for (const object of collected.values()) if (this.#world.find(this.kind, object.namespace, object.name) !== object) this.#put(object)
+    this.#world.learn(this.kind)
+  }
+
+  /** The cluster does not serve this kind: nothing of it is there, and nothing is known of it. */
+  vanish(): void {
+    this.#collected = null
+    this.#world.forget(this.kind)
+    for (const stored of this.#world.all(this.kind)) this.#delete(stored)
+  }
+
+  /** Whether the World shows this state of an object, or a later one. */
+  shows({ namespace, name, uid, resourceVersion }: Metadata): boolean {
+    const stored = this.#world.find(this.kind, namespace, name)
+    if (stored === undefined) return this.#unreadable.has(nameOf({ namespace, name }))
+    return (stored.uid === uid && stored.resourceVersion === resourceVersion) || isLater(stored.resourceVersion, resourceVersion) === true
+  }
+
+  all(): Iterable<MeshObject> {
+    return this.#world.all(this.kind)
+  }
+
+  find(namespace: string, name: string): MeshObject | undefined {
+    return this.#world.find(this.kind, namespace, name)
+  }
+
+  #parse(raw: unknown, metadata: Metadata): MeshObject | null {
+    try {
+      const object = parseAs(this.kind, raw)
+      this.#unreadable.delete(nameOf(metadata))
+      return shared(object, this.#interned)
+    } catch (error) {
+      if (!(error instanceof InvalidField)) throw error
+      this.#unreadable.add(nameOf(metadata))
+      this.#observe({ type: 'skipped', kind: this.kind, why: 'unreadable' })
+      return null
+    }
+  }
+
+  /** A later state is stored than this one: a server behind another one told it. */
+  #isLate(stored: MeshObject, { resourceVersion }: Metadata): boolean {
+    const late = isLater(stored.resourceVersion, resourceVersion) === true
+    if (late) this.#observe({ type: 'skipped', kind: this.kind, why: 'out-of-order' })
+    return late
+  }
+
+  #drop(metadata: Metadata): void {
+    this.#collected?.delete(nameOf(metadata))
+    if (this.#collected !== null && this.#world.knows(this.kind)) return
+    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    if (stored !== undefined) this.#delete(stored)
+  }
+
+  #put(object: MeshObject): void {
+    const before = this.#world.find(this.kind, object.namespace, object.name) ?? null
+    this.#world.set(object)
+    if (before === null) this.#size += 1
+    this.#observe({ type: 'changed', before, after: object })
+  }
+
+  #delete(stored: MeshObject): void {
+    this.#world.delete(stored)
+    this.#size -= 1
+    this.#observe({ type: 'changed', before: stored, after: null })
+  }
+}
+
+export function readMetadata(raw: unknown): Metadata {
+  const { namespace = '', name, uid, resourceVersion } = (raw as { metadata?: Partial<Metadata> } | null)?.metadata ?? {}
+  if (typeof name !== 'string' || typeof namespace !== 'string' || typeof uid !== 'string' || typeof resourceVersion !== 'string') {
+    throw new Malformed('an object without a name, uid or resourceVersion')
+  }
+  return { namespace, name, uid, resourceVersion }
+}
+
+function isSame(stored: MeshObject | undefined, { uid, resourceVersion }: Metadata): stored is MeshObject {
+  return stored !== undefined && stored.uid === uid && stored.resourceVersion === resourceVersion
+}
+
+/** The same object with the values that many have in common held once: of 100,000 Pods few labels, nodes or namespaces differ. */
+function shared(object: MeshObject, interned: Interned): MeshObject {
+  const common = {
+    namespace: interned.share(object.namespace),
+    labels: interned.share(object.labels),
+    annotations: interned.share(object.annotations)
+  }
+  if (object.kind !== 'Pod') return { ...object, ...common }
+  return {
+    ...object,
+    ...common,
+    node: interned.share(object.node),
+    deployment: interned.share(object.deployment),
+    portNames: interned.share(object.portNames)
+  }
+}
+
+function nameOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return `${namespace}/${name}`
+}
