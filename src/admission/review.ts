@@ -1,0 +1,176 @@
+/** AdmissionReview of admission.k8s.io/v1, in and out. */
+import { Ajv } from 'ajv'
+import { HitlessError } from '../errors.ts'
+import { InvalidField, isRecord } from '../mesh/fields.ts'
+import type { Deployment, Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
+import { kindOf, parseAs } from '../mesh/parse.ts'
+import type { Snapshot } from '../mesh/snapshot.ts'
+import type { Author, Change, Operation } from '../review/change.ts'
+import type { Decision } from '../review/decision.ts'
+import { warningText } from '../review/message.ts'
+
+/** What the API server asks: a change to judge, or one that is none of hitless' business, with a warning where it cannot be read. */
+export interface ReviewRequest {
+  readonly uid: string
+  readonly change: Change | null
+  readonly warnings: readonly string[]
+}
+
+export interface ReviewResponse {
+  readonly apiVersion: 'admission.k8s.io/v1'
+  readonly kind: 'AdmissionReview'
+  readonly response: {
+    readonly uid: string
+    readonly allowed: boolean
+    readonly status?: { readonly code: number; readonly reason: string; readonly message: string }
+    readonly warnings?: readonly string[]
+    readonly auditAnnotations?: Readonly<Record<string, string>>
+  }
+}
+
+interface Envelope {
+  readonly request: {
+    readonly uid: string
+    readonly kind: { readonly group: string; readonly version: string; readonly kind: string }
+    readonly resource: { readonly group: string; readonly version: string; readonly resource: string }
+    readonly subResource?: string
+    readonly name?: string
+    readonly namespace?: string
+    readonly operation: string
+    readonly userInfo: { readonly username?: string; readonly groups?: readonly string[] }
+    readonly object?: unknown
+    readonly oldObject?: unknown
+    readonly dryRun?: boolean | null
+    readonly options?: unknown
+  }
+}
+
+const GVK = { type: 'object', required: ['version'], properties: { group: { type: 'string' }, version: { type: 'string' } } }
+
+const SCHEMA = {
+  type: 'object',
+  required: ['apiVersion', 'kind', 'request'],
+  properties: {
+    apiVersion: { const: 'admission.k8s.io/v1' },
+    kind: { const: 'AdmissionReview' },
+    request: {
+      type: 'object',
+      required: ['uid', 'kind', 'resource', 'operation', 'userInfo'],
+      properties: {
+        uid: { type: 'string', minLength: 1 },
+        kind: { ...GVK, required: ['version', 'kind'], properties: { ...GVK.properties, kind: { type: 'string' } } },
+        resource: { ...GVK, required: ['version', 'resource'], properties: { ...GVK.properties, resource: { type: 'string' } } },
+        subResource: { type: 'string' },
+        name: { type: 'string' },
+        namespace: { type: 'string' },
+        operation: { enum: ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] },
+        userInfo: {
+          type: 'object',
+          properties: { username: { type: 'string' }, groups: { type: 'array', items: { type: 'string' } } }
+        },
+        dryRun: { type: ['boolean', 'null'] },
+        object: { type: ['object', 'null'] },
+        oldObject: { type: ['object', 'null'] },
+        options: { type: ['object', 'null'] }
+      }
+    }
+  }
+}
+
+const isEnvelope = new Ajv({ strict: false }).compile<Envelope>(SCHEMA)
+
+const JUDGED: ReadonlySet<Kind> = new Set(['VirtualService', 'DestinationRule', 'Service', 'Deployment'])
+
+/** Reads a review; `snapshot` has the Deployment behind a Scale, which itself names neither labels nor template. Throws HITLESS_BAD_REVIEW. */
+export function parseReview(body: unknown, snapshot: Snapshot): ReviewRequest {
+  if (!isEnvelope(body)) {
+    const [error] = isEnvelope.errors ?? []
+    const where = error?.instancePath.replaceAll('/', '.').slice(1) || 'the body'
+    throw new HitlessError(
+      'HITLESS_BAD_REVIEW',
+      `${where} ${error?.message ?? 'is not valid'}: expected an AdmissionReview of admission.k8s.io/v1`
+    )
+  }
+  const { request } = body
+  try {
+    return { uid: request.uid, change: changeOf(request, snapshot), warnings: [] }
+  } catch (error) {
+    if (!(error instanceof InvalidField)) throw error
+    // Types are the CRD schema's business: what it lets through that we cannot read is not ours to refuse.
+    return { uid: request.uid, change: null, warnings: [warningText(`hitless cannot read this object: ${error.message}`)] }
+  }
+}
+
+export function respond(uid: string, { verdict, message, warnings, auditAnnotations }: Decision): ReviewResponse {
+  const denied = verdict === 'deny' ? { status: { code: 403, reason: 'Forbidden', message } } : {}
+  const said = warnings.length > 0 ? { warnings } : {}
+  const audit = Object.keys(auditAnnotations).length > 0 ? { auditAnnotations } : {}
+  return {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    response: { uid, allowed: verdict !== 'deny', ...denied, ...said, ...audit }
+  }
+}
+
+function changeOf(request: Envelope['request'], snapshot: Snapshot): Change | null {
+  const { operation, subResource = '', dryRun, userInfo } = request
+  if (operation === 'CONNECT') return null
+  const objects = subResource === 'scale' ? scaled(request, snapshot) : subResource === '' ? written(request) : null
+  if (objects === null) return null
+  const [before, after] = objects
+  const object = after ?? before
+  if (object === null) return null
+  const ref: ObjectRef = { kind: object.kind, namespace: object.namespace, name: object.name }
+  const author: Author = { username: userInfo.username ?? '', groups: userInfo.groups ?? [], manager: managerOf(request) }
+  return { operation: operation as Operation, ref, before, after, dryRun: dryRun === true, author }
+}
+
+/** `before` and `after` of an object of a judged kind. On DELETE the object is in oldObject alone, and of a deletecollection so is its name. */
+function written({
+  kind,
+  object,
+  oldObject,
+  operation,
+  namespace,
+  name
+}: Envelope['request']): [MeshObject | null, MeshObject | null] | null {
+  const known = kindOf(kind.group ? `${kind.group}/${kind.version}` : kind.version, kind.kind)
+  if (known === null || !JUDGED.has(known)) return null
+  const parse = (raw: unknown) => (isRecord(raw) ? located(parseAs(known, raw), namespace, name) : null)
+  return [operation === 'CREATE' ? null : parse(oldObject), operation === 'DELETE' ? null : parse(object)]
+}
+
+/** The object of a CREATE may leave out its namespace, and its name where it is generated. */
+function located(object: MeshObject, namespace: string | undefined, name: string | undefined): MeshObject {
+  return { ...object, namespace: namespace ?? object.namespace, name: object.name || (name ?? '') }
+}
+
+/** `deployments/scale`: autoscaling/v1 Scale has only a name and a count. */
+function scaled(
+  { resource, object, oldObject, namespace = '', name = '' }: Envelope['request'],
+  snapshot: Snapshot
+): [Deployment, Deployment] | null {
+  if (resource.group !== 'apps' || resource.resource !== 'deployments' || !isRecord(object)) return null
+  const replicas = replicasOf(object)
+  const had = isRecord(oldObject) ? replicasOf(oldObject) : 1
+  const known = snapshot.find('Deployment', namespace, name) ?? parseAs('Deployment', { metadata: { namespace, name } })
+  return [
+    { ...known, replicas: had },
+    { ...known, replicas }
+  ]
+}
+
+function replicasOf(scale: Record<string, unknown>): number {
+  const { spec } = scale
+  // An absent count in a Scale is 0: the field has no default and omits empty values (k8s.io/api/autoscaling/v1 ScaleSpec).
+  return isRecord(spec) && typeof spec['replicas'] === 'number' ? spec['replicas'] : 0
+}
+
+function managerOf({ object, oldObject, options }: Envelope['request']): string {
+  if (isRecord(options) && typeof options['fieldManager'] === 'string') return options['fieldManager']
+  const raw = isRecord(object) ? object : oldObject
+  const metadata = isRecord(raw) ? raw['metadata'] : undefined
+  const entries = isRecord(metadata) && Array.isArray(metadata['managedFields']) ? metadata['managedFields'].filter(isRecord) : []
+  const [newest] = entries.sort((one, other) => (String(one['time'] ?? '') < String(other['time'] ?? '') ? 1 : -1))
+  return typeof newest?.['manager'] === 'string' ? newest['manager'] : ''
+}

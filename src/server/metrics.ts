@@ -1,0 +1,48 @@
+/** What the webhook counts, in Prometheus' form. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import type { Change } from '../review/change.ts'
+import type { Decision } from '../review/decision.ts'
+
+export interface Metrics {
+  readonly registry: Registry
+  reviewed(change: Change | null, decision: Decision, seconds: number): void
+  failed(code: string): void
+  inFlight(change: 1 | -1): void
+  read(reads: number, lists: number, changedVerdict: boolean): void
+}
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  const reviews = new Counter({
+    name: 'hitless_reviews_total',
+    help: 'Reviews answered',
+    labelNames: ['kind', 'operation', 'verdict', 'dry_run'],
+    registers
+  })
+  const findings = new Counter({ name: 'hitless_findings_total', help: 'Findings by rule', labelNames: ['rule', 'severity'], registers })
+  const duration = new Histogram({ name: 'hitless_review_duration_seconds', help: 'Time to answer a review', buckets: SECONDS, registers })
+  const errors = new Counter({ name: 'hitless_request_errors_total', help: 'Requests refused unjudged', labelNames: ['code'], registers })
+  const waiting = new Gauge({ name: 'hitless_reviews_in_flight', help: 'Reviews being judged', registers })
+  const reads = new Counter({ name: 'hitless_confirm_reads_total', help: 'Fresh reads before an answer', labelNames: ['type'], registers })
+  const changed = new Counter({ name: 'hitless_confirm_changed_total', help: 'Verdicts that fresh reads changed', registers })
+  return {
+    registry,
+    reviewed(change, { verdict, findings: found }, seconds) {
+      const labels = { kind: change?.ref.kind ?? 'other', operation: change?.operation ?? 'other' }
+      reviews.inc({ ...labels, verdict, dry_run: String(change?.dryRun ?? false) })
+      for (const { rule, severity } of found) findings.inc({ rule, severity })
+      duration.observe(seconds)
+    },
+    failed: (code) => errors.inc({ code }),
+    inFlight: (change) => waiting.inc(change),
+    read(byName, lists, changedVerdict) {
+      if (byName > 0) reads.inc({ type: 'get' }, byName)
+      if (lists > 0) reads.inc({ type: 'list' }, lists)
+      if (changedVerdict) changed.inc()
+    }
+  }
+}
