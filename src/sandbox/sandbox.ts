@@ -1,0 +1,157 @@
+/** The embedded cluster: a world from manifests that admitted writes change, with Pods for its Deployments. */
+
+import { selects } from '../mesh/labels.ts'
+import type { Deployment, Kind, MeshObject, Namespace, ObjectOf, ObjectRef, Pod } from '../mesh/objects.ts'
+import { type MeshSettings, podsSelected, refKey, type Snapshot, World } from '../mesh/snapshot.ts'
+import type { Facts, Health, ListQuery, State, Write } from '../mesh/state.ts'
+import { podsOf } from '../mesh/workloads.ts'
+
+export class Sandbox implements State {
+  readonly facts: Facts
+  readonly #world: World
+  readonly #onStarted: (deployment: Deployment) => void
+  #version = 0
+
+  /** `onStarted` is told of each Deployment whose Pods wait to become Ready, as a kubelet is. */
+  constructor(settings?: MeshSettings, onStarted: (deployment: Deployment) => void = () => undefined) {
+    this.#world = new World(settings)
+    this.#onStarted = onStarted
+    this.facts = {
+      read: async <K extends Kind>(ref: ObjectRef & { readonly kind: K }) => this.#world.find<K>(ref.kind, ref.namespace, ref.name) ?? null,
+      list: async <K extends Kind>(query: ListQuery & { readonly kind: K }) => this.#list(query)
+    }
+  }
+
+  snapshot(): Snapshot {
+    return this.#world
+  }
+
+  health(): Health {
+    return { fresh: true, ageMs: {}, reasons: [] }
+  }
+
+  /** Stores an object as it stands in a running cluster: a Deployment's Pods are there, Ready as its status says. Loaded later is younger. */
+  load(object: MeshObject): void {
+    const stored = this.#store(object)
+    if (stored.kind !== 'Deployment') return
+    this.#dropPods(stored)
+    for (const pod of podsOf(stored)) this.#store(pod)
+  }
+
+  unload(ref: ObjectRef): void {
+    this.#remove(ref)
+  }
+
+  /** Applies an admitted write. Pods of a new Deployment, or of a new template, are not Ready until `ready` says so. */
+  admitted({ ref, after }: Write): void {
+    const before = this.#world.find(ref.kind, ref.namespace, ref.name)
+    if (after === null) {
+      this.#remove(ref)
+      return
+    }
+    const stored = this.#store(after)
+    if (stored.kind === 'Deployment') this.#scale(stored, before?.kind === 'Deployment' ? before : null)
+  }
+
+  /** All replicas of a Deployment become Ready, with the labels of its template. False where there is no such Deployment. */
+  ready(namespace: string, name: string): boolean {
+    const deployment = this.#world.find('Deployment', namespace, name)
+    if (deployment === undefined) return false
+    this.#dropPods(deployment)
+    for (const pod of podsOf(allReady(deployment))) this.#store(pod)
+    return true
+  }
+
+  /** A rolling update keeps the Pods of the old template until those of the new one are Ready. */
+  #scale(deployment: Deployment, before: Deployment | null): void {
+    const owned = this.#podsOf(deployment)
+    if (deployment.replicas === 0) {
+      this.#dropPods(deployment)
+      return
+    }
+    const kept = owned.slice(0, deployment.replicas)
+    for (const pod of owned.slice(deployment.replicas)) this.#world.delete(pod)
+    const missing = podsOf(allReady(deployment)).slice(kept.length)
+    for (const pod of missing) this.#store({ ...pod, ready: false })
+    const moves = before !== null && !sameLabelText(before, deployment)
+    if (missing.length > 0 || moves) this.#onStarted(deployment)
+  }
+
+  #store<T extends MeshObject>(object: T): T {
+    const existing = this.#world.find(object.kind, object.namespace, object.name)
+    const version = ++this.#version
+    const stored = { ...object, resourceVersion: String(version), createdMs: existing?.createdMs ?? (object.createdMs || version * 1000) }
+    this.#world.set(stored)
+    this.#ensureNamespace(object.namespace)
+    return stored
+  }
+
+  /** Manifests often leave out the namespaces that they stand in. */
+  #ensureNamespace(name: string): void {
+    if (name === '' || this.#world.find('Namespace', '', name) !== undefined) return
+    this.#world.set(namespaceNamed(name))
+  }
+
+  #remove(ref: ObjectRef): void {
+    this.#world.delete(ref)
+    if (ref.kind === 'Deployment') this.#dropPods(ref)
+    if (ref.kind !== 'Namespace') return
+    const inside = [...this.#all()].filter(({ namespace }) => namespace === ref.name)
+    for (const object of inside) this.#world.delete(object)
+  }
+
+  *#all(): Iterable<MeshObject> {
+    for (const kind of [
+      'Service',
+      'VirtualService',
+      'DestinationRule',
+      'Gateway',
+      'ServiceEntry',
+      'WorkloadEntry',
+      'Sidecar',
+      'Deployment',
+      'Pod',
+      'EndpointSlice'
+    ] as const) {
+      yield* this.#world.all(kind)
+    }
+  }
+
+  #podsOf({ namespace, name }: ObjectRef | Deployment): Pod[] {
+    return [...this.#world.lookup('podByDeployment', `${namespace}/${name}`)].sort((one, other) => (refKey(one) < refKey(other) ? -1 : 1))
+  }
+
+  #dropPods(ref: ObjectRef | Deployment): void {
+    for (const pod of this.#podsOf(ref)) this.#world.delete(pod)
+  }
+
+  #list<K extends Kind>({ kind, namespace, selector }: ListQuery & { readonly kind: K }): ObjectOf<K>[] {
+    if (kind === 'Pod' && namespace !== null && selector !== null) return podsSelected(this.#world, namespace, selector) as ObjectOf<K>[]
+    return [...this.#world.all(kind)].filter(
+      (object) => (namespace === null || object.namespace === namespace) && (selector === null || selects(selector, object.labels))
+    )
+  }
+}
+
+function allReady(deployment: Deployment): Deployment {
+  const { replicas } = deployment
+  return { ...deployment, status: { replicas, readyReplicas: replicas } }
+}
+
+function sameLabelText(one: Deployment, other: Deployment): boolean {
+  return JSON.stringify(Object.entries(one.templateLabels).sort()) === JSON.stringify(Object.entries(other.templateLabels).sort())
+}
+
+function namespaceNamed(name: string): Namespace {
+  return {
+    kind: 'Namespace',
+    namespace: '',
+    name,
+    uid: '',
+    resourceVersion: '',
+    createdMs: 0,
+    deleting: false,
+    labels: {},
+    annotations: {}
+  }
+}
