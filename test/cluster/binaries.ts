@@ -1,0 +1,185 @@
+import { execFile, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+
+const TOOLS = join(import.meta.dirname, '..', 'tools')
+const BUILDABLE = {
+  etcd: { module: 'etcd', package: '.', minutes: 2 },
+  'kube-apiserver': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-apiserver', minutes: 5 },
+  'kube-controller-manager': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-controller-manager', minutes: 4 },
+  kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', minutes: 2 }
+} as const
+// Without it kubectl cannot parse the server's version, "v0.0.0-master+$Format:%H$".
+const LDFLAGS = '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3'
+
+type BinaryName = keyof typeof BUILDABLE
+
+/** What a control plane is made of: the path of each executable, and Istio's CustomResourceDefinitions. */
+export interface Binaries {
+  readonly etcd: string
+  readonly 'kube-apiserver': string
+  readonly 'kube-controller-manager': string
+  readonly kubectl: string
+  readonly istioDefinitions: string
+}
+
+interface BinarySource {
+  /** The folder of ready-made binaries (envtest's convention), if there is one. */
+  readonly assets: string | undefined
+  /** Where built binaries are kept, outside the repository. */
+  readonly cache: string
+  readonly say: (line: string) => void
+}
+
+/** Finds every binary: in `KUBEBUILDER_ASSETS` where that has it, else in the cache, else built into the cache with Go. */
+export async function installBinaries(source: BinarySource = sourceFromEnvironment()): Promise<Binaries> {
+  const binary = (name: BinaryName) => fromAssets(source, name).then((path) => path ?? built(source, name))
+  // One after another: two builds of this size at once exhaust a small machine.
+  return {
+    etcd: await binary('etcd'),
+    'kube-apiserver': await binary('kube-apiserver'),
+    'kube-controller-manager': await binary('kube-controller-manager'),
+    kubectl: await binary('kubectl'),
+    istioDefinitions: await istioDefinitions(source)
+  }
+}
+
+function sourceFromEnvironment(): BinarySource {
+  return {
+    assets: process.env['KUBEBUILDER_ASSETS'] || undefined,
+    cache: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hitless'),
+    say: (line) => process.stderr.write(`${line}\n`)
+  }
+}
+
+async function fromAssets({ assets, say }: BinarySource, name: BinaryName): Promise<string | undefined> {
+  if (assets === undefined) return undefined
+  const path = join(assets, name)
+  if (await isExecutable(path)) {
+    say(`Using ${name} of KUBEBUILDER_ASSETS (${path})`)
+    return path
+  }
+  // Envtest's own bundle has no controller manager; the other three are what the variable promises.
+  if (name === 'kube-controller-manager') return undefined
+  throw new Error(`KUBEBUILDER_ASSETS is ${assets}, which holds no executable ${name}: correct the variable, or unset it to build with Go`)
+}
+
+async function built(source: BinarySource, name: BinaryName): Promise<string> {
+  const { module, package: target, minutes } = BUILDABLE[name]
+  return cached(source, module, name, async (path) => {
+    await requireGo(name)
+    source.say(`Building ${name} with Go, once (about ${minutes} minutes when nothing of it is cached)`)
+    await go(module, ['build', '-ldflags', LDFLAGS, '-o', path, target])
+  })
+}
+
+async function istioDefinitions(source: BinarySource): Promise<string> {
+  return cached(source, 'istio', 'customresourcedefinitions.gen.yaml', async (path) => {
+    await requireGo("Istio's CustomResourceDefinitions")
+    const { Dir } = JSON.parse(await go('istio', ['mod', 'download', '-json', 'istio.io/api'])) as { Dir: string }
+    await copyFile(join(Dir, 'kubernetes', 'customresourcedefinitions.gen.yaml'), path)
+  })
+}
+
+/** The path of a file made once per content of its Go module; a reader never sees half of it. */
+async function cached(source: BinarySource, module: string, name: string, make: (path: string) => Promise<void>): Promise<string> {
+  const folder = join(source.cache, `${module}-${await fingerprint(module)}`)
+  const path = join(folder, name)
+  if (await exists(path)) return path
+  await mkdir(folder, { recursive: true })
+  return locked(`${path}.lock`, async () => {
+    if (await exists(path)) return path
+    const unfinished = `${path}.${process.pid}`
+    await make(unfinished).catch(async (error) => {
+      await rm(unfinished, { force: true })
+      throw error
+    })
+    await rename(unfinished, path)
+    return path
+  })
+}
+
+/** Changes with the module's own files and the platform, and with nothing else. */
+async function fingerprint(module: string): Promise<string> {
+  const folder = join(TOOLS, module)
+  const hash = createHash('sha256').update(`${process.platform} ${process.arch} ${LDFLAGS}`)
+  for (const file of (await readdir(folder)).sort()) hash.update(file).update(await readFile(join(folder, file)))
+  return hash.digest('hex').slice(0, 12)
+}
+
+/** Runs `work` while no other process holds the lock file; the lock of a process that has died counts as free. */
+async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
+  while (!(await take(path))) await sleep(500)
+  try {
+    return await work()
+  } finally {
+    await rm(path, { force: true })
+  }
+}
+
+async function take(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, String(process.pid), { flag: 'wx' })
+    return true
+  } catch {
+    const holder = Number(await readFile(path, 'utf8').catch(() => ''))
+    // Two that find the same dead holder may both go on: they build twice, and the rename keeps even that harmless.
+    if (holder > 0 && !isRunning(holder)) await rm(path, { force: true })
+    return false
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+async function requireGo(name: string): Promise<void> {
+  try {
+    await promisify(execFile)('go', ['version'])
+  } catch (cause) {
+    throw new Error(
+      `The tests on a real API server need ${name}. Install Go 1.26 or newer (https://go.dev/doc/install) to build it once, ` +
+        'or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl.',
+      { cause }
+    )
+  }
+}
+
+function go(module: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('go', args, { cwd: join(TOOLS, module), stdio: ['ignore', 'pipe', 'pipe'] })
+    const output: string[] = []
+    const complaints: string[] = []
+    child.stdout.setEncoding('utf8').on('data', (text: string) => output.push(text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => complaints.push(text))
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) return resolve(output.join(''))
+      reject(new Error(`go ${args.join(' ')} in test/tools/${module} ended with ${code}:\n${complaints.join('').slice(-4000)}`))
+    })
+  })
+}
+
+function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false
+  )
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false
+  )
+}
