@@ -1,0 +1,115 @@
+/** `hitless check`: manifests as writes onto a base, in the order in which a tool writes them. */
+import { styleText } from 'node:util'
+import { dump } from 'js-yaml'
+import type { HitlessError } from '../errors.ts'
+import { formatRef } from '../mesh/objects.ts'
+import type { Decision, Verdict } from '../review/decision.ts'
+import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
+import type { Finding } from '../rules/rule.ts'
+import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { type Manifest, readManifests } from './manifests.ts'
+import { inOrder, type Tool } from './order.ts'
+import { Session } from './session.ts'
+
+export interface CheckOptions {
+  readonly base: readonly string[]
+  readonly as: Tool
+  readonly output: OutputFormat
+  readonly failOn: 'deny' | 'warn'
+  /** Pods of applied Deployments stay unready, as right after a real apply. */
+  readonly strictReady: boolean
+}
+
+interface Step {
+  readonly object: string
+  readonly operation: string
+  readonly verdict: Verdict
+  readonly findings: readonly PlacedFinding[]
+  readonly message: string
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+interface PlacedFinding extends Pick<Finding, 'rule' | 'severity' | 'message' | 'remedy'> {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+const FILES_POLICY: Policy = { ...DEFAULT_POLICY, showForeignNames: true }
+
+/** Gives the exit code: 0 nothing to deny, 1 something would be denied, 2 bad input. */
+export async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
+  const base = readManifests(options.base, io.stdin)
+  const written = readManifests(paths, io.stdin)
+  const errors = [...base.errors, ...written.errors]
+  const session = new Session(FILES_POLICY, io.nowMs)
+  for (const { object } of base.manifests) if (object !== null) session.sandbox.load(object)
+  const steps: Step[] = []
+  for (const manifest of inOrder(written.manifests, options.as)) {
+    const step = await write(manifest, session, options)
+    if (step !== null) steps.push(step)
+  }
+  print(steps, errors, options.output, io)
+  if (errors.length > 0) return EXIT.usage
+  const failed = steps.some(({ verdict }) => verdict === 'deny' || (options.failOn === 'warn' && verdict === 'warn'))
+  return failed ? EXIT.denied : EXIT.ok
+}
+
+async function write(manifest: Manifest, session: Session, { strictReady }: CheckOptions): Promise<Step | null> {
+  if (manifest.object === null) return null
+  const { change, decision } = await session.apply(manifest.object)
+  if (change.ref.kind === 'Deployment' && decision.verdict !== 'deny' && !strictReady) {
+    session.sandbox.ready(change.ref.namespace, change.ref.name)
+  }
+  const found = decision.findings.map(raised)
+  const { line, column } = manifest.position([])
+  return {
+    object: formatRef(change.ref),
+    operation: change.operation,
+    verdict: verdictOf(decision, found),
+    findings: found.map((finding) => placed(finding, manifest)),
+    message: decision.message,
+    file: manifest.source ?? manifest.file,
+    line,
+    column
+  }
+}
+
+/** A misplaced field is only a warning at admission, where the object has lost it already; a file can still be mended. */
+function raised(finding: Finding): Finding {
+  return finding.rule === 'misplaced-field' ? { ...finding, severity: 'deny' } : finding
+}
+
+function verdictOf({ verdict }: Decision, findings: readonly Finding[]): Verdict {
+  return findings.some(({ severity }) => severity === 'deny') ? 'deny' : verdict
+}
+
+/** The place of the field at fault where it stands in this manifest, else of the manifest. */
+function placed(finding: Finding, manifest: Manifest): PlacedFinding {
+  const { object } = finding
+  const own =
+    manifest.object?.kind === object.kind && manifest.object.namespace === object.namespace && manifest.object.name === object.name
+  const { rule, severity, message, remedy } = finding
+  return { rule, severity, message, remedy, file: manifest.source ?? manifest.file, ...manifest.position(own ? finding.path : []) }
+}
+
+function print(steps: readonly Step[], errors: readonly HitlessError[], output: OutputFormat, io: Io): void {
+  for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
+  if (output === 'json') io.out(`${JSON.stringify({ steps }, null, 2)}\n`)
+  else if (output === 'yaml') io.out(dump({ steps }))
+  else printText(steps, io)
+}
+
+function printText(steps: readonly Step[], io: Io): void {
+  for (const { findings } of steps) {
+    for (const { file, line, column, severity, rule, message, remedy } of findings) {
+      const word = io.colour ? styleText(severity === 'deny' ? 'red' : 'yellow', severity, { validateStream: false }) : severity
+      io.out(`${file}:${line}:${column}: ${word} [${rule}] ${message}. ${remedy}.\n`)
+    }
+  }
+  const denied = steps.filter(({ verdict }) => verdict === 'deny').length
+  const warned = steps.filter(({ verdict }) => verdict === 'warn').length
+  io.out(`${steps.length} ${steps.length === 1 ? 'write' : 'writes'}: ${denied} would be denied, ${warned} with warnings\n`)
+}

@@ -1,0 +1,19 @@
+/** What a command may use of the process: given by main, so that commands can be run by tests. */
+
+export interface Io {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly stdin: () => string
+  /** Colours may be used on standard output. */
+  readonly colour: boolean
+  readonly columns: number
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly nowMs: () => number
+  /** Ends when the process is asked to stop. */
+  readonly signal: AbortSignal
+}
+
+/** Exit codes of every command. */
+export const EXIT = { ok: 0, denied: 1, usage: 2, unreachable: 3 } as const
+
+export type OutputFormat = 'text' | 'json' | 'yaml'
