@@ -1,9 +1,10 @@
 /** What a command may use of the process: given by main, so that commands can be run by tests. */
 
 export interface Io {
-  readonly out: (text: string) => void
-  readonly err: (text: string) => void
+  readonly out: (text: string) => unknown
+  readonly err: (text: string) => unknown
   readonly stdin: () => string
+  readonly writeFile: (file: string, text: string) => void
   /** Colours may be used on standard output. */
   readonly colour: boolean
   readonly columns: number

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { createReviewer } from '../admission/judge.ts'
 import { createAuthority, issue, type KeyPair } from '../certificates/self-signed.ts'
+import type { ClusterSource } from '../cluster/credentials.ts'
+import { LiveCluster } from '../cluster/live-cluster.ts'
 import { HitlessError } from '../errors.ts'
 import type { State } from '../mesh/state.ts'
 import type { Policy } from '../review/policy.ts'
@@ -11,6 +13,16 @@ import { createMetrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import type { Io } from './io.ts'
 import { readManifests } from './manifests.ts'
+
+/** Follows a live cluster; reviews are answered by the policy for a stale state until it is synced. */
+export function liveState(source: ClusterSource, io: Io): LiveCluster {
+  const cluster = new LiveCluster({ source })
+  cluster.start(io.signal).catch((error: unknown) => {
+    if (!io.signal.aborted)
+      io.err(`hitless: the cluster cannot be followed: ${error instanceof Error ? error.message : String(error)} [HITLESS_UNREACHABLE]\n`)
+  })
+  return cluster
+}
 
 export interface ServeOptions {
   readonly state: State

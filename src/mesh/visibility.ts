@@ -29,12 +29,12 @@ function groupOf({ exportTo, namespace }: VirtualService, client: string): numbe
   return exportTo.length === 0 || exportTo.includes('*') ? 2 : 1
 }
 
-/** Oldest first, then by name, then by namespace. `configCompareByCreationTime`, pilot/pkg/model/config.go. */
+/** Oldest first - what is not stored yet comes last -, then by name, then by namespace. `configCompareByCreationTime`, pilot/pkg/model/config.go. */
 export function byAge(
   one: { createdMs: number; name: string; namespace: string },
   other: { createdMs: number; name: string; namespace: string }
 ): number {
-  if (one.createdMs !== other.createdMs) return one.createdMs - other.createdMs
+  if (one.createdMs !== other.createdMs) return (one.createdMs || Number.MAX_SAFE_INTEGER) - (other.createdMs || Number.MAX_SAFE_INTEGER)
   if (one.name !== other.name) return one.name < other.name ? -1 : 1
   return one.namespace < other.namespace ? -1 : Number(one.namespace > other.namespace)
 }

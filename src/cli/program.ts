@@ -1,0 +1,172 @@
+/** The command line: every command, its options, and how its errors are said. */
+import { Command, CommanderError, Option } from 'commander'
+import { HitlessError } from '../errors.ts'
+import { DEFAULT_POLICY } from '../review/policy.ts'
+import { check } from './check.ts'
+import { demo } from './demo.ts'
+import { explain } from './explain.ts'
+import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { TOOLS, type Tool } from './order.ts'
+import { replay } from './replay.ts'
+import { keyPair, liveState, loadSandbox, serve } from './serve.ts'
+
+/** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
+export async function run(args: readonly string[], io: Io, examples: string): Promise<number> {
+  let exit: number = EXIT.ok
+  const program = build(io, examples, (code) => {
+    exit = code
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exit
+  } catch (error) {
+    return failed(error, io)
+  }
+}
+
+function failed(error: unknown, io: Io): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
+  if (error instanceof HitlessError) {
+    io.err(`hitless: ${error.message} [${error.code}]\n`)
+    return error.exit
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  io.err(`hitless: ${message}. This is a defect of hitless; please report it.\n`)
+  return EXIT.usage
+}
+
+function build(io: Io, examples: string, done: (exit: number) => void): Command {
+  const program = new Command('hitless')
+    .description('Refuses the write to an Istio mesh that would leave requests unanswered.')
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .showSuggestionAfterError()
+  const output = () => new Option('-o, --output <format>', 'form of the result').choices(['text', 'json', 'yaml']).default('text')
+
+  program
+    .command('check')
+    .description('judge manifests as writes; Deployments count as Ready once applied')
+    .argument('<paths...>', 'files or folders; - is standard input')
+    .option('--base <paths...>', 'what the cluster holds already', [])
+    .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
+    .addOption(new Option('--fail-on <severity>', 'what makes the exit code 1').choices(['deny', 'warn']).default('deny'))
+    .option('--strict-ready', 'applied Deployments have no Ready Pod, as right after a real apply', false)
+    .addOption(output())
+    .action(async (paths: string[], options: CheckFlags) => {
+      done(await check(paths, { ...options, as: options.as, strictReady: options.strictReady }, io))
+    })
+
+  program
+    .command('replay')
+    .description('play scenario files step by step, with the verdict of each write')
+    .argument('<files...>', 'scenario files')
+    .addOption(output())
+    .action(async (files: string[], options: { output: OutputFormat }) => done(await replay(files, options.output, io)))
+
+  program
+    .command('explain')
+    .description('the page of a rule, or the list of all')
+    .argument('[rule]')
+    .action((rule: string | undefined) => {
+      io.out(explain(rule))
+    })
+
+  program
+    .command('serve')
+    .description('the webhook: on the cluster of a kubeconfig or of this Pod, or on an embedded one')
+    .option('--sandbox <paths...>', 'an embedded cluster from these manifests; admitted writes change it')
+    .option('--sandbox-ready-after <seconds>', 'when Pods of an admitted Deployment become Ready', '5')
+    .option('--kubeconfig <file>', "the cluster to follow; as kubectl finds it, or this Pod's own, where absent")
+    .option('--context <name>', 'a context of the kubeconfig')
+    .option('--tls-cert <file>', 'certificate of the webhook; self-signed where absent')
+    .option('--tls-key <file>', 'its key')
+    .option('--write-ca <file>', 'where to write the certificate that clients must trust')
+    .option('--host <address>', 'address of the webhook', '0.0.0.0')
+    .option('--port <number>', 'port of the webhook', '9443')
+    .option('--health-host <address>', 'address of probes and metrics', '0.0.0.0')
+    .option('--health-port <number>', 'port of probes and metrics', '8080')
+    .option('--drain <seconds>', 'how long to go on answering after a signal to stop', '10')
+    .option('--log-level <level>', 'fatal, error, warn, info, debug', 'info')
+    .action(async (options: ServeFlags) => {
+      await serveUntilStopped(options, io)
+    })
+
+  program
+    .command('demo')
+    .description("the webhook on the guide's world, and the guide's release played against it")
+    .option('--once', 'end after the release', false)
+    .option('--port <number>', 'port of the webhook', '9443')
+    .action(async (options: { once: boolean; port: string }) => {
+      done(await demo({ examples, once: options.once, port: portOf(options.port) }, io))
+    })
+  return program
+}
+
+interface CheckFlags {
+  readonly base: string[]
+  readonly as: Tool
+  readonly failOn: 'deny' | 'warn'
+  readonly strictReady: boolean
+  readonly output: OutputFormat
+}
+
+interface ServeFlags {
+  readonly sandbox?: string[]
+  readonly sandboxReadyAfter: string
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly writeCa?: string
+  readonly host: string
+  readonly port: string
+  readonly healthHost: string
+  readonly healthPort: string
+  readonly drain: string
+  readonly logLevel: string
+}
+
+async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
+  const tls = await keyPair(flags.tlsCert, flags.tlsKey, ['localhost', '127.0.0.1', 'hitless.hitless-system.svc'], io.nowMs())
+  if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
+  const state =
+    flags.sandbox === undefined
+      ? liveState({ kubeconfig: flags.kubeconfig ?? null, context: flags.context ?? null }, io)
+      : loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
+  const server = await serve(
+    {
+      state,
+      policy: DEFAULT_POLICY,
+      tls,
+      host: flags.host,
+      port: portOf(flags.port),
+      healthHost: flags.healthHost,
+      healthPort: portOf(flags.healthPort),
+      drainMs: secondsOf(flags.drain) * 1000,
+      logLevel: flags.logLevel
+    },
+    io
+  )
+  io.out(`hitless answers on https://${flags.host}:${server.port}/validate, probes on http://${flags.healthHost}:${server.healthPort}\n`)
+  await stopped(io.signal)
+  await server.close()
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new HitlessError('HITLESS_USAGE', `${text} is no port`)
+  return port
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text)
+  if (!(seconds >= 0 && seconds <= 3600)) throw new HitlessError('HITLESS_USAGE', `${text} is no number of seconds from 0 to 3600`)
+  return seconds
+}

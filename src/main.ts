@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+/** The process: the only file that reads `process`. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { run } from './cli/program.ts'
+
+const stop = new AbortController()
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+// A reader such as `head` that has seen enough is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
+
+process.exitCode = await run(
+  process.argv.slice(2),
+  {
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+    stdin: () => readFileSync(0, 'utf8'),
+    writeFile: (file, text) => writeFileSync(file, text),
+    colour: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
+    columns: process.stdout.columns ?? 80,
+    env: process.env,
+    nowMs: Date.now,
+    signal: stop.signal
+  },
+  fileURLToPath(new URL('../examples/helloworld', import.meta.url))
+)
