@@ -1,0 +1,97 @@
+/** Manifests of the guide's world: a generic Service, a Deployment for each version, one DestinationRule, one VirtualService. Tests change one field at a time. */
+
+export type Manifest = { apiVersion: string; kind: string; metadata: Record<string, unknown>; [field: string]: unknown }
+
+type Fields = Record<string, unknown>
+
+export const HOST = 'helloworld.default.svc.cluster.local'
+
+export function namespace(name: string, metadata: Fields = {}): Manifest {
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, ...metadata } }
+}
+
+export function service(spec: Fields = {}, metadata: Fields = {}): Manifest {
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'helloworld', namespace: 'default', ...metadata },
+    spec: { selector: { app: 'helloworld' }, ports: [{ name: 'http', port: 3000 }], ...spec }
+  }
+}
+
+/** `helloworld-v1` for `v1`; without status, so that all its replicas count as Ready. */
+export function deployment(version: string, spec: Fields = {}, labels: Fields = { app: 'helloworld', version }): Manifest {
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: `helloworld-${version}`, namespace: 'default' },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'app', image: 'example/helloworld' }] } },
+      ...spec
+    }
+  }
+}
+
+/** A Deployment none of whose Pods is Ready. */
+export function unready(manifest: Manifest): Manifest {
+  return { ...manifest, status: { replicas: 2, readyReplicas: 0 } }
+}
+
+export function destinationRule(versions: readonly string[], spec: Fields = {}, metadata: Fields = {}): Manifest {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'DestinationRule',
+    metadata: { name: 'helloworld', namespace: 'default', ...metadata },
+    spec: { host: HOST, subsets: versions.map((version) => ({ name: version, labels: { version } })), ...spec }
+  }
+}
+
+export function virtualService(http: readonly Fields[], spec: Fields = {}, metadata: Fields = {}): Manifest {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'helloworld', namespace: 'default', ...metadata },
+    spec: { hosts: ['helloworld'], http, ...spec }
+  }
+}
+
+/** A destination of the guide's host: `to('v1', 90)`. */
+export function to(subset: string | null, weight?: number, destination: Fields = {}): Fields {
+  const target = { host: 'helloworld', ...(subset === null ? {} : { subset }), port: { number: 3000 }, ...destination }
+  return { destination: target, ...(weight === undefined ? {} : { weight }) }
+}
+
+/** A rule: its destinations, and what it matches. */
+export function rule(route: readonly Fields[], match?: readonly Fields[]): Fields {
+  return match === undefined ? { route } : { match, route }
+}
+
+export const DEBUG = [{ headers: { 'my-header': { regex: '.*debug.*' } } }]
+
+export function gateway(hosts: readonly string[] = ['*']): Manifest {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'gateway', namespace: 'default' },
+    spec: { selector: { istio: 'ingressgateway' }, servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts }] }
+  }
+}
+
+/** v1 and v2 Ready, all requests to v1. */
+export function guide(): Manifest[] {
+  return [namespace('default'), service(), deployment('v1'), deployment('v2'), destinationRule(['v1', 'v2']), virtualService([rule([to('v1')])])]
+}
+
+/** The guide's world with some objects in place of those with the same kind and name, and others added. */
+export function guideWith(...manifests: readonly Manifest[]): Manifest[] {
+  const key = ({ kind, metadata }: Manifest) => `${kind} ${String(metadata['namespace'] ?? '')}/${String(metadata['name'])}`
+  const replaced = new Set(manifests.map(key))
+  return [...guide().filter((manifest) => !replaced.has(key(manifest))), ...manifests]
+}
+
+/** The guide's world without the objects of a kind, or without one by name. */
+export function guideWithout(kind: string, name?: string): Manifest[] {
+  return guide().filter((manifest) => manifest.kind !== kind || (name !== undefined && manifest.metadata['name'] !== name))
+}
