@@ -275,13 +275,17 @@ export class Reflector {
   #bookmark(raw: unknown): void {
     const { resourceVersion, annotations } = (raw as { metadata?: BookmarkMetadata } | null)?.metadata ?? {}
     if (typeof resourceVersion !== 'string') throw new Malformed('a bookmark without a resourceVersion')
+    // A server whose etcd was restored counts from lower down: it would tell nothing until it has come back up to here.
+    if (isLater(this.#resourceVersion, resourceVersion) === true) throw new ApiError(410, 'Expired', 'the server went back in time')
     if (this.#resourceVersion !== '') this.#resourceVersion = resourceVersion
     else if (annotations?.[INITIAL_EVENTS_END] === 'true') this.#commit(resourceVersion)
   }
 
   /** Within a list the order says nothing: only its end tells how far it came. */
   #moved(raw: unknown): void {
-    if (this.#resourceVersion !== '') this.#resourceVersion = readMetadata(raw).resourceVersion
+    if (this.#resourceVersion === '') return
+    const { resourceVersion } = readMetadata(raw)
+    if (isLater(resourceVersion, this.#resourceVersion) !== false) this.#resourceVersion = resourceVersion
   }
 
   #commit(resourceVersion: string): void {

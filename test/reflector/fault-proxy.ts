@@ -1,0 +1,103 @@
+/** Stands between hitless and the API server, and breaks things on demand: an answer of its own, or harm to a stream under way. */
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Agent, request } from 'undici'
+
+export interface Answer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: unknown
+}
+
+/** A watch that is being passed on. */
+export interface Stream {
+  /** What the server sends from now on is lost. */
+  freeze(): void
+  /** Puts text into the stream, as if the server had sent it. */
+  inject(text: string): void
+  /** Ends it as a server does, after a last piece of text. */
+  end(text?: string): void
+  /** Ends it as a lost machine does. */
+  reset(): void
+}
+
+export class FaultProxy {
+  readonly #agent: Agent
+  readonly #token: string
+  readonly #server = createServer((incoming, outgoing) => {
+    this.#pass(incoming, outgoing).catch(() => outgoing.destroy())
+  })
+  readonly #streams = new Map<Stream, string>()
+  readonly #target: string
+  /** Asked before each request is passed on; null passes it on. */
+  answer: (path: string, authorization: string) => Answer | 'hang' | null = () => null
+  /** Waits this long before each piece of an answer. */
+  trickleMs = 0
+  readonly requests: string[] = []
+
+  /** Passes on with the API server's own token whatever token came, so that a test can make up tokens. */
+  constructor({ url, ca, token }: { url: string; ca: string; token: string }) {
+    this.#target = url
+    this.#token = token
+    this.#agent = new Agent({ connect: { ca }, allowH2: false, bodyTimeout: 0 })
+  }
+
+  async listen(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await this.#agent.destroy()
+  }
+
+  /** The watches under way on a kind's plural. */
+  streams(plural: string): Stream[] {
+    return [...this.#streams].filter(([, path]) => path.includes(`/${plural}?`)).map(([stream]) => stream)
+  }
+
+  async #pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const path = incoming.url ?? ''
+    this.requests.push(path)
+    const answer = this.answer(path, incoming.headers.authorization ?? '')
+    if (answer === 'hang') return
+    if (answer !== null) {
+      outgoing.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(JSON.stringify(answer.body ?? {}))
+      return
+    }
+    const { accept = '' } = incoming.headers
+    const gone = new AbortController()
+    outgoing.once('close', () => gone.abort())
+    const { statusCode, headers, body } = await request(this.#target + path, {
+      dispatcher: this.#agent,
+      headers: { authorization: `Bearer ${this.#token}`, accept },
+      signal: gone.signal
+    })
+    outgoing.writeHead(statusCode, { 'content-type': String(headers['content-type']) })
+    outgoing.flushHeaders()
+    let frozen = false
+    const stream: Stream = {
+      freeze: () => {
+        frozen = true
+      },
+      inject: (text) => void outgoing.write(text),
+      end: (text = '') => {
+        frozen = true
+        outgoing.end(text)
+      },
+      reset: () => void outgoing.socket?.resetAndDestroy()
+    }
+    if (path.includes('watch=true')) this.#streams.set(stream, path)
+    outgoing.once('close', () => this.#streams.delete(stream))
+    for await (const chunk of body) {
+      if (this.trickleMs > 0) await sleep(this.trickleMs)
+      if (!frozen) outgoing.write(chunk)
+    }
+    if (!frozen) outgoing.end()
+  }
+}
