@@ -1,64 +1,78 @@
-/** Delegate VirtualServices: a root's rules with those of its delegates in their place (7). */
+/** The http rules of a VirtualService with those of its delegates in their place (7), everything in them completed. */
 import { resolveHost } from './hosts.ts'
 import { compatible } from './labels.ts'
-import type { Destination, HttpMatch, HttpRoute, Mirror, StringMatch, VirtualService } from './objects.ts'
-import type { Snapshot } from './snapshot.ts'
+import type { Destination, HttpMatch, HttpRoute, StringMatch, VirtualService } from './objects.ts'
+import { resolveGateway, type Snapshot } from './snapshot.ts'
 import { isExported } from './visibility.ts'
 
-/** A rule ready for routes: its destinations completed, and whose rule it is. */
-export interface OwnedRule {
+/** A rule as routes are made of it: hosts and gateways completed, a delegate's matches joined with the root's. */
+export interface EffectiveRule {
   readonly rule: HttpRoute
-  /** `namespace/name` of the VirtualService whose hosts it serves, as Istio names it. */
-  readonly root: string
-  /** Where it is written: a delegate's own, or the root's. */
+  /** The VirtualService that it is written in: a delegate, or the root itself. */
   readonly owner: VirtualService
 }
 
-/** The http rules of a root VirtualService; a rule whose delegate is missing, invisible or no delegate is dropped silently (7.2). */
-export function rulesOf(snapshot: Snapshot, root: VirtualService): OwnedRule[] {
-  const rootName = `${root.namespace}/${root.name}`
-  return root.http.flatMap((rule) => {
-    if (rule.delegate === null) return [{ rule: completed(rule, root, snapshot), root: rootName, owner: root }]
-    const delegate = snapshot.find('VirtualService', rule.delegate.namespace || root.namespace, rule.delegate.name)
-    if (delegate === undefined || delegate.hosts.length > 0 || !isExported(delegate.exportTo, delegate.namespace, root.namespace)) return []
+/** A rule whose delegate is missing, not exported to the root's namespace or has hosts is dropped silently (7.2). `mergeVirtualServices`. */
+export function effectiveRules(snapshot: Snapshot, root: VirtualService): EffectiveRule[] {
+  return root.http.flatMap((written) => {
+    const rule = completed(written, root, snapshot.settings.domain)
+    if (rule.delegate === null) return [{ rule, owner: root }]
+    const delegate = snapshot.find('VirtualService', rule.delegate.namespace || root.namespace, rule.delegate.name) // (7.3)
+    if (delegate === undefined || delegate.hosts.length > 0) return []
+    if (!isExported(delegate.exportTo, delegate.namespace, root.namespace)) return []
     return delegate.http.flatMap((inner) => {
-      if (inner.delegate !== null) return [] // one level only (7.5)
-      const match = mergedMatches(rule.match, inner.match)
-      if (match === null) return []
-      const mirrors = inner.mirrors.length > 0 ? inner.mirrors : completed(rule, root, snapshot).mirrors // (7.4)
-      return [{ rule: { ...completed(inner, delegate, snapshot), match, mirrors }, root: rootName, owner: delegate }]
+      const joined = join(rule, completed(inner, delegate, snapshot.settings.domain))
+      return joined === null ? [] : [{ rule: joined, owner: delegate }]
     })
   })
 }
 
-/** Short hosts resolve in the namespace of the object they stand in (1.1, 7.3). */
-function completed(rule: HttpRoute, { namespace }: VirtualService, { settings }: Snapshot): HttpRoute {
-  const complete = <D extends Destination | Mirror>(destination: D): D => ({
+/** Short names stand for the namespace of the object they are written in (1.1, 1.6, 7.3). */
+function completed(rule: HttpRoute, { namespace }: VirtualService, domain: string): HttpRoute {
+  const complete = <D extends Destination>(destination: D): D => ({
     ...destination,
-    host: resolveHost(destination.host, namespace, settings.domain)
+    host: resolveHost(destination.host, namespace, domain)
   })
-  return { ...rule, route: rule.route.map(complete), mirrors: rule.mirrors.map(complete) }
+  return {
+    ...rule,
+    match: rule.match.map((match) =>
+      match.gateways.length === 0 ? match : { ...match, gateways: match.gateways.map((name) => resolveGateway(name, namespace)) }
+    ),
+    route: rule.route.map(complete),
+    mirrors: rule.mirrors.map(complete)
+  }
 }
 
-/** Every entry of the delegate's rule with every one of the root's that it does not contradict; null where the rule is dropped (7.4). */
-function mergedMatches(root: readonly HttpMatch[], delegate: readonly HttpMatch[]): readonly HttpMatch[] | null {
+/** null where the delegate's rule is dropped. One that delegates again has nothing to send to (7.5). `mergeHTTPRoute`. */
+function join(root: HttpRoute, delegate: HttpRoute): HttpRoute | null {
+  const match = joinMatches(root.match, delegate.match)
+  if (match === null) return null
+  return {
+    ...delegate,
+    match,
+    directResponse: delegate.directResponse || root.directResponse,
+    mirrors: delegate.mirrors.length > 0 ? delegate.mirrors : root.mirrors
+  }
+}
+
+/** Every entry of the delegate's rule with every one of the root's that it does not conflict with (7.4). `mergeHTTPMatchRequests`. */
+function joinMatches(root: readonly HttpMatch[], delegate: readonly HttpMatch[]): readonly HttpMatch[] | null {
   if (root.length === 0) return delegate
   if (delegate.length === 0) return root
-  const merged: HttpMatch[] = []
+  const joined: HttpMatch[] = []
   for (const inner of delegate) {
-    const compatibleRoots = root.filter((outer) => !conflicts(outer, inner))
-    // An entry that conflicts with all root entries drops its whole rule [f04 f19].
-    if (compatibleRoots.length === 0) return null
-    merged.push(...compatibleRoots.map((outer) => mergedMatch(outer, inner)))
+    const outers = root.filter((outer) => !conflict(outer, inner))
+    if (outers.length === 0) return null // one entry without a partner drops its whole rule
+    joined.push(...outers.map((outer) => joinMatch(outer, inner)))
   }
-  return merged
+  return joined
 }
 
-function mergedMatch(outer: HttpMatch, inner: HttpMatch): HttpMatch {
+function joinMatch(outer: HttpMatch, inner: HttpMatch): HttpMatch {
   return {
     path: inner.path,
     uri: inner.uri ?? outer.uri,
-    ignoreUriCase: inner.ignoreUriCase || outer.ignoreUriCase,
+    ignoreUriCase: inner.ignoreUriCase,
     scheme: inner.scheme ?? outer.scheme,
     method: inner.method ?? outer.method,
     authority: inner.authority ?? outer.authority,
@@ -73,9 +87,8 @@ function mergedMatch(outer: HttpMatch, inner: HttpMatch): HttpMatch {
 }
 
 /** `hasConflict`, pilot/pkg/model/virtualservice.go. */
-function conflicts(outer: HttpMatch, inner: HttpMatch): boolean {
+function conflict(outer: HttpMatch, inner: HttpMatch): boolean {
   return (
-    outer.ignoreUriCase !== inner.ignoreUriCase ||
     valuesConflict(outer.uri, inner.uri) ||
     valuesConflict(outer.scheme, inner.scheme) ||
     valuesConflict(outer.method, inner.method) ||
@@ -83,21 +96,30 @@ function conflicts(outer: HttpMatch, inner: HttpMatch): boolean {
     mapsConflict(outer.headers, inner.headers) ||
     mapsConflict(outer.withoutHeaders, inner.withoutHeaders) ||
     mapsConflict(outer.queryParams, inner.queryParams) ||
+    outer.ignoreUriCase !== inner.ignoreUriCase ||
     (outer.port !== null && inner.port !== null && outer.port !== inner.port) ||
-    (outer.sourceNamespace !== '' && outer.sourceNamespace !== inner.sourceNamespace) ||
+    (outer.sourceNamespace !== '' && inner.sourceNamespace !== outer.sourceNamespace) ||
     !compatible(outer.sourceLabels, inner.sourceLabels) ||
-    (inner.gateways.length > 0 && outer.gateways.length > 0 && !inner.gateways.every((name) => outer.gateways.includes(name)))
+    gatewaysConflict(outer.gateways, inner.gateways)
   )
 }
 
-function mapsConflict(outer: Readonly<Record<string, StringMatch>>, inner: Readonly<Record<string, StringMatch>>): boolean {
-  return Object.keys(outer).some((name) => valuesConflict(outer[name] ?? null, inner[name] ?? null))
+function gatewaysConflict(outer: readonly string[], inner: readonly string[]): boolean {
+  if (outer.length === 0 || inner.length === 0) return false
+  return outer.length < inner.length || !inner.every((name) => outer.includes(name))
 }
 
-/** Any regex beside another value conflicts, and a delegate's value must lie below the root's prefix. `stringMatchConflict`. */
+type Matches = Readonly<Record<string, StringMatch>>
+
+function mapsConflict(outer: Matches, inner: Matches): boolean {
+  return Object.entries(inner).some(([name, match]) => valuesConflict(outer[name] ?? null, match))
+}
+
+/** Only an exact value again, or one below the root's prefix, is no conflict; any regex is one. `stringMatchConflict`. */
 function valuesConflict(outer: StringMatch | null, inner: StringMatch | null): boolean {
-  if (outer === null || inner === null || outer.type === 'present' || inner.type === 'present') return false
-  if (outer.type === 'regex' || inner.type === 'regex') return true
+  if (outer === null || inner === null) return false
+  if (outer.type === 'present' || inner.type === 'present' || outer.type === 'regex' || inner.type === 'regex') return true
+  if (outer.value === '' || inner.value === '') return true
   if (outer.type === 'exact') return inner.type !== 'exact' || inner.value !== outer.value
   return !inner.value.startsWith(outer.value)
 }

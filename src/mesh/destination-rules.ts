@@ -1,87 +1,130 @@
 /** Which DestinationRule a client uses for a service, and which subsets that defines (10). */
-import { wildcardsOver } from './hosts.ts'
+import { hostCovers, isWildcard, resolveHost, wildcardsOver } from './hosts.ts'
 import { sameLabels, selects } from './labels.ts'
-import type { DestinationRule, Labels } from './objects.ts'
+import type { DestinationRule, Labels, Subset } from './objects.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Context } from './table.ts'
-import { byAge, isExported, isPrivate } from './visibility.ts'
+import { byAge } from './visibility.ts'
 
-/** DestinationRules of one host and namespace, merged as far as Istio merges them. */
-interface Merged {
-  readonly exportTo: readonly string[]
+/** DestinationRules of one host and namespace, joined as far as Istio joins them. `ConsolidatedDestRule`. */
+interface Joined {
+  readonly exportTo: ReadonlySet<string>
   readonly namespace: string
   readonly workloadSelector: Labels | null
-  readonly subsets: Map<string, Labels>
+  readonly subsets: Subset[]
 }
 
 /**
- * The subsets of a service for a client: those of exactly one place (10.1) - the client's namespace, the service's, the root namespace -
- * and there of the most specific host only (10.4). null where no DestinationRule is used.
+ * The labels of a subset of a service for a client; null where the DestinationRule in use for it defines no such subset, or there is none.
+ * `destinationRule`, pilot/pkg/model/push_context.go.
  */
-export function subsetsFor(
+export function subsetLabels(
   snapshot: Snapshot,
   context: Context,
-  service: { readonly host: string; readonly namespace: string }
-): ReadonlyMap<string, Labels> | null {
-  const candidates = [service.host, ...wildcardsOver(service.host)].map((host) => [...snapshot.lookup('destinationRuleByHost', host)])
-  const { rootNamespace } = snapshot.settings
-  const inPlace = (namespace: string, usable: (merged: Merged) => boolean): Merged | undefined => {
-    const rules = candidates.map((found) => found.filter((rule) => rule.namespace === namespace)).find((found) => found.length > 0)
-    return rules === undefined ? undefined : chosen(merge(rules).filter(usable), context)
+  service: { readonly host: string; readonly namespace: string },
+  subset: string
+): Labels | null {
+  const rule = ruleFor(rulesOver(snapshot, service.host), context, service.namespace, snapshot.settings.rootNamespace)
+  return rule?.subsets.find(({ name }) => name === subset)?.labels ?? null
+}
+
+/** Exactly one place is used (10.1): the client's namespace, the service's, or the root namespace. */
+function ruleFor(rules: readonly HostRule[], context: Context, serviceNamespace: string, rootNamespace: string): Joined | null {
+  const own =
+    // Clients of the root namespace skip their own place but for what is private to it (10.3).
+    context.namespace === rootNamespace ? place(rules, context.namespace, isPrivateTo) : place(rules, context.namespace, isUsedAtHome)
+  if (own.length > 0) return selectedFor(context, own)
+  for (const namespace of [serviceNamespace, rootNamespace]) {
+    const exported = place(rules, namespace, (rule) => !isPrivateTo(rule)).filter((joined) => isExportedTo(joined, context.namespace))
+    if (exported.length > 0) return selectedFor(context, exported)
   }
-  const own = inPlace(context.namespace, ({ exportTo, namespace }) =>
-    // Clients of the root namespace skip this place, but for what is private there (10.3).
-    context.namespace === rootNamespace ? isPrivate(exportTo, namespace) : isExported(exportTo, namespace, context.namespace)
-  )
-  const exported = ({ exportTo, namespace }: Merged) => isExported(exportTo, namespace, context.namespace)
-  const found = own ?? inPlace(service.namespace, exported) ?? inPlace(rootNamespace, exported)
-  return found?.subsets ?? null
+  return null
 }
 
-/** With a workloadSelector a rule serves only the clients of its own namespace that it selects, and for them replaces the plain one (10.7). */
-function chosen(visible: readonly Merged[], { labels, namespace }: Context): Merged | undefined {
-  const selected = visible.filter(
-    (rule) => rule.workloadSelector !== null && rule.namespace === namespace && selects(rule.workloadSelector, labels)
-  )
-  // Of unmerged ones the youngest wins alone (10.6).
-  return selected.at(-1) ?? visible.filter(({ workloadSelector }) => workloadSelector === null).at(-1)
+/** A DestinationRule and its completed host (1.1), which is compared as it is written (1.5, 10.8). */
+interface HostRule {
+  readonly host: string
+  readonly rule: DestinationRule
+  readonly exportTo: ReadonlySet<string>
 }
 
-/** `mergeDestinationRule`, pilot/pkg/model/destination_rule.go: in creation order, those with a selector first (10.6). */
-function merge(rules: readonly DestinationRule[]): Merged[] {
-  const ordered = [...rules].sort(
-    (one, other) => Number(one.workloadSelector === null) - Number(other.workloadSelector === null) || byAge(one, other)
-  )
-  const merged: Merged[] = []
-  for (const rule of ordered) {
-    let absorbed = false
-    let kept = false
-    for (const older of merged) {
-      if (!sameSelector(rule, older)) continue
-      if (!absorbs(older.exportTo, rule.exportTo)) {
-        kept = true
+function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
+  const { domain } = snapshot.settings
+  const found: HostRule[] = []
+  for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
+    for (const rule of snapshot.lookup('destinationRuleByHost', key)) {
+      const own = resolveHost(rule.host, rule.namespace, domain)
+      if (hostCovers(own, host)) found.push({ host: own, rule, exportTo: exportsOf(rule) })
+    }
+  }
+  return found
+}
+
+/** One with a workloadSelector is private, whatever it says (10.7). */
+function exportsOf({ workloadSelector, exportTo }: DestinationRule): ReadonlySet<string> {
+  return new Set(workloadSelector === null ? exportTo : ['.'])
+}
+
+function isUsedAtHome({ exportTo, rule }: HostRule): boolean {
+  return exportTo.size === 0 || exportTo.has('*') || exportTo.has('.') || exportTo.has(rule.namespace)
+}
+
+function isPrivateTo({ exportTo, rule }: HostRule): boolean {
+  return exportTo.size === 1 && (exportTo.has('.') || exportTo.has(rule.namespace))
+}
+
+function isExportedTo({ exportTo }: Joined, client: string): boolean {
+  return exportTo.size === 0 || exportTo.has('*') || exportTo.has(client)
+}
+
+/** Of a namespace's rules of one kind, those of the most specific host alone (10.4), joined. */
+function place(rules: readonly HostRule[], namespace: string, belongs: (rule: HostRule) => boolean): Joined[] {
+  const found = rules.filter((each) => each.rule.namespace === namespace && belongs(each))
+  if (found.length < 2) return found.map(toJoined)
+  const mostSpecific = found.reduce((best, each) => (isMoreSpecific(each.host, best) ? each.host : best), '*')
+  return join(found.filter(({ host }) => host === mostSpecific))
+}
+
+function isMoreSpecific(host: string, than: string): boolean {
+  if (isWildcard(host) !== isWildcard(than)) return isWildcard(than)
+  return host.length > than.length
+}
+
+/** In order of age, those with a selector first, each joined with the older ones that it may be joined with (10.6). `mergeDestinationRule`. */
+function join(rules: readonly HostRule[]): Joined[] {
+  const joined: Joined[] = []
+  const withSelectorFirst = (rule: DestinationRule) => (rule.workloadSelector === null ? 1 : 0)
+  for (const each of [...rules].sort(
+    (one, other) => withSelectorFirst(one.rule) - withSelectorFirst(other.rule) || byAge(one.rule, other.rule)
+  )) {
+    let stands = true
+    for (const older of joined) {
+      const contained = [...older.exportTo].every((name) => each.exportTo.has(name))
+      const equal = contained && older.exportTo.size === each.exportTo.size
+      stands = !equal
+      if (!equal && !(contained && older.exportTo.size > 0)) continue
+      const { workloadSelector } = each.rule
+      if (older.workloadSelector !== null && workloadSelector !== null && !sameLabels(older.workloadSelector, workloadSelector)) {
+        stands = true
         continue
       }
-      absorbed = true
-      for (const { name, labels } of rule.subsets) if (!older.subsets.has(name)) older.subsets.set(name, labels)
+      if ((older.workloadSelector === null) === (workloadSelector === null)) stands = false
+      const known = new Set(older.subsets.map(({ name }) => name))
+      older.subsets.push(...each.rule.subsets.filter(({ name }) => !known.has(name)))
     }
-    if (!absorbed || kept) merged.push(toMerged(rule))
+    if (stands) joined.push(toJoined(each))
   }
-  return merged
+  return joined
 }
 
-function toMerged({ exportTo, namespace, workloadSelector, subsets }: DestinationRule): Merged {
-  // Two subsets of one name in one rule are refused by Istio (2.4); where they stand all the same, the first counts.
-  return { exportTo, namespace, workloadSelector, subsets: new Map([...subsets].reverse().map(({ name, labels }) => [name, labels])) }
+function toJoined({ rule, exportTo }: HostRule): Joined {
+  return { exportTo, namespace: rule.namespace, workloadSelector: rule.workloadSelector, subsets: [...rule.subsets] }
 }
 
-function sameSelector(one: Pick<DestinationRule, 'workloadSelector'>, other: Pick<DestinationRule, 'workloadSelector'>): boolean {
-  if (one.workloadSelector === null || other.workloadSelector === null) return one.workloadSelector === other.workloadSelector
-  return sameLabels(one.workloadSelector, other.workloadSelector)
-}
-
-/** The same set, or a non-empty one that contains the older's non-empty one; `.` and the namespace's own name are different here. */
-function absorbs(older: readonly string[], younger: readonly string[]): boolean {
-  if (older.length === 0 || younger.length === 0) return older.length === younger.length
-  return older.every((name) => younger.includes(name))
+/** One that selects the client replaces the plain ones (10.7), of which the last, the youngest, wins alone (10.6). `SidecarScope.DestinationRule`. */
+function selectedFor({ namespace, labels }: Context, joined: readonly Joined[]): Joined | null {
+  const selecting = joined.find(
+    (rule) => rule.workloadSelector !== null && rule.namespace === namespace && selects(rule.workloadSelector, labels)
+  )
+  return selecting ?? joined.findLast(({ workloadSelector }) => workloadSelector === null) ?? null
 }

@@ -1,70 +1,67 @@
-/** From destinations as written to clusters as Envoy has them, with the endpoints behind them (8, 9). */
-import { subsetsFor } from './destination-rules.ts'
-import { readyEndpoints } from './endpoints.ts'
-import type { Destination, ServiceEntry } from './objects.ts'
-import { aliasTarget, type MeshService, visibleService } from './services.ts'
-import type { Snapshot } from './snapshot.ts'
-import type { Context, RoutedDestination } from './table.ts'
+/** From destinations as written to the clusters that Envoy has, and the endpoints behind them (8, 9). */
+import { subsetLabels } from './destination-rules.ts'
+import { hasNoCluster, readyEndpoints } from './endpoints.ts'
+import type { Destination } from './objects.ts'
+import { destinationInScope, type Scope, serviceInScope } from './scope.ts'
+import { type MeshService, portOf } from './services.ts'
+import type { Missing, RoutedDestination } from './table.ts'
 
-/** Where a destination without port goes: to the port that was called, or of a single-port service to that port (8.2). */
-export type PortRule = 'listener' | 'single-port'
+/** How a route is generated: which service it takes a host for when it asks for aliases and single ports, on which listener port. */
+export interface Lookup {
+  readonly port: number
+  readonly service: (host: string) => MeshService | null
+}
 
-/** The destinations that get requests: a lone one whatever its weight, of several those with weight, in proportion (9.1, 9.2). */
-export function carried(
-  snapshot: Snapshot,
-  context: Context,
-  listenerPort: number,
-  destinations: readonly Destination[],
-  rule: PortRule
-): RoutedDestination[] {
-  if (destinations.length === 1) return destinations.map((only) => routed(snapshot, context, listenerPort, only, 1, rule))
+/** The destinations that get requests: a lone one whatever its weight; of several those with weight, in proportion (9.1, 9.2, 9.3). */
+export function carried(scope: Scope, destinations: readonly Destination[], lookup: Lookup): RoutedDestination[] {
+  const [only, ...others] = destinations
+  if (only !== undefined && others.length === 0) return [toCluster(scope, only, 1, lookup)]
   const weighted = destinations.filter(({ weight }) => weight > 0)
   const total = weighted.reduce((sum, { weight }) => sum + weight, 0)
-  return weighted.map((each) => routed(snapshot, context, listenerPort, each, each.weight / total, rule))
+  return weighted.map((each) => toCluster(scope, each, each.weight / total, lookup))
 }
 
-/** One destination, its host completed already, as a cluster: `outbound|<port>|<subset>|<host>` (8.1). */
-export function routed(
-  snapshot: Snapshot,
-  context: Context,
-  listenerPort: number,
-  { host: written, subset, port: writtenPort, path }: Destination,
-  share: number,
-  rule: PortRule
-): RoutedDestination {
-  const host = aliasTarget(snapshot, written)
-  const service = visibleService(snapshot, context, host)
-  const [only, ...others] = service?.ports ?? []
-  const single = rule === 'single-port' && only !== undefined && others.length === 0
-  const port = writtenPort ?? (single ? only.number : listenerPort)
-  const rest = { host, subset, port, share, path }
-  if (service === null) return { ...rest, missing: isUnknown(snapshot) ? null : 'host', ready: isUnknown(snapshot) ? null : 0 }
-  if (!service.ports.some(({ number }) => number === port)) return { ...rest, missing: 'port', ready: 0 }
-  return toSubset(snapshot, context, service, rest)
+/** One destination, its host completed, as the cluster `outbound|<port>|<subset>|<host>` (8.1). `GetDestinationCluster`. */
+export function toCluster(scope: Scope, destination: Destination, share: number, { port, service }: Lookup): RoutedDestination {
+  const found = service(destination.host)
+  const alias = found?.object.kind === 'Service' ? found.object.externalName : null
+  const [single, ...others] = found?.ports ?? []
+  const cluster = {
+    host: alias ?? destination.host, // (8.4)
+    subset: destination.subset,
+    port: destination.port ?? (single !== undefined && others.length === 0 ? single.number : port), // (8.2)
+    share,
+    path: destination.path
+  }
+  return { ...cluster, ...stateOf(scope, cluster, destination.host) }
 }
 
-/** A kind whose watch is not synced is unknown, never absent. */
-function isUnknown(snapshot: Snapshot): boolean {
-  return !snapshot.knows('Service') || !snapshot.knows('ServiceEntry')
+/** The cluster of a whole service, as Istio's default route has it. */
+export function toWhole(scope: Scope, host: string, port: number): RoutedDestination {
+  const cluster = { host, subset: null, port, share: 1, path: [] }
+  return { ...cluster, ...stateOf(scope, cluster, host) }
 }
 
-function toSubset(
-  snapshot: Snapshot,
-  context: Context,
-  service: MeshService,
-  rest: Omit<RoutedDestination, 'missing' | 'ready'>
-): RoutedDestination {
-  if (rest.subset === null) return { ...rest, missing: null, ready: readyEndpoints(snapshot, context, service, rest.port, null) }
-  if (!snapshot.knows('DestinationRule')) return { ...rest, missing: null, ready: null }
-  const labels = subsetsFor(snapshot, context, service)?.get(rest.subset)
-  if (labels === undefined) return { ...rest, missing: 'subset', ready: 0 }
-  const ready = readyEndpoints(snapshot, context, service, rest.port, labels)
-  if (service.object.kind === 'ServiceEntry' && isEmptyDnsSubset(service.object, labels)) return { ...rest, missing: 'subset', ready: 0 }
-  return { ...rest, missing: null, ready }
+/** `named` is the host that the VirtualService itself names, and thereby imports (3.9). */
+function stateOf(
+  scope: Scope,
+  { host, port, subset }: Pick<RoutedDestination, 'host' | 'port' | 'subset'>,
+  named: string
+): Pick<RoutedDestination, 'missing' | 'ready'> {
+  const { snapshot, context } = scope
+  if (!snapshot.knows('Service') || !snapshot.knows('ServiceEntry')) return { missing: null, ready: null }
+  const service = host === named ? destinationInScope(scope, host) : serviceInScope(scope, host)
+  if (service === null || service.resolution === 'alias') return none('host')
+  const protocol = portOf(service, port)?.protocol
+  if (protocol === undefined || protocol === 'udp') return none('port')
+  if (hasNoCluster(snapshot, context, service, port, {})) return none('host')
+  if (subset === null) return { missing: null, ready: readyEndpoints(snapshot, context, service, port, {}) }
+  if (!snapshot.knows('DestinationRule')) return { missing: null, ready: null }
+  const labels = subsetLabels(snapshot, context, service, subset)
+  if (labels === null || hasNoCluster(snapshot, context, service, port, labels)) return none('subset')
+  return { missing: null, ready: readyEndpoints(snapshot, context, service, port, labels) }
 }
 
-/** A subset of a DNS host without any endpoint has no cluster at all (8.5). */
-function isEmptyDnsSubset({ resolution, endpoints, workloadSelector }: ServiceEntry, labels: Readonly<Record<string, string>>): boolean {
-  if (!['DNS', 'DNS_ROUND_ROBIN', '2', '3'].includes(resolution) || workloadSelector !== null) return false
-  return !endpoints.some((endpoint) => Object.entries(labels).every(([key, value]) => endpoint.labels[key] === value))
+function none(missing: Missing): Pick<RoutedDestination, 'missing' | 'ready'> {
+  return { missing, ready: 0 }
 }

@@ -43,7 +43,22 @@ export function hostCovers(pattern: string, host: string): boolean {
   return host.length >= suffix.length && host.endsWith(suffix)
 }
 
-/** Every wildcard that can cover `host`, from the longest: `*.b.c`, `*.c`, `*`. Istio's wildcards stand for whole labels. */
+/** One of the two names covers the other. Host.Matches, pkg/config/host/name.go. */
+export function hostsOverlap(one: string, other: string): boolean {
+  return hostCovers(one, other) || hostCovers(other, one)
+}
+
+/**
+ * The key of a host in an index: the host itself, but of a wildcard within a label, `*-canary.b.c`, the wildcard over that label, `*.b.c`. So
+ * that whatever can cover a host stands under it or one of its `wildcardsOver`; what is found there must still be asked `hostCovers`.
+ */
+export function hostKey(host: string): string {
+  if (!isWildcard(host) || host[1] === '.') return host
+  const dot = host.indexOf('.')
+  return dot === -1 ? '*' : `*${host.slice(dot)}`
+}
+
+/** Every wildcard that can cover `host`, from the longest: `*.b.c`, `*.c`, `*`; as keys of an index, see `hostKey`. */
 export function wildcardsOver(host: string): string[] {
   const wildcards: string[] = []
   for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) wildcards.push(`*${host.slice(dot)}`)

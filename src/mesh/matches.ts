@@ -1,48 +1,52 @@
-/** Which match entries of a rule stand for a client: conditions that Istio decides when it generates routes (4.3). */
+/** Which match entries stand for a client: the conditions that Istio decides when it generates routes (4.3). */
 import { coversEverything } from './classes.ts'
 import { selects } from './labels.ts'
-import type { HttpMatch, Path } from './objects.ts'
-import { resolveGateway } from './snapshot.ts'
-import type { Condition, Context } from './table.ts'
-import { EVERY_REQUEST } from './table.ts'
+import type { HttpMatch, HttpRoute, L4Match, Path } from './objects.ts'
+import { type Condition, type Context, EVERY_REQUEST } from './table.ts'
 
-/** Where routes are generated for: a client or gateway, on a port, through these gateways (`mesh` for clients). */
+/** Where routes are generated: for whom, on which port, bound to which gateway (`mesh` for clients). */
 export interface Place {
   readonly context: Context
   readonly port: number
-  readonly gateways: readonly string[]
+  readonly gateway: string
 }
 
-/** One entry of a rule as a route's condition, and where it stands. */
+/** One route's condition, and where it stands. */
 export interface Entry {
   readonly condition: Condition
   readonly path: Path
 }
 
-/** The entries of a rule that stand at a place; a rule without match is one entry that takes everything. */
-export function entriesAt(match: readonly HttpMatch[], path: Path, place: Place, namespace: string): Entry[] {
+/** The entries of a rule that stand at a place, each a route of its own (4.2). A rule without match takes every request. */
+export function entriesAt({ match, path }: HttpRoute, place: Place): Entry[] {
   if (match.length === 0) return [{ condition: EVERY_REQUEST, path }]
-  return match.filter((entry) => applies(entry, place, namespace)).map((entry) => ({ condition: conditionOf(entry), path: entry.path }))
+  return match.filter((entry) => stands(entry, place)).map((entry) => ({ condition: conditionOf(entry), path: entry.path }))
 }
 
-/** `sourceMatchHTTP`, pilot/pkg/networking/core/route/route.go: an entry with gateways is not asked for its source (4.4). */
-export function applies(
-  entry: Pick<HttpMatch, 'port' | 'gateways' | 'sourceLabels' | 'sourceNamespace'>,
-  { context, port, gateways }: Place,
-  namespace: string
-): boolean {
-  if (entry.port !== null && entry.port !== port) return false
-  if (entry.gateways.length > 0) return entry.gateways.some((name) => gateways.includes(resolveGateway(name, namespace)))
-  return selects(entry.sourceLabels, context.labels) && (entry.sourceNamespace === '' || entry.sourceNamespace === context.namespace)
+/** An entry that names gateways is not asked for its source (4.4). `sourceMatchHTTP`. */
+function stands({ port, gateways, sourceLabels, sourceNamespace }: HttpMatch, place: Place): boolean {
+  if (port !== null && port !== place.port) return false
+  if (gateways.length > 0) return gateways.includes(place.gateway)
+  return isSource(sourceLabels, sourceNamespace, place.context)
 }
 
-/** Istio's own, narrower idea of a catch-all (5.2): it ends the rules that are generated and goes last at a gateway. `IsCatchAllRoute`. */
+/** A tcp or tls match on the mesh; `gateways` are completed. Here gateways and source must both agree. `matchTCP`, `matchTLS`. */
+export function standsForL4({ port, sourceLabels, sourceNamespace }: L4Match, gateways: readonly string[], place: Place): boolean {
+  if (port !== null && port !== place.port) return false
+  if (gateways.length > 0 && !gateways.includes(place.gateway)) return false
+  return place.context.kind === 'gateway' || isSource(sourceLabels, sourceNamespace, place.context) // at gateways the source is not asked for
+}
+
+function isSource(labels: HttpMatch['sourceLabels'], namespace: string, context: Context): boolean {
+  return selects(labels, context.labels) && (namespace === '' || namespace === context.namespace)
+}
+
+/** Istio's own idea of a catch-all, narrower than Envoy's (5.2): rules end there (4.7), and gateways move it to the end (6.3). `IsCatchAllRoute`. */
 export function isIstioCatchAll(condition: Condition): boolean {
   const { uri } = condition
   if (!coversEverything(condition)) return false
-  return (
-    uri === null || uri.type === 'present' || (uri.type === 'prefix' && uri.value === '/') || (uri.type === 'regex' && uri.value === '.*')
-  )
+  if (uri === null || uri.type === 'present') return true
+  return uri.value === (uri.type === 'regex' ? '.*' : '/')
 }
 
 function conditionOf({ uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }: HttpMatch): Condition {

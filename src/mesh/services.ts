@@ -1,71 +1,140 @@
-/** Services as a client sees them: Kubernetes Services and the hosts of ServiceEntries (8). */
-import { serviceHost, serviceOfHost } from './hosts.ts'
+/** Services as Istio knows them, whichever object defines them: Kubernetes Services, and each host of a ServiceEntry (8.5). */
+import { serviceHost } from './hosts.ts'
 import type { Service, ServiceEntry } from './objects.ts'
+import { type Protocol, protocolOfEntryPort, protocolOfPort } from './ports.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { Context } from './table.ts'
-import { isExported } from './visibility.ts'
+import { byAge, isExported } from './visibility.ts'
 
 export interface MeshPort {
   readonly number: number
   readonly name: string
-  /** http rules of a VirtualService apply to it: it is HTTP by name or appProtocol, or sniffed (3.7). */
-  readonly http: boolean
+  readonly protocol: Protocol
 }
 
-/** A host with ports, whichever object defines it. */
+/** How Istio finds a service's endpoints. `passthrough`: the client asked for an address itself. `alias`: another name of a service (8.4). */
+export type Resolution = 'static' | 'dns' | 'passthrough' | 'dynamic-dns' | 'alias'
+
 export interface MeshService {
   readonly host: string
   readonly namespace: string
+  readonly name: string
+  readonly createdMs: number
+  readonly exportTo: readonly string[]
   readonly ports: readonly MeshPort[]
+  readonly resolution: Resolution
   readonly object: Service | ServiceEntry
 }
 
-const HTTP_PROTOCOLS = ['http', 'http2', 'grpc', 'grpc-web']
-const OTHER_PROTOCOLS = ['tcp', 'https', 'tls', 'udp', 'mongo', 'redis', 'mysql', 'hbone', 'double-hbone']
-
-/** The service of exactly this host that the context sees, or null. A Kubernetes Service comes before a ServiceEntry, except for the entry's own clients (8.5). */
-export function visibleService(snapshot: Snapshot, context: Context, host: string): MeshService | null {
-  const entries = [...snapshot.lookup('serviceEntryByHost', host)].filter((entry) =>
-    isExported(entry.exportTo, entry.namespace, context.namespace)
-  )
-  const own = entries.find(({ namespace }) => namespace === context.namespace)
-  const service = kubernetesService(snapshot, context, host)
-  if (own !== undefined && service?.namespace !== context.namespace) return ofEntry(own, host)
-  return service ?? (entries[0] === undefined ? null : ofEntry(entries[0], host))
+/** Names and numbers of ServiceEntry.Resolution. */
+const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
+  '0': 'passthrough',
+  NONE: 'passthrough',
+  '1': 'static',
+  STATIC: 'static',
+  '2': 'dns',
+  DNS: 'dns',
+  '3': 'dns',
+  DNS_ROUND_ROBIN: 'dns',
+  '4': 'dynamic-dns',
+  DYNAMIC_DNS: 'dynamic-dns'
 }
 
-/** ExternalName Services are aliases: the name that a destination at this host really goes to (8.4). */
-export function aliasTarget(snapshot: Snapshot, host: string): string {
-  const named = serviceOfHost(host, snapshot.settings.domain)
-  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
-  return service?.externalName ?? host
+/** Every service of exactly this host, of any namespace, oldest first. */
+export function servicesNamed(snapshot: Snapshot, host: string): MeshService[] {
+  const found: MeshService[] = []
+  for (const service of snapshot.lookup('serviceByHost', host)) found.push(ofService(service, snapshot.settings.domain))
+  for (const entry of snapshot.lookup('serviceEntryByHost', host)) if (entry.hosts.includes(host)) found.push(ofEntry(entry, host))
+  return found.length > 1 ? found.sort(byAge) : found
 }
 
-function kubernetesService(snapshot: Snapshot, context: Context, host: string): MeshService | null {
-  const named = serviceOfHost(host, snapshot.settings.domain)
-  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
-  if (service === undefined || service.externalName !== null || !isExported(service.exportTo, service.namespace, context.namespace))
-    return null
+/** The hosts of every service of the snapshot: a walk, for what a wildcard demands. */
+export function* everyService(snapshot: Snapshot): Iterable<MeshService> {
+  for (const service of snapshot.all('Service')) yield ofService(service, snapshot.settings.domain)
+  for (const entry of snapshot.all('ServiceEntry')) for (const host of entry.hosts) yield ofEntry(entry, host)
+}
+
+export function isVisible({ exportTo, namespace }: MeshService, client: string): boolean {
+  return isExported(exportTo, namespace, client)
+}
+
+/** Visible services in the order in which Istio lists them: those exported to the client's namespace, then public ones. */
+export function visibleInOrder(services: readonly MeshService[], client: string): MeshService[] {
+  const visible = services.filter((service) => isVisible(service, client))
+  if (visible.length < 2) return visible
+  const isPublic = ({ exportTo }: MeshService) => exportTo.length === 0 || exportTo.includes('*')
+  return [...visible.filter((service) => !isPublic(service)), ...visible.filter(isPublic)]
+}
+
+/** The one that Istio keeps of several with one host: the first, but Kubernetes before others, and ports joined where they agree (8.5). `appendSidecarServices`. */
+export function foldServices(services: readonly MeshService[]): MeshService | null {
+  let kept: MeshService | null = null
+  for (const service of services) {
+    kept = kept === null ? service : fold(kept, service)
+  }
+  return kept
+}
+
+function fold(kept: MeshService, service: MeshService): MeshService {
+  if (isKubernetes(kept) !== isKubernetes(service)) return isKubernetes(kept) ? kept : service
+  return mayJoin(kept, service) ? { ...kept, ports: joinPorts(kept, service) } : kept
+}
+
+export function isKubernetes({ object }: MeshService): boolean {
+  return object.kind === 'Service'
+}
+
+export function portOf(service: MeshService, number: number): MeshPort | undefined {
+  return service.ports.find((port) => port.number === number)
+}
+
+/** http rules of a VirtualService apply to the port (3.7). */
+export function takesHttp(port: MeshPort | undefined): boolean {
+  return port?.protocol === 'http' || port?.protocol === 'sniffed'
+}
+
+export function withOnlyPort(service: MeshService, number: number): MeshService | null {
+  const port = portOf(service, number)
+  if (port === undefined) return null
+  return service.ports.length === 1 ? service : { ...service, ports: [port] }
+}
+
+function mayJoin(one: MeshService, other: MeshService): boolean {
+  return one.namespace === other.namespace && one.resolution === other.resolution
+}
+
+function joinPorts(one: MeshService, other: MeshService): MeshPort[] {
+  return [...one.ports, ...other.ports.filter(({ number }) => portOf(one, number) === undefined)]
+}
+
+/** `ConvertService`, pilot/pkg/serviceregistry/kube/conversion.go. */
+function ofService(service: Service, domain: string): MeshService {
   return {
-    host: serviceHost(service.namespace, service.name, snapshot.settings.domain),
+    host: serviceHost(service.namespace, service.name, domain),
     namespace: service.namespace,
-    ports: service.ports.map(({ port, name, appProtocol }) => ({ number: port, name, http: isHttp(appProtocol || name) })),
+    name: service.name,
+    createdMs: service.createdMs,
+    exportTo: service.exportTo,
+    ports: service.ports.map((port) => ({ number: port.port, name: port.name, protocol: protocolOfPort(port) })),
+    resolution: resolutionOf(service),
     object: service
   }
 }
 
+function resolutionOf({ headless, externalName }: Service): Resolution {
+  if (headless) return 'passthrough'
+  return externalName === null ? 'static' : 'alias'
+}
+
+/** `convertServices`, pilot/pkg/serviceregistry/serviceentry/conversion.go. */
 function ofEntry(entry: ServiceEntry, host: string): MeshService {
   return {
     host,
     namespace: entry.namespace,
-    ports: entry.ports.map(({ number, name, protocol }) => ({ number, name, http: isHttp(protocol || name) })),
+    name: host,
+    createdMs: entry.createdMs,
+    exportTo: entry.exportTo,
+    ports: entry.ports.map((port) => ({ number: port.number, name: port.name, protocol: protocolOfEntryPort(port) })),
+    resolution: RESOLUTIONS[entry.resolution] ?? 'passthrough',
     object: entry
   }
-}
-
-/** `http`, `http2`, `grpc` or one of these with a suffix; and any name that is no protocol, whose connections are sniffed (3.7). */
-function isHttp(name: string): boolean {
-  const protocol = name.toLowerCase().replace(/^kubernetes\.io\//, '')
-  const known = (list: readonly string[]) => list.some((each) => protocol === each || protocol.startsWith(`${each}-`))
-  return known(HTTP_PROTOCOLS) || !known(OTHER_PROTOCOLS)
 }

@@ -2,9 +2,10 @@
  * The snapshot: all that is known of the cluster at one moment, with the look-ups that the model needs, each at the cost of what it
  * finds and not of what exists. `World` is the mutable store behind it; `overlay` shows a snapshot as it would be after a change.
  */
-import { resolveHost, resolveVirtualServiceHost, serviceHost } from './hosts.ts'
+import { hostKey, resolveHost, resolveVirtualServiceHost, serviceHost } from './hosts.ts'
 import { selects } from './labels.ts'
 import type { Kind, Labels, MeshObject, ObjectOf, ObjectRef, Pod, VirtualService } from './objects.ts'
+import { protocolOfEntryPort, protocolOfPort } from './ports.ts'
 
 export interface MeshSettings {
   /** `rootNamespace` of the mesh configuration. */
@@ -32,9 +33,9 @@ export const KINDS = [
 
 /** For each index, the keys under which an object stands. Keys of labels are `namespace/key=value`. */
 const INDEXES = {
-  /** VirtualServices by each of their hosts, completed and lower-cased; a wildcard stands under itself. */
+  /** VirtualServices by the `hostKey` of each of their hosts, completed and lower-cased. */
   virtualServiceByHost: index('VirtualService', (vs, { domain }) =>
-    vs.hosts.map((host) => resolveVirtualServiceHost(host, vs.namespace, domain))
+    vs.hosts.map((host) => hostKey(resolveVirtualServiceHost(host, vs.namespace, domain)))
   ),
   /** VirtualServices by each host that one of their routes or mirrors names. */
   virtualServiceByDestination: index('VirtualService', (vs, { domain }) =>
@@ -46,16 +47,26 @@ const INDEXES = {
   ),
   /** VirtualServices by `mesh` or the `namespace/name` of the Gateways they name (1.6). */
   virtualServiceByGateway: index('VirtualService', (vs) => boundGateways(vs)),
-  destinationRuleByHost: index('DestinationRule', (dr, { domain }) => [resolveHost(dr.host, dr.namespace, domain)]),
+  /** DestinationRules by the `hostKey` of their completed host. */
+  destinationRuleByHost: index('DestinationRule', (dr, { domain }) => [hostKey(resolveHost(dr.host, dr.namespace, domain))]),
   destinationRuleByNamespace: index('DestinationRule', (dr) => [dr.namespace]),
   serviceByHost: index('Service', (service, { domain }) => [serviceHost(service.namespace, service.name, domain)]),
   serviceByNamespace: index('Service', (service) => [service.namespace]),
   /** Services with a selector, by its first pair in key order: a Pod's labels lead to every Service that can select it. */
   serviceBySelector: index('Service', (service) => firstPair(service.namespace, service.selector)),
   serviceByExternalName: index('Service', (service) => (service.externalName === null ? [] : [service.externalName])),
-  serviceEntryByHost: index('ServiceEntry', (entry) => entry.hosts),
+  /** Services by the ports on which they declare HTTP, so that their clients listen there (3.6); an alias opens none (8.4). */
+  serviceByHttpPort: index('Service', ({ ports, externalName }) =>
+    externalName === null ? ports.filter((port) => protocolOfPort(port) === 'http').map(({ port }) => String(port)) : []
+  ),
+  /** ServiceEntries by the `hostKey` of each host. */
+  serviceEntryByHost: index('ServiceEntry', (entry) => entry.hosts.map(hostKey)),
+  serviceEntryByHttpPort: index('ServiceEntry', ({ ports }) =>
+    ports.filter((port) => protocolOfEntryPort(port) === 'http').map(({ number }) => String(number))
+  ),
   serviceEntryBySelector: index('ServiceEntry', (entry) => firstPair(entry.namespace, entry.workloadSelector)),
-  gatewayBySelector: index('Gateway', (gateway) => firstPair('', gateway.selector)),
+  /** Gateways by the first pair of their selector; those without one, which every gateway proxy uses, under ''. */
+  gatewayBySelector: index('Gateway', ({ selector }) => (Object.keys(selector).length === 0 ? [''] : firstPair('', selector))),
   workloadEntryByLabel: index('WorkloadEntry', (entry) => pairs(entry.namespace, { ...entry.labels, ...entry.workloadLabels })),
   sidecarByNamespace: index('Sidecar', (sidecar) => [sidecar.namespace]),
   deploymentByLabel: index('Deployment', (deployment) => pairs(deployment.namespace, deployment.templateLabels)),
@@ -217,6 +228,8 @@ class Overlay implements Snapshot {
   /** Objects of the base that no longer show: what was removed, and the old state of what was updated. */
   readonly #hidden: Set<string>
   readonly #added: ReadonlyMap<string, MeshObject>
+  /** The keys of the added objects, found out once: an index is asked for many keys, and few objects are added. */
+  readonly #keys = new Map<IndexName, ReadonlyMap<MeshObject, readonly string[]>>()
 
   constructor(base: Snapshot, removed: readonly ObjectRef[], added: readonly MeshObject[]) {
     this.settings = base.settings
@@ -240,11 +253,20 @@ class Overlay implements Snapshot {
     for (const object of this.#added.values()) if (object.kind === kind) yield object as ObjectOf<K>
   }
 
-  *lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
-    for (const object of this.#base.lookup(name, key)) if (!this.#hidden.has(refKey(object))) yield object
-    for (const object of this.#added.values()) {
-      if (INDEXES[name].kind === object.kind && keysOf(name, object, this.settings).includes(key)) yield object as IndexedObject<I>
-    }
+  lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
+    const found: IndexedObject<I>[] = []
+    for (const object of this.#base.lookup(name, key)) if (!this.#hidden.has(refKey(object))) found.push(object)
+    for (const [object, keys] of this.#keysOfAdded(name)) if (keys.includes(key)) found.push(object as IndexedObject<I>)
+    return found
+  }
+
+  #keysOfAdded(name: IndexName): ReadonlyMap<MeshObject, readonly string[]> {
+    const known = this.#keys.get(name)
+    if (known !== undefined) return known
+    const ofKind = [...this.#added.values()].filter(({ kind }) => INDEXES[name].kind === kind)
+    const keys = new Map(ofKind.map((object) => [object, keysOf(name, object, this.settings)]))
+    this.#keys.set(name, keys)
+    return keys
   }
 
   countAtMost(name: IndexName, key: string): number {
