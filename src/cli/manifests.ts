@@ -12,7 +12,7 @@ export interface Manifest {
   /** The object of the model; null for a kind that it does not read. */
   readonly object: MeshObject | null
   readonly file: string
-  /** The chart's template that Helm made it from, where its output says so. */
+  /** The chart's template that Helm made it from, where its output says so; positions are then those in what the template gave. */
   readonly source: string | null
   position(path: Path): Position
 }
@@ -41,35 +41,55 @@ export function readManifests(paths: readonly string[], readStdin: () => string)
 
 /** The manifests of one text; items of a List stand for themselves. */
 export function readManifestText(text: string, file: string): (Manifest | HitlessError)[] {
-  const sources = templateSources(text)
+  const templates = templatesOf(text)
   return readYaml(text, file).flatMap((document) => {
     if (document instanceof HitlessError) return [document]
-    const source = sources(document.start.line)
-    return items(document.value, []).map(({ value, path }) => {
-      const position = (inner: Path) => document.position([...path, ...inner])
-      return toManifest(value, file, source, position)
-    })
+    const template = templates(document.start.line)
+    return itemsOf(document.value, []).map(({ value, path }) =>
+      toManifest(value, { file, template, position: (inner) => document.position([...path, ...inner]) })
+    )
   })
 }
 
-function toManifest(value: unknown, file: string, source: string | null, position: Manifest['position']): Manifest | HitlessError {
-  const { line, column } = position([])
-  if (!isManifest(value))
-    return new HitlessError('HITLESS_MANIFEST', `${file}:${line}:${column}: no manifest: apiVersion or kind is missing`)
+interface Place {
+  readonly file: string
+  readonly template: Template | null
+  /** In the file. */
+  readonly position: (path: Path) => Position
+}
+
+function toManifest(value: unknown, { file, template, position }: Place): Manifest | HitlessError {
+  const invalid = (path: Path, what: string, cause?: unknown) => {
+    const { line, column } = position(path)
+    return new HitlessError('HITLESS_MANIFEST', `${file}:${line}:${column}: ${what}`, { cause })
+  }
+  if (!isManifest(value)) return invalid([], 'no manifest: apiVersion or kind is missing')
   try {
-    return { raw: value, object: parseObject(value), file, source, position }
+    const object = parseObject(value)
+    if (object?.name === '' && !isGenerated(value)) return invalid(['metadata', 'name'], 'metadata.name is missing')
+    const offset = template?.line ?? 0
+    const inTemplate = (path: Path) => {
+      const { line, column } = position(path)
+      return { line: line - offset, column }
+    }
+    return { raw: value, object, file, source: template?.source ?? null, position: inTemplate }
   } catch (cause) {
     if (!(cause instanceof InvalidField)) throw cause
-    const at = position(cause.path)
-    return new HitlessError('HITLESS_MANIFEST', `${file}:${at.line}:${at.column}: ${cause.message}`, { cause })
+    return invalid(cause.path, cause.message, cause)
   }
 }
 
-function items(value: unknown, path: Path): { value: unknown; path: Path }[] {
-  if (!isRecord(value) || typeof value['kind'] !== 'string' || !value['kind'].endsWith('List') || !Array.isArray(value['items'])) {
-    return [{ value, path }]
-  }
-  return value['items'].flatMap((item: unknown, at) => items(item, [...path, 'items', at]))
+/** The API server completes the name of such an object when it is created. */
+function isGenerated({ metadata }: Record<string, unknown>): boolean {
+  return isRecord(metadata) && typeof metadata['generateName'] === 'string'
+}
+
+/** The items of a `List`, or of a `ServiceList` and its like, whose items need not name their own kind. */
+function itemsOf(value: unknown, path: Path): { value: unknown; path: Path }[] {
+  if (!isManifest(value) || !String(value['kind']).endsWith('List') || !Array.isArray(value['items'])) return [{ value, path }]
+  const kind = String(value['kind']).slice(0, -'List'.length)
+  const typed = kind === '' ? {} : { apiVersion: value['apiVersion'], kind }
+  return value['items'].flatMap((item: unknown, at) => itemsOf(isRecord(item) ? { ...typed, ...item } : item, [...path, 'items', at]))
 }
 
 function texts(path: string, readStdin: () => string, errors: HitlessError[]): { file: string; text: string }[] {
@@ -90,11 +110,20 @@ function reasonOf(cause: unknown): string {
   return cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
 }
 
-/** `# Source: chart/templates/x.yaml`, which `helm template` writes before each document. */
-function templateSources(text: string): (line: number) => string | null {
-  const found = text.split('\n').flatMap((line, at) => {
-    const source = /^# Source: (\S+)/.exec(line)?.[1]
-    return source === undefined ? [] : [{ line: at + 1, source }]
+interface Template {
+  readonly source: string
+  /** Of the comment that names it. */
+  readonly line: number
+}
+
+/** `# Source: chart/templates/x.yaml`, which `helm template` writes at the start of each document. */
+function templatesOf(text: string): (line: number) => Template | null {
+  let current: Template | null = null
+  const byLine = text.split(/\r\n?|\n/).map((content, at) => {
+    if (/^---(?:\s|$)/.test(content)) current = null
+    const source = /^# Source: (\S+)/.exec(content)?.[1]
+    if (source !== undefined) current = { source, line: at + 1 }
+    return current
   })
-  return (line) => found.findLast((comment) => comment.line < line)?.source ?? null
+  return (line) => byLine[line - 1] ?? null
 }

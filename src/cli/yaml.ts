@@ -20,8 +20,10 @@ import {
 import { HitlessError } from '../errors.ts'
 import type { Path } from '../mesh/objects.ts'
 
-/** More than any honest manifest has; each alias of a nested anchor multiplies the document. */
+/** More than any honest manifest has. */
 const MOST_ALIASES = 100
+/** Each alias of a nested anchor multiplies what a reader walks: nine levels of ten make a thousand million values of a kilobyte. */
+const MOST_VALUES = 1_000_000
 
 const INTEGER = /^[-+]?(?:0b[01_]+|0o[0-7_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)$/
 
@@ -66,15 +68,16 @@ export function readYaml(text: string, file: string): (YamlDocument | HitlessErr
     } catch (cause) {
       if (!(cause instanceof YAMLException)) throw cause
       const { line, column } = at(cause.mark?.position ?? 0)
-      return [new HitlessError('HITLESS_YAML', `${file}:${line}:${column}: ${cause.reason ?? 'no YAML'}`, { cause })]
+      const hint = source.includes('{{') ? '; a Helm template is read after `helm template`' : ''
+      return [new HitlessError('HITLESS_YAML', `${file}:${line}:${column}: ${cause.reason}${hint}`, { cause })]
     }
   })
 }
 
 function readDocuments(source: string, at: (offset: number) => Position): YamlDocument[] {
-  if (/^(?:\s|#[^\n]*(?:\n|$)|---|\.\.\.)*$/.test(source)) return []
   const events = parseEvents(source, {})
   const values = constructFromEvents(events, { source, schema: SCHEMA, maxAliases: MOST_ALIASES })
+  if (sizeOf(values, new Map()) > MOST_VALUES) throw new YAMLException(`aliases make more than ${MOST_VALUES} values of this document`)
   const starts = events.flatMap((event, index) => (event.type === EVENT_DOCUMENT ? [index + 1] : []))
   return values.flatMap((value, index) => {
     const first = starts[index] ?? 0
@@ -82,6 +85,17 @@ function readDocuments(source: string, at: (offset: number) => Position): YamlDo
     const start = at(offsetOf(events[first]))
     return [{ value, start, position: (path: Path) => at(find(events, first, path, source)) }]
   })
+}
+
+/** How many values a walk through `value` meets; infinite where it holds itself. */
+function sizeOf(value: unknown, known: Map<object, number>): number {
+  if (typeof value !== 'object' || value === null) return 1
+  const seen = known.get(value)
+  if (seen !== undefined) return seen
+  known.set(value, Number.POSITIVE_INFINITY)
+  const size = Object.values(value).reduce((sum: number, inner: unknown) => sum + sizeOf(inner, known), 1)
+  known.set(value, size)
+  return size
 }
 
 /** The offset of a field: of its key in a mapping, of the item in a sequence. */
@@ -133,22 +147,28 @@ function offsetOf(event: Event | undefined): number {
   return event.type === EVENT_ALIAS && 'anchorStart' in event ? Math.max(0, Number(event.anchorStart)) : 0
 }
 
-/** Cuts a stream at its document markers, so that one broken document does not take the others with it. */
+/** Cuts a stream at its document markers, so that one broken document does not take the others with it. Directives stay with the document they stand before. */
 function split(text: string): { source: string; offset: number }[] {
   const parts: { source: string; offset: number }[] = []
   let from = 0
   for (const marker of text.matchAll(/^---(?=\s|$)/gm)) {
-    if (marker.index > from) parts.push({ source: text.slice(from, marker.index), offset: from })
+    const before = text.slice(from, marker.index)
+    if (before === '' || isDirectives(before)) continue
+    parts.push({ source: before, offset: from })
     from = marker.index
   }
   parts.push({ source: text.slice(from), offset: from })
   return parts
 }
 
+/** `%YAML 1.1`, perhaps with comments and blank lines around it. */
+function isDirectives(text: string): boolean {
+  const lines = text.split(/\r\n?|\n/)
+  return lines.some((line) => line.startsWith('%')) && lines.every((line) => /^\s*(?:$|#)|^%/.test(line))
+}
+
 function lineStarts(text: string): number[] {
-  const starts = [0]
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
-  return starts
+  return [0, ...Array.from(text.matchAll(/\r\n?|\n/g), (end) => end.index + end[0].length)]
 }
 
 function positionOf(lines: readonly number[], offset: number): Position {
