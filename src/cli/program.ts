@@ -47,7 +47,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .command('check')
     .description('judge manifests as writes; Deployments count as Ready once applied')
     .argument('<paths...>', 'files or folders; - is standard input')
-    .option('--base <paths...>', 'what the cluster holds already', [])
+    .option('--base <path>', 'what the cluster holds already; may be given more than once', collect, [])
     .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
     .addOption(new Option('--fail-on <severity>', 'what makes the exit code 1').choices(['deny', 'warn']).default('deny'))
     .option('--strict-ready', 'applied Deployments have no Ready Pod, as right after a real apply', false)
@@ -157,6 +157,11 @@ function stopped(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
+}
+
+/** An option with several values would swallow the paths that follow it. */
+function collect(path: string, paths: readonly string[]): string[] {
+  return [...paths, path]
 }
 
 function portOf(text: string): number {
