@@ -1,0 +1,82 @@
+/** The real webhook process beside a control plane: registered, synced, and ended with its test. */
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { ControlPlane } from './control-plane.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+export interface HitlessProcess {
+  readonly port: number
+  readonly healthPort: number
+  /** PEM of the authority behind its certificate. */
+  readonly ca: string
+  /** What it wrote on standard error so far: its log. */
+  log(): string
+  /** True until it has ended. */
+  running(): boolean
+  stop(): Promise<number | null>
+}
+
+/** Starts `hitless serve` on the control plane and resolves once it is Ready and the API server calls it. */
+export async function startHitless(plane: ControlPlane): Promise<HitlessProcess> {
+  const caFile = join(plane.directory, 'hitless-ca.pem')
+  const args = [
+    'serve',
+    '--kubeconfig',
+    plane.kubeconfig,
+    '--host',
+    '127.0.0.1',
+    '--port',
+    '0',
+    '--health-host',
+    '127.0.0.1',
+    '--health-port',
+    '0'
+  ]
+  const child = spawn(process.execPath, [MAIN, ...args, '--drain', '0', '--write-ca', caFile], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+  })
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const line = await firstLine(child.stdout, exited, () => log)
+  const [, port, healthPort] = /:(\d+)\/validate.*:(\d+)$/.exec(line) ?? []
+  const hitless: HitlessProcess = {
+    port: Number(port),
+    healthPort: Number(healthPort),
+    ca: await readFile(caFile, 'utf8'),
+    log: () => log,
+    running: () => child.exitCode === null && child.signalCode === null,
+    stop() {
+      child.kill('SIGTERM')
+      return exited
+    }
+  }
+  await untilReady(hitless)
+  await plane.registerWebhook({ url: `https://127.0.0.1:${port}/validate`, caBundle: hitless.ca })
+  return hitless
+}
+
+function firstLine(stream: NodeJS.ReadableStream, exited: Promise<unknown>, log: () => string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk
+      const end = text.indexOf('\n')
+      if (end !== -1) resolve(text.slice(0, end))
+    })
+    exited.then(() => reject(new Error(`hitless ended before it answered: ${log()}`)), reject)
+  })
+}
+
+/** Readiness is what a kubelet would ask: every kind synced. */
+async function untilReady({ healthPort, running, log }: HitlessProcess): Promise<void> {
+  for (;;) {
+    const { status } = await fetch(`http://127.0.0.1:${healthPort}/readyz`)
+    if (status === 200) return
+    if (!running()) throw new Error(`hitless ended before it was ready: ${log()}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
