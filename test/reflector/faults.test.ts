@@ -234,3 +234,6 @@ for (const component of ['kube-apiserver', 'etcd'] as const) {
     })
   })
 }
+
+// The control plane's processes would keep this one alive, and with it the end of the tests.
+t.end()
