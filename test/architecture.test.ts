@@ -1,0 +1,108 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import t from 'tap'
+
+const ROOT = join(import.meta.dirname, '..', 'src')
+
+/** The layers that each layer may import, itself always included. A file directly under src is a layer of its own. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  mesh: [],
+  rules: ['mesh'],
+  review: ['mesh', 'rules'],
+  cluster: ['mesh', 'errors', 'config'],
+  sandbox: ['mesh', 'errors', 'config'],
+  admission: ['mesh', 'rules', 'review', 'errors', 'config'],
+  server: ['mesh', 'rules', 'review', 'admission', 'errors', 'config'],
+  certificates: ['errors', 'config'],
+  cli: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'errors', 'config'],
+  main: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'cli', 'errors', 'config'],
+  errors: [],
+  config: ['errors']
+}
+// Pure: what they answer depends on their arguments alone. A regular-expression engine is the one package they need.
+const PURE = ['mesh', 'rules', 'review']
+const PURE_PACKAGES = ['re2js']
+const IMPURE = /\b(?:Date\.now|new Date\(\)|performance\.|Math\.random|setTimeout|setInterval|setImmediate|fetch\(|console\.)/
+/** Packages that one layer keeps to itself. */
+const OWNED_PACKAGES: Readonly<Record<string, string>> = { '@kubernetes/client-node': 'cluster', undici: 'cluster' }
+
+const IMPORT = /(?:^|\s)(?:import|export)\s(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g
+
+/** What is wrong with a file of src, by its path below src. */
+function violations(path: string, text: string): string[] {
+  const layer = layerOf(path)
+  const allowed = LAYERS[layer]
+  if (allowed === undefined) return [`${path} is in no known layer`]
+  const found = [...text.matchAll(IMPORT)].flatMap(([, from = '', dynamic = from]) => importViolation(path, layer, dynamic) ?? [])
+  if (layer !== 'main' && /\bprocess(?:\.[a-zA-Z]|\[)/.test(withoutComments(text))) found.push(`${path} reads process`)
+  if (PURE.includes(layer) && IMPURE.test(withoutComments(text))) found.push(`${path} is not pure`)
+  return found
+}
+
+function importViolation(path: string, layer: string, specifier: string): string | undefined {
+  const refused = `${path} imports ${specifier}`
+  if (!specifier.startsWith('.')) return mayUsePackage(layer, specifier) ? undefined : refused
+  const target = layerOf(posix.join(posix.dirname(path), specifier))
+  return target === layer || LAYERS[layer]?.includes(target) ? undefined : refused
+}
+
+function mayUsePackage(layer: string, specifier: string): boolean {
+  if (specifier === 'node:process' || specifier === 'process') return false
+  if (PURE.includes(layer)) return PURE_PACKAGES.includes(specifier)
+  const owner = Object.entries(OWNED_PACKAGES).find(([name]) => specifier === name || specifier.startsWith(`${name}/`))?.[1]
+  return owner === undefined || owner === layer
+}
+
+function layerOf(path: string): string {
+  const [first = ''] = path.split('/')
+  return first.replace(/\.ts$/, '')
+}
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
+}
+
+t.test('every import of src goes in the direction of the layers', async (t) => {
+  const files = globSync('**/*.ts', { cwd: ROOT })
+  t.ok(files.length > 0, 'there are files to read')
+  const all = files.sort().flatMap((path) => violations(path.replaceAll('\\', '/'), readFileSync(join(ROOT, path), 'utf8')))
+  t.strictSame(all, [])
+})
+
+const forbidden: Record<string, [path: string, text: string]> = {
+  'the mesh importing a rule': ['mesh/table.ts', "import { RULES } from '../rules/index.ts'"],
+  'a type import against the direction': ['rules/rule.ts', "import type { Decision } from '../review/decision.ts'"],
+  'an import over several lines': ['mesh/table.ts', "import {\n  one,\n  two\n} from '../review/change.ts'"],
+  'a re-export': ['mesh/table.ts', "export * from '../cluster/mirror.ts'"],
+  'an import made at run time': ['review/decide.ts', "const { x } = await import('../server/server.ts')"],
+  'an import for its effects': ['rules/rule.ts', "import '../errors.ts'"],
+  'a package in a pure layer': ['rules/rule.ts', "import fastify from 'fastify'"],
+  'a built-in module in a pure layer': ['mesh/table.ts', "import { readFileSync } from 'node:fs'"],
+  'a clock in a pure layer': ['review/decide.ts', 'const now = Date.now()'],
+  'the Kubernetes client outside cluster': ['cli/serve.ts', "import { KubeConfig } from '@kubernetes/client-node'"],
+  'a part of undici outside cluster': ['server/server.ts', "import Agent from 'undici/lib/agent.js'"],
+  'the cluster seeing a rule': ['cluster/live-cluster.ts', "import { rules } from '../rules/index.ts'"],
+  'certificates seeing the mesh': ['certificates/self-signed.ts', "import { parse } from '../mesh/parse.ts'"],
+  'anything importing main': ['cli/program.ts', "import { stop } from '../main.ts'"],
+  'the environment read outside main': ['cli/serve.ts', "const port = process.env['PORT']"],
+  'process under another name': ['server/server.ts', "import { env } from 'node:process'"],
+  'a folder that no layer is': ['utils/strings.ts', '']
+}
+
+for (const [name, [path, text]] of Object.entries(forbidden)) {
+  t.test(`${name} is refused`, async (t) => t.equal(violations(path, text).length, 1))
+}
+
+const allowed: Record<string, [path: string, text: string]> = {
+  'a rule importing the mesh and its neighbour': ['rules/a.ts', "import { x } from '../mesh/x.ts'\nimport type { Rule } from './rule.ts'"],
+  'the regular-expression engine in the mesh': ['mesh/regex.ts', "import { RE2JS } from 're2js'"],
+  'the cluster importing its client': [
+    'cluster/connection.ts',
+    "import { Agent } from 'undici'\nimport { CodedError } from '../errors.ts'"
+  ],
+  'a comment that mentions process.exit': ['server/server.ts', '// process.exit would cut answers short\n']
+}
+
+for (const [name, [path, text]] of Object.entries(allowed)) {
+  t.test(`${name} is allowed`, async (t) => t.strictSame(violations(path, text), []))
+}
