@@ -45,6 +45,11 @@ export function gatewayTables(scope: Scope, host: string): RouteTable[] {
   })
 }
 
+/** `namespace/name` of every Gateway that the proxy uses. */
+export function gatewayNames(scope: Scope): string[] {
+  return gatewaysOf(scope).map(({ namespace, name }) => `${namespace}/${name}`)
+}
+
 /** Every virtual host that a VirtualService can have at a server of the proxy. */
 export function gatewayHosts(scope: Scope): string[] {
   const hosts = new Set<string>()
