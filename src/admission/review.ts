@@ -3,7 +3,7 @@ import { Ajv } from 'ajv'
 import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../mesh/fields.ts'
 import type { Deployment, Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
-import { kindOf, parseAs } from '../mesh/parse.ts'
+import { APIS, kindOf, parseAs } from '../mesh/parse.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
 import type { Author, Change, Operation } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
@@ -28,11 +28,33 @@ export interface ReviewResponse {
   }
 }
 
+/** The response as Fastify serialises it. */
+export const RESPONSE_SCHEMA = {
+  type: 'object',
+  properties: {
+    apiVersion: { type: 'string' },
+    kind: { type: 'string' },
+    response: {
+      type: 'object',
+      properties: {
+        uid: { type: 'string' },
+        allowed: { type: 'boolean' },
+        status: {
+          type: 'object',
+          properties: { code: { type: 'integer' }, reason: { type: 'string' }, message: { type: 'string' } }
+        },
+        warnings: { type: 'array', items: { type: 'string' } },
+        auditAnnotations: { type: 'object', additionalProperties: { type: 'string' } }
+      }
+    }
+  }
+}
+
 interface Envelope {
   readonly request: {
     readonly uid: string
-    readonly kind: { readonly group: string; readonly version: string; readonly kind: string }
-    readonly resource: { readonly group: string; readonly version: string; readonly resource: string }
+    readonly kind: { readonly group?: string; readonly version: string; readonly kind: string }
+    readonly resource: { readonly group?: string; readonly version: string; readonly resource: string }
     readonly subResource?: string
     readonly name?: string
     readonly namespace?: string
@@ -79,26 +101,29 @@ const SCHEMA = {
 
 const isEnvelope = new Ajv({ strict: false }).compile<Envelope>(SCHEMA)
 
-const JUDGED: ReadonlySet<Kind> = new Set(['VirtualService', 'DestinationRule', 'Service', 'Deployment'])
+const JUDGED: readonly Kind[] = ['VirtualService', 'DestinationRule', 'Service', 'Deployment']
+
+/** An object of a judged kind that cannot be read: not ours to refuse, since the API server's own schemas let it through. */
+class Unreadable extends Error {}
 
 /** Reads a review; `snapshot` has the Deployment behind a Scale, which itself names neither labels nor template. Throws HITLESS_BAD_REVIEW. */
 export function parseReview(body: unknown, snapshot: Snapshot): ReviewRequest {
   if (!isEnvelope(body)) {
     const [error] = isEnvelope.errors ?? []
     const where = error?.instancePath.replaceAll('/', '.').slice(1) || 'the body'
-    throw new HitlessError(
-      'HITLESS_BAD_REVIEW',
-      `${where} ${error?.message ?? 'is not valid'}: expected an AdmissionReview of admission.k8s.io/v1`
-    )
+    throw badReview(`${where} ${error?.message ?? 'is not valid'}`)
   }
   const { request } = body
   try {
     return { uid: request.uid, change: changeOf(request, snapshot), warnings: [] }
   } catch (error) {
-    if (!(error instanceof InvalidField)) throw error
-    // Types are the CRD schema's business: what it lets through that we cannot read is not ours to refuse.
-    return { uid: request.uid, change: null, warnings: [warningText(`hitless cannot read this object: ${error.message}`)] }
+    if (!(error instanceof InvalidField || error instanceof Unreadable)) throw error
+    return { uid: request.uid, change: null, warnings: [warningText(`hitless did not check this object: ${error.message}`)] }
   }
+}
+
+function badReview(what: string): HitlessError {
+  return new HitlessError('HITLESS_BAD_REVIEW', `${what}: expected an AdmissionReview of admission.k8s.io/v1`)
 }
 
 export function respond(uid: string, { verdict, message, warnings, auditAnnotations }: Decision): ReviewResponse {
@@ -126,18 +151,24 @@ function changeOf(request: Envelope['request'], snapshot: Snapshot): Change | nu
 }
 
 /** `before` and `after` of an object of a judged kind. On DELETE the object is in oldObject alone, and of a deletecollection so is its name. */
-function written({
-  kind,
-  object,
-  oldObject,
-  operation,
-  namespace,
-  name
-}: Envelope['request']): [MeshObject | null, MeshObject | null] | null {
-  const known = kindOf(kind.group ? `${kind.group}/${kind.version}` : kind.version, kind.kind)
-  if (known === null || !JUDGED.has(known)) return null
-  const parse = (raw: unknown) => (isRecord(raw) ? located(parseAs(known, raw), namespace, name) : null)
-  return [operation === 'CREATE' ? null : parse(oldObject), operation === 'DELETE' ? null : parse(object)]
+function written(request: Envelope['request']): [MeshObject | null, MeshObject | null] | null {
+  const { operation, namespace, name } = request
+  const kind = judgedKind(request.kind)
+  if (kind === null) return null
+  const parse = (field: 'object' | 'oldObject') => {
+    const raw = request[field]
+    if (!isRecord(raw)) throw badReview(`request.${field} is missing in a review of ${operation}`)
+    return located(parseAs(kind, raw), namespace, name)
+  }
+  return [operation === 'CREATE' ? null : parse('oldObject'), operation === 'DELETE' ? null : parse('object')]
+}
+
+function judgedKind({ group = '', version, kind }: Envelope['request']['kind']): Kind | null {
+  const named = JUDGED.find((each) => each === kind && APIS[each].group === group)
+  if (named === undefined) return null
+  const apiVersion = group === '' ? version : `${group}/${version}`
+  if (kindOf(apiVersion, kind) === null) throw new Unreadable(`${kind} of ${apiVersion} is newer than this release`)
+  return named
 }
 
 /** The object of a CREATE may leave out its namespace, and its name where it is generated. */
@@ -171,6 +202,11 @@ function managerOf({ object, oldObject, options }: Envelope['request']): string 
   const raw = isRecord(object) ? object : oldObject
   const metadata = isRecord(raw) ? raw['metadata'] : undefined
   const entries = isRecord(metadata) && Array.isArray(metadata['managedFields']) ? metadata['managedFields'].filter(isRecord) : []
-  const [newest] = entries.sort((one, other) => (String(one['time'] ?? '') < String(other['time'] ?? '') ? 1 : -1))
-  return typeof newest?.['manager'] === 'string' ? newest['manager'] : ''
+  let newest: { readonly time: string; readonly manager: string } = { time: '', manager: '' }
+  for (const { manager, time = '', subresource } of entries) {
+    // Controllers write status all the time; that is not who writes the object.
+    if (subresource === 'status' || typeof manager !== 'string' || typeof time !== 'string') continue
+    if (time >= newest.time) newest = { time, manager }
+  }
+  return newest.manager
 }

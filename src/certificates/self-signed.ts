@@ -1,6 +1,6 @@
 /** A certificate authority and leaves signed by it, for a webhook that brings none: ECDSA P-256, valid for the times given. */
 import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
+import { webcrypto, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import * as x509 from '@peculiar/x509'
 
@@ -8,11 +8,6 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 const DAY_MS = 86_400_000
 /** Clocks of the API server and of this host differ a little. */
 const BACKDATE_MS = 3_600_000
-
-export interface Authority {
-  readonly certificate: string
-  readonly keys: webcrypto.CryptoKeyPair
-}
 
 /** PEM texts, as `node:tls` takes them. */
 export interface KeyPair {
@@ -25,7 +20,8 @@ export interface Validity {
   readonly days: number
 }
 
-export async function createAuthority({ nowMs, days }: Validity): Promise<Authority> {
+/** An authority that signs leaves and nothing else. */
+export async function createAuthority({ nowMs, days }: Validity): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serial(),
@@ -40,13 +36,15 @@ export async function createAuthority({ nowMs, days }: Validity): Promise<Author
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey)
     ]
   })
-  return { certificate: certificate.toString('pem'), keys }
+  return pem(certificate, keys)
 }
 
 /** A server certificate for `names`, which are DNS names or addresses. */
-export async function issue(authority: Authority, names: readonly string[], { nowMs, days }: Validity): Promise<KeyPair> {
+export async function issue(authority: KeyPair, names: readonly string[], { nowMs, days }: Validity): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const issuer = new x509.X509Certificate(authority.certificate)
+  const pkcs8 = x509.PemConverter.decodeFirst(authority.key)
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', pkcs8, ALGORITHM, false, ['sign'])
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
     subject: 'CN=hitless webhook',
@@ -55,7 +53,7 @@ export async function issue(authority: Authority, names: readonly string[], { no
     notAfter: new Date(nowMs + days * DAY_MS),
     signingAlgorithm: ALGORITHM,
     publicKey: keys.publicKey,
-    signingKey: authority.keys.privateKey,
+    signingKey,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
@@ -63,9 +61,19 @@ export async function issue(authority: Authority, names: readonly string[], { no
       new x509.SubjectAlternativeNameExtension(
         names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value }))
       ),
-      await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey)
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey)
     ]
   })
+  return pem(certificate, keys)
+}
+
+/** When to replace a certificate: two thirds into its life, so that a third is left for whatever keeps the new one from being issued. */
+export function renewAtMs(certificate: string): number {
+  const { validFromDate, validToDate } = new X509Certificate(certificate)
+  return validFromDate.getTime() + (2 / 3) * (validToDate.getTime() - validFromDate.getTime())
+}
+
+async function pem(certificate: x509.X509Certificate, keys: webcrypto.CryptoKeyPair): Promise<KeyPair> {
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
   return { certificate: certificate.toString('pem'), key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY') }
 }

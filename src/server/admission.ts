@@ -1,6 +1,7 @@
 /** POST /validate: an AdmissionReview in, an AdmissionReview out. */
+import type { Server as HttpsServer } from 'node:https'
 import type { FastifyInstance } from 'fastify'
-import { parseReview, respond } from '../admission/review.ts'
+import { parseReview, RESPONSE_SCHEMA, respond } from '../admission/review.ts'
 import { HitlessError } from '../errors.ts'
 import { formatRef } from '../mesh/objects.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
@@ -17,52 +18,56 @@ export interface AdmissionOptions {
   readonly maxInFlight: number
 }
 
-const RESPONSE = {
-  type: 'object',
-  properties: {
-    apiVersion: { type: 'string' },
-    kind: { type: 'string' },
-    response: {
-      type: 'object',
-      properties: {
-        uid: { type: 'string' },
-        allowed: { type: 'boolean' },
-        status: {
-          type: 'object',
-          properties: { code: { type: 'integer' }, reason: { type: 'string' }, message: { type: 'string' } }
-        },
-        warnings: { type: 'array', items: { type: 'string' } },
-        auditAnnotations: { type: 'object', additionalProperties: { type: 'string' } }
-      }
-    }
-  }
-}
-
 /** Answers reviews; more than `maxInFlight` at once get 503, and the failurePolicy of the webhook decides about those writes. */
-export function admission(app: FastifyInstance, { reviewer, snapshot, metrics, maxInFlight }: AdmissionOptions): void {
+export function admission(app: FastifyInstance<HttpsServer>, { reviewer, snapshot, metrics, maxInFlight }: AdmissionOptions): void {
   let inFlight = 0
-  app.post<{ Querystring: { timeout?: string } }>('/validate', { schema: { response: { 200: RESPONSE } } }, async (request, reply) => {
-    if (inFlight >= maxInFlight) {
-      reply.header('retry-after', '1')
-      throw new HitlessError('HITLESS_BUSY', `${maxInFlight} reviews are in flight`)
-    }
-    const started = performance.now()
-    inFlight++
-    metrics.inFlight(1)
-    try {
+  app.route<{ Querystring: { timeout?: unknown } }>({
+    method: 'POST',
+    url: '/validate',
+    schema: { response: { 200: RESPONSE_SCHEMA } },
+    // Counted before its body is read: each may take BODY_LIMIT of memory.
+    onRequest(_request, reply, done) {
+      if (inFlight >= maxInFlight) return done(new HitlessError('HITLESS_BUSY', `${maxInFlight} reviews are in flight already`))
+      inFlight++
+      metrics.inFlight(1)
+      reply.raw.once('close', () => {
+        inFlight--
+        metrics.inFlight(-1)
+      })
+      done()
+    },
+    async handler(request, reply) {
+      if (request.body === undefined) throw new HitlessError('HITLESS_EMPTY_BODY', 'the request has no body')
       const { uid, change, warnings } = parseReview(request.body, snapshot())
-      const signal = AbortSignal.timeout(deadlineMs(request.query.timeout))
-      const decision = change === null ? { ...ADMITTED, warnings } : await judge(reviewer, change, signal)
-      metrics.reviewed(change, decision, (performance.now() - started) / 1000)
-      if (decision.verdict === 'deny' && change !== null) request.log.info(denialOf(change, decision), 'denied')
+      const decision =
+        change === null
+          ? { ...ADMITTED, warnings }
+          : await inTime(deadlineMs(request.query.timeout) - reply.elapsedTime, reply.raw, (signal) => judge(reviewer, change, signal))
+      metrics.reviewed(change, decision, reply.elapsedTime / 1000)
+      if (change !== null && decision.verdict === 'deny') request.log.info(denialOf(uid, change, decision, reply.elapsedTime), 'denied')
       return respond(uid, decision)
-    } finally {
-      inFlight--
-      metrics.inFlight(-1)
     }
   })
-  app.all('/validate', () => {
-    throw new HitlessError('HITLESS_METHOD', 'reviews are sent by POST')
+}
+
+/** Rejects when the deadline is over or the client has gone, whatever `work` does; the signal tells `work` so. */
+function inTime<T>(deadline: number, client: NodeJS.EventEmitter, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const ended = new AbortController()
+  return new Promise((resolve, reject) => {
+    const end = (reason: string) => {
+      const error = new HitlessError('HITLESS_NOT_JUDGED', reason)
+      ended.abort(error)
+      reject(error)
+    }
+    const gone = () => end('the API server went away before the answer')
+    const timer = setTimeout(end, Math.max(deadline, 0), 'no judgement before the deadline of the API server')
+    client.once('close', gone)
+    work(ended.signal)
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer)
+        client.off('close', gone)
+      })
   })
 }
 
@@ -75,12 +80,7 @@ async function judge(reviewer: Reviewer, change: Change, signal: AbortSignal): P
 }
 
 /** Names and rules, never a body. */
-function denialOf(change: Change, decision: Decision): Record<string, unknown> {
-  return {
-    object: formatRef(change.ref),
-    operation: change.operation,
-    user: change.author.username,
-    dryRun: change.dryRun,
-    rules: [...new Set(decision.findings.map(({ rule }) => rule))]
-  }
+function denialOf(uid: string, { ref, operation, author, dryRun }: Change, { findings }: Decision, ms: number): Record<string, unknown> {
+  const rules = [...new Set(findings.filter(({ severity }) => severity === 'deny').map(({ rule }) => rule))]
+  return { uid, object: formatRef(ref), operation, user: author.username, dryRun, rules, durationMs: Math.round(ms * 10) / 10 }
 }

@@ -1,20 +1,24 @@
 /** What the webhook counts, in Prometheus' form. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
+import type { FastifyInstance } from 'fastify'
 import type { Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
 
 export interface Metrics {
   readonly registry: Registry
+  /** A review was answered; `change` is null where it held nothing to judge. */
   reviewed(change: Change | null, decision: Decision, seconds: number): void
+  /** A request was answered with an error of this code; HITLESS_BUSY counts overload. */
   failed(code: string): void
   inFlight(change: 1 | -1): void
   read(reads: number, lists: number, changedVerdict: boolean): void
 }
 
+/** Dense between 5 and 500 ms, where the API server's own latency targets lie; below, what pure code takes; above, held reviews. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
 
-export function createMetrics(): Metrics {
-  const registry = new Registry()
+/** Registers the metrics, those of the process included. One registry bears them once. */
+export function createMetrics(registry: Registry = new Registry()): Metrics {
   collectDefaultMetrics({ register: registry })
   const registers = [registry]
   const reviews = new Counter({
@@ -25,8 +29,13 @@ export function createMetrics(): Metrics {
   })
   const findings = new Counter({ name: 'hitless_findings_total', help: 'Findings by rule', labelNames: ['rule', 'severity'], registers })
   const duration = new Histogram({ name: 'hitless_review_duration_seconds', help: 'Time to answer a review', buckets: SECONDS, registers })
-  const errors = new Counter({ name: 'hitless_request_errors_total', help: 'Requests refused unjudged', labelNames: ['code'], registers })
-  const waiting = new Gauge({ name: 'hitless_reviews_in_flight', help: 'Reviews being judged', registers })
+  const errors = new Counter({
+    name: 'hitless_request_errors_total',
+    help: 'Requests answered with an error',
+    labelNames: ['code'],
+    registers
+  })
+  const waiting = new Gauge({ name: 'hitless_reviews_in_flight', help: 'Reviews being read or judged', registers })
   const reads = new Counter({ name: 'hitless_confirm_reads_total', help: 'Fresh reads before an answer', labelNames: ['type'], registers })
   const changed = new Counter({ name: 'hitless_confirm_changed_total', help: 'Verdicts that fresh reads changed', registers })
   return {
@@ -45,4 +54,8 @@ export function createMetrics(): Metrics {
       if (changedVerdict) changed.inc()
     }
   }
+}
+
+export function metricsPage(app: FastifyInstance, registry: Registry): void {
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }
