@@ -60,8 +60,12 @@ export async function serve(options: ServeOptions, io: Io): Promise<Server> {
 export function loadSandbox(paths: readonly string[], readyAfterMs: number, io: Io): Sandbox {
   const { manifests, errors } = readManifests(paths, io.stdin)
   if (errors[0] !== undefined) throw errors[0]
+  const starting = new Map<string, NodeJS.Timeout>()
   const sandbox: Sandbox = new Sandbox(undefined, ({ namespace, name }) => {
-    setTimeout(() => sandbox.ready(namespace, name), readyAfterMs).unref()
+    const key = `${namespace}/${name}`
+    // A template that changes while its Pods start makes others of them, which start anew.
+    clearTimeout(starting.get(key))
+    starting.set(key, setTimeout(() => sandbox.ready(namespace, name), readyAfterMs).unref())
   })
   for (const { object } of manifests) if (object !== null) sandbox.load(object)
   return sandbox

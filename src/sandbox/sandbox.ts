@@ -2,7 +2,7 @@
 
 import { selects } from '../mesh/labels.ts'
 import type { Deployment, Kind, MeshObject, Namespace, ObjectOf, ObjectRef, Pod } from '../mesh/objects.ts'
-import { type MeshSettings, podsSelected, refKey, type Snapshot, World } from '../mesh/snapshot.ts'
+import { KINDS, type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot.ts'
 import type { Facts, Health, ListQuery, State, Write } from '../mesh/state.ts'
 import { podsOf } from '../mesh/workloads.ts'
 
@@ -11,6 +11,8 @@ export class Sandbox implements State {
   readonly #world: World
   readonly #onStarted: (deployment: Deployment) => void
   #version = 0
+  /** The youngest object's creation. */
+  #newestMs = 0
 
   /** `onStarted` is told of each Deployment whose Pods wait to become Ready, as a kubelet is. */
   constructor(settings?: MeshSettings, onStarted: (deployment: Deployment) => void = () => undefined) {
@@ -79,8 +81,10 @@ export class Sandbox implements State {
 
   #store<T extends MeshObject>(object: T): T {
     const existing = this.#world.find(object.kind, object.namespace, object.name)
-    const version = ++this.#version
-    const stored = { ...object, resourceVersion: String(version), createdMs: existing?.createdMs ?? (object.createdMs || version * 1000) }
+    // Age decides which of two VirtualServices holds a host (3.3), so what is written now must be younger than all that was loaded.
+    const createdMs = existing?.createdMs ?? (object.createdMs || this.#newestMs + 1000)
+    this.#newestMs = Math.max(this.#newestMs, createdMs)
+    const stored = { ...object, resourceVersion: String(++this.#version), createdMs }
     this.#world.set(stored)
     this.#ensureNamespace(object.namespace)
     return stored
@@ -96,29 +100,13 @@ export class Sandbox implements State {
     this.#world.delete(ref)
     if (ref.kind === 'Deployment') this.#dropPods(ref)
     if (ref.kind !== 'Namespace') return
-    const inside = [...this.#all()].filter(({ namespace }) => namespace === ref.name)
+    const inside = KINDS.flatMap((kind) => [...this.#world.all(kind)]).filter(({ namespace }) => namespace === ref.name)
     for (const object of inside) this.#world.delete(object)
   }
 
-  *#all(): Iterable<MeshObject> {
-    for (const kind of [
-      'Service',
-      'VirtualService',
-      'DestinationRule',
-      'Gateway',
-      'ServiceEntry',
-      'WorkloadEntry',
-      'Sidecar',
-      'Deployment',
-      'Pod',
-      'EndpointSlice'
-    ] as const) {
-      yield* this.#world.all(kind)
-    }
-  }
-
   #podsOf({ namespace, name }: ObjectRef | Deployment): Pod[] {
-    return [...this.#world.lookup('podByDeployment', `${namespace}/${name}`)].sort((one, other) => (refKey(one) < refKey(other) ? -1 : 1))
+    const pods = [...this.#world.lookup('podByDeployment', `${namespace}/${name}`)]
+    return pods.sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }))
   }
 
   #dropPods(ref: ObjectRef | Deployment): void {
