@@ -79,7 +79,7 @@ export function parseContext(kind: Context['kind'], text: string): Context | nul
 
 function contextJson(snapshot: Snapshot, context: Context): ContextJson {
   const hosts = hostsOf(snapshot, context)
-  const tables = hosts.flatMap((host) => routeTables(snapshot, context, host)).filter(({ virtualServices }) => virtualServices.length > 0)
+  const tables = tablesOf(snapshot, context, hosts).filter(({ virtualServices }) => virtualServices.length > 0)
   const found = hosts.flatMap((host) => chains(snapshot, context, host))
   if (context.kind === 'gateway') {
     return { ...context, gateways: gatewayNames(scopeOf(snapshot, context)), hosts: shared(tables), chains: found.map(chainJson) }
@@ -92,6 +92,12 @@ function contextJson(snapshot: Snapshot, context: Context): ContextJson {
     ...(sniffed.length === 0 ? {} : { sniffed: sniffed.map((table) => hostJson(table, [])) }),
     chains: found.map(chainJson)
   }
+}
+
+/** Each table once: an alias has those of the host that it stands for (8.4). */
+function tablesOf(snapshot: Snapshot, context: Context, hosts: readonly string[]): RouteTable[] {
+  const tables = hosts.flatMap((host) => routeTables(snapshot, context, host))
+  return [...new Map(tables.map((table) => [`${table.host}:${table.port}`, table])).values()]
 }
 
 /** Istio joins the virtual hosts of a gateway that have the same routes. `collapseDuplicateRoutes`, pilot/pkg/networking/core/gateway.go. */
@@ -180,7 +186,7 @@ export function routesTable(snapshot: Snapshot, contexts: readonly Context[], op
 
 function contextLines(snapshot: Snapshot, context: Context, options: TableOptions): string[] {
   const wanted = hostsOf(snapshot, context).filter((host) => options.hosts === undefined || options.hosts.includes(host))
-  const tables = wanted.flatMap((host) => routeTables(snapshot, context, host))
+  const tables = tablesOf(snapshot, context, wanted)
   const blocks = [
     ...tables.flatMap((table) => tableLines(table, options)),
     ...wanted.flatMap((host) => chains(snapshot, context, host)).flatMap((chain) => chainLines(chain, options))

@@ -3,6 +3,7 @@ import { toWhole } from './destinations.ts'
 import { foreignTables } from './foreign-hosts.ts'
 import { gatewayHosts, gatewayTables } from './gateways.ts'
 import { hostCovers, isWildcard } from './hosts.ts'
+import type { VirtualService } from './objects.ts'
 import { type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
 import { everyService, type MeshService, portOf, takesHttp } from './services.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -19,7 +20,8 @@ const MOST_ALIASES = 8
 /**
  * All tables of one host for one context, one for each port. On the mesh `host` is the full name of a service, or another name that a
  * VirtualService has; a service that no VirtualService took has Istio's default route. At a gateway it is a name of a server or
- * VirtualService. A host that the context does not know has none.
+ * VirtualService. A host that the context does not know has none. An ExternalName Service that no VirtualService took has the tables of
+ * the host that it stands for, under that name.
  */
 export function routeTables(snapshot: Snapshot, context: Context, host: string): RouteTable[] {
   const scope = scopeOf(snapshot, context)
@@ -43,22 +45,30 @@ export function hostsOf(snapshot: Snapshot, context: Context): string[] {
 function meshTables(scope: Scope, host: string, aliases: number): RouteTable[] {
   const service = serviceInScope(scope, host)
   if (service === null) return foreignTables(scope, host)
-  const tables = service.ports.flatMap(({ number }) => meshTable(scope, service, number) ?? [])
   const { object } = service
-  if (object.kind !== 'Service' || object.externalName === null || aliases === MOST_ALIASES) return tables
-  // Where no VirtualService names the alias, its names belong to the service that it stands for (8.4). `resolveServiceAliases`.
-  const named = new Set(tables.map(({ port }) => port))
-  const target = meshTables(scope, object.externalName, aliases + 1).filter(({ port }) => !named.has(port))
-  return [...tables, ...target.map((table) => ({ ...table, host }))]
+  const target = object.kind === 'Service' ? object.externalName : null
+  const stoodFor = target === null || aliases === MOST_ALIASES ? [] : meshTables(scope, target, aliases + 1)
+  const own = service.ports.flatMap(({ number }) => meshTable(scope, service, number, stoodFor) ?? [])
+  const ports = new Set(own.map(({ port }) => port))
+  return [...own, ...stoodFor.filter(({ port }) => !ports.has(port))]
 }
 
-function meshTable(scope: Scope, service: MeshService, port: number): RouteTable | null {
-  const { host } = service
+/** `stoodFor` are the tables of the service that this one is an alias of: theirs is the alias too, unless its own VirtualService is older (8.4). */
+function meshTable(scope: Scope, { host, resolution }: MeshService, port: number, stoodFor: readonly RouteTable[]): RouteTable | null {
   const onPort = serviceOnPort(scope, host, port)
   if (onPort === null || !takesHttp(portOf(onPort, port))) return null
   const taken = takerOfService(scope, host, port)
-  if (taken !== null) return toTable(host, port, [taken.vs], taken.routes)
-  return onPort.resolution === 'alias' ? null : defaultTable(scope, host, port)
+  if (taken === null) return resolution === 'alias' ? null : defaultTable(scope, host, port)
+  const other = stoodFor.find((table) => table.port === port)
+  if (other !== undefined && isTakenBefore(scope, other, taken.vs)) return null
+  return toTable(host, port, [taken.vs], taken.routes)
+}
+
+/** `dedupeDomains`: names go to the VirtualService that comes first. */
+function isTakenBefore({ snapshot, context }: Scope, { virtualServices: [taker] }: RouteTable, vs: VirtualService): boolean {
+  const [namespace = '', name = ''] = taker?.split('/') ?? []
+  const other = snapshot.find('VirtualService', namespace, name)
+  return other !== undefined && other !== vs && inOrderFor(context.namespace, [other, vs])[0] === other
 }
 
 function defaultTable(scope: Scope, host: string, port: number): RouteTable {
