@@ -40,7 +40,11 @@ const listener: Listener = {
 const tests = start('tap', ['--disable-coverage', '--allow-incomplete-coverage', '--reporter=tap', ...chosen], 'pipe')
 const ended = once(tests, 'close')
 const output = tests.stdout?.setEncoding('utf8') ?? Readable.from([])
-const counts = await tally(output, chosen.length > 0 ? [] : globSync('test/**/*.test.ts'), listener)
+const counts = await tally(
+  output,
+  chosen.length > 0 ? chosen.filter((name) => name.endsWith('.test.ts')) : globSync('test/**/*.test.ts'),
+  listener
+)
 const [code] = await ended
 
 count.passed += counts.passed

@@ -42,6 +42,12 @@ const cases: Record<string, { tap: string; passed: number; failed: number; skipp
     failed: 1,
     fault: 'ended badly'
   },
+  'a file that ran out of time has failed': {
+    tap: ['not ok 1 - timeout!', '  ---', `  expired: ${FILE}`, '  ...', '1..1', ''].join('\n'),
+    passed: 0,
+    failed: 1,
+    fault: 'timed out'
+  },
   'a file that asserts nothing has failed': {
     tap: `ok 1 - ${FILE} # SKIP no tests found\n1..1\n`,
     passed: 0,

@@ -31,7 +31,7 @@ export async function tally(tap: AsyncIterable<string>, files: readonly string[]
   }
 
   const parser = new Parser()
-  follow(parser, listener, (file, counts) => finish(file.name, counts, fault(file, counts)))
+  follow(parser, listener, (file, counts) => finish(nameOf(file), counts, fault(file, counts)))
   for await (const chunk of tap) parser.write(chunk)
   parser.end()
 
@@ -54,8 +54,7 @@ function follow(parser: Parser, listener: Listener, point: (result: Result, belo
     below = NOTHING
     point(result, counts)
   })
-  parser.on('extra', (text: string) => listener.text(text))
-  parser.on('comment', (text: string) => isBookkeeping(text) || listener.text(text))
+  for (const event of ['extra', 'comment']) parser.on(event, (text: string) => isBookkeeping(text) || listener.text(text))
 }
 
 function one(result: Result): Counts {
@@ -67,14 +66,20 @@ function isFailure({ ok, skip, todo }: Result): boolean {
   return !ok && skip === false && todo === false
 }
 
+/** Where tap gave a file up, the point is about the time-out, and the file is what expired. */
+function nameOf({ name, diag }: Result): string {
+  return typeof diag?.expired === 'string' ? diag.expired : name
+}
+
 function fault(file: Result, counts: Counts): string | undefined {
+  if (file.diag?.expired !== undefined) return 'timed out'
   if (!file.ok && counts.failed === 0) return 'ended badly'
   return total(counts) === 0 ? 'asserted nothing' : undefined
 }
 
-/** Tap's own comments: names of subtests, times, totals. */
-function isBookkeeping(comment: string): boolean {
-  return /^\s*# (?:Subtest: |time=|timeout=|\{ total: |No coverage generated|\(skip: |failed )/.test(comment)
+/** Tap's own remarks: names of subtests, times, totals, plans after the fact. */
+function isBookkeeping(text: string): boolean {
+  return /^\s*(?:# (?:Subtest: |time=|timeout=|\{ total: |No coverage generated|\(skip: |failed |test count\()|1\.\.\d+\s*$)/.test(text)
 }
 
 function add(a: Counts, b: Counts): Counts {
