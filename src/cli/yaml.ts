@@ -15,6 +15,8 @@ import {
   mergeTag,
   NOT_RESOLVED,
   parseEvents,
+  SCALAR_STYLE_DOUBLE_QUOTED,
+  SCALAR_STYLE_SINGLE_QUOTED,
   YAMLException
 } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
@@ -142,9 +144,13 @@ function after(events: readonly Event[], node: number): number {
 
 function offsetOf(event: Event | undefined): number {
   if (event === undefined) return 0
-  if (event.type === EVENT_SCALAR) return event.valueStart
+  if (event.type === EVENT_SCALAR) return isQuoted(event) ? event.valueStart - 1 : Math.max(0, event.valueStart)
   if (event.type === EVENT_MAPPING || event.type === EVENT_SEQUENCE) return event.start
   return event.type === EVENT_ALIAS && 'anchorStart' in event ? Math.max(0, Number(event.anchorStart)) : 0
+}
+
+function isQuoted({ style }: Extract<Event, { style: unknown; valueStart: number }>): boolean {
+  return style === SCALAR_STYLE_SINGLE_QUOTED || style === SCALAR_STYLE_DOUBLE_QUOTED
 }
 
 /** Cuts a stream at its document markers, so that one broken document does not take the others with it. Directives stay with the document they stand before. */
