@@ -1,0 +1,62 @@
+import { DEBUG, gateway, guideWith, guideWithout, rule, to, virtualService } from '../manifests.ts'
+import type { RuleExamples } from './examples.ts'
+
+const debugOnly = virtualService([rule([to('v1')], DEBUG)])
+const atGateway = (name: string, http: Record<string, unknown>[]) =>
+  virtualService(http, { hosts: ['hello.example.com'], gateways: ['gateway'] }, { name })
+
+export const missingFallback: RuleExamples = {
+  rule: 'missing-fallback',
+  finds: [
+    {
+      name: 'a new VirtualService routes one header and nothing else',
+      given: guideWithout('VirtualService'),
+      apply: debugOnly,
+      severity: 'deny',
+      says: 'match none of its routes'
+    },
+    { name: 'the last route loses its fallback', apply: debugOnly, severity: 'deny', says: '404' },
+    { name: 'only exact / is matched', apply: virtualService([rule([to('v1')], [{ uri: { exact: '/' } }])]), severity: 'deny' },
+    { name: 'a method is a condition', apply: virtualService([rule([to('v1')], [{ method: { exact: 'GET' } }])]), severity: 'deny' },
+    {
+      name: 'a redirect code that Envoy refuses',
+      apply: virtualService([{ redirect: { uri: '/x', redirectCode: 304 } }]),
+      severity: 'deny',
+      says: 'refuse its whole configuration'
+    },
+    {
+      name: 'the last VirtualService of a gateway host is deleted',
+      given: guideWith(gateway(), atGateway('public', [rule([to('v1')])])),
+      delete: atGateway('public', [rule([to('v1')])]),
+      severity: 'warn',
+      says: 'no VirtualService would serve this host'
+    }
+  ],
+  safe: [
+    { name: 'prefix / is a fallback', apply: virtualService([rule([to('v1')], [{ uri: { prefix: '/' } }])]) },
+    { name: 'an empty match entry is a fallback', apply: virtualService([rule([to('v1')], [{}])]) },
+    { name: 'regex .* is a fallback', apply: virtualService([rule([to('v1')], [{ uri: { regex: '.*' } }])]) },
+    {
+      name: 'a header and its absence cover everything together',
+      apply: virtualService([
+        rule([to('v1')], [{ headers: { x: { exact: 'a' } } }]),
+        rule([to('v1')], [{ withoutHeaders: { x: { exact: 'a' } } }])
+      ])
+    },
+    {
+      name: 'at a gateway the fallback may stand in another VirtualService',
+      given: guideWith(gateway(), atGateway('public', [rule([to('v1')])])),
+      apply: atGateway('debug', [rule([to('v2')], DEBUG)])
+    },
+    {
+      name: 'a VirtualService without fallback is not made worse',
+      given: guideWith(debugOnly),
+      apply: virtualService([rule([to('v2')], DEBUG)])
+    },
+    { name: 'the VirtualService is deleted, and the Service serves by default', delete: virtualService([]) },
+    {
+      name: 'a delegate, which has no hosts, needs none',
+      apply: virtualService([rule([to('v1')], DEBUG)], { hosts: [] }, { name: 'delegate' })
+    }
+  ]
+}

@@ -1,0 +1,34 @@
+import { deployment, guideWith, guideWithout, rule, to, unready, virtualService } from '../manifests.ts'
+import type { RuleExamples } from './examples.ts'
+
+const starting = guideWith(unready(deployment('v2')))
+
+export const unreadyDestination: RuleExamples = {
+  rule: 'unready-destination',
+  finds: [
+    {
+      name: 'weight before any Pod of v2 is Ready',
+      given: starting,
+      apply: virtualService([rule([to('v1', 90), to('v2', 10)])]),
+      severity: 'deny',
+      says: '10% of requests'
+    },
+    {
+      name: 'a header route to Pods that are not Ready',
+      given: starting,
+      apply: virtualService([rule([to('v2')], [{ headers: { beta: { exact: 'yes' } } }]), rule([to('v1')])]),
+      severity: 'deny',
+      says: 'with header "beta" = "yes"'
+    },
+    {
+      name: 'a first install may route to Pods that are starting',
+      given: guideWithout('Deployment').filter(({ kind }) => kind !== 'VirtualService'),
+      apply: virtualService([rule([to('v1')])]),
+      severity: 'warn'
+    }
+  ],
+  safe: [
+    { name: 'weight 0 to Pods that are not Ready', given: starting, apply: virtualService([rule([to('v1', 100), to('v2', 0)])]) },
+    { name: 'Ready Pods', apply: virtualService([rule([to('v2')])]) }
+  ]
+}
