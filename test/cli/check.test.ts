@@ -1,0 +1,203 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { hitless, step, WORLD } from './commands.ts'
+
+const START = ['check', '--base', WORLD]
+const LATER = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: helloworld}
+spec:
+  hosts: [helloworld]
+  http:
+    - match:
+        - headers: {my-header: {regex: '.*debug.*'}}
+      route:
+        - destination: {host: helloworld, subset: v1}
+`
+
+interface StepJson {
+  readonly object: string
+  readonly operation: string
+  readonly verdict: string
+  readonly findings: readonly {
+    readonly rule: string
+    readonly severity: string
+    readonly line: number
+    readonly column: number
+    readonly file: string
+  }[]
+  readonly file: string
+  readonly line: number
+  readonly column: number
+}
+
+async function steps(args: readonly string[], stdin = ''): Promise<StepJson[]> {
+  const { out } = await hitless([...args, '-o', 'json'], { stdin })
+  return (JSON.parse(out) as { steps: StepJson[] }).steps
+}
+
+t.test('a step in its order is admitted', async (t) => {
+  const { exit, out } = await hitless([...START, step('01-subset-v2')])
+  t.equal(exit, 0)
+  t.equal(out, '1 write: 0 would be denied, 0 with warnings\n')
+})
+
+t.test('a step that comes too early is denied at its field', async (t) => {
+  const { exit, out, err } = await hitless([...START, step('03-weight-10')])
+  t.equal(exit, 1)
+  t.equal(err, '')
+  const [finding, summary] = out.split('\n')
+  const file = join(step('03-weight-10'), 'virtual-service.yaml')
+  t.match(finding, `${file}:21:13: deny [undefined-subset] 10% of requests to helloworld.default.svc.cluster.local:3000 would get 503`)
+  t.match(finding, /First add subset "v2" to DestinationRule default\/helloworld, then apply this again\.$/)
+  t.equal(summary, '1 write: 1 would be denied, 0 with warnings')
+})
+
+t.test('each admitted write counts for the next, and a Deployment is Ready once applied', async (t) => {
+  const { exit } = await hitless([...START, step('01-subset-v2'), step('02-deployment-v2'), step('03-weight-10')])
+  t.equal(exit, 0)
+})
+
+t.test('with --strict-ready an applied Deployment has no Ready Pod', async (t) => {
+  const { exit, out } = await hitless([...START, '--strict-ready', step('01-subset-v2'), step('02-deployment-v2'), step('03-weight-10')])
+  t.equal(exit, 1)
+  t.match(out, '[unready-destination]')
+})
+
+t.test('the whole release passes in one go', async (t) => {
+  const { exit, out } = await hitless([...START, join(WORLD, '..', 'release')])
+  t.equal(exit, 0)
+  t.match(out, '15 writes: 0 would be denied')
+})
+
+t.test('a denied write does not count for the next', async (t) => {
+  const found = await steps([...START, step('14-drop-subset-v1'), step('01-subset-v2')])
+  t.same(
+    found.map(({ verdict }) => verdict),
+    ['deny', 'allow']
+  )
+})
+
+t.test('a first install onto nothing is admitted', async (t) => {
+  t.equal((await hitless(['check', WORLD])).exit, 0)
+})
+
+t.test('the steps as JSON: object, operation, verdict, findings and places', async (t) => {
+  const [found, ...more] = await steps([...START, step('03-weight-10')])
+  t.same(more, [])
+  const file = join(step('03-weight-10'), 'virtual-service.yaml')
+  t.match(found, {
+    object: 'VirtualService default/helloworld',
+    operation: 'UPDATE',
+    verdict: 'deny',
+    file,
+    line: 1,
+    column: 1,
+    findings: [{ rule: 'undefined-subset', severity: 'deny', file, line: 21, column: 13 }]
+  })
+})
+
+t.test('the steps as YAML', async (t) => {
+  const { exit, out } = await hitless([...START, '-o', 'yaml', step('01-subset-v2')])
+  t.equal(exit, 0)
+  t.match(out, /^steps:\n {2}- object: DestinationRule default\/helloworld\n {4}operation: UPDATE\n {4}verdict: allow\n/)
+})
+
+t.test('standard input has places too', async (t) => {
+  const [found] = await steps([...START, '-'], LATER)
+  t.match(found, { file: '<stdin>', verdict: 'deny', findings: [{ rule: 'missing-fallback', file: '<stdin>', line: 6, column: 3 }] })
+})
+
+t.test('what Helm rendered has its template for a file', async (t) => {
+  const [found] = await steps([...START, '-'], `---\n# Source: chart/templates/routes.yaml\n${LATER}`)
+  t.match(found, { findings: [{ rule: 'missing-fallback', file: 'chart/templates/routes.yaml', line: 6, column: 3 }] })
+})
+
+t.test('a misplaced field, which the API server would drop, is denied in a file', async (t) => {
+  const text = LATER.replace(/ {4}- match:[\s\S]*/, '    - route:\n        - destination: {host: helloworld}\n          subset: v1\n')
+  const [found] = await steps([...START, '-'], text)
+  t.match(found, { verdict: 'deny', findings: [{ rule: 'misplaced-field', severity: 'deny', line: 9, column: 11 }] })
+  t.equal((await hitless([...START, '-'], { stdin: text })).exit, 1)
+})
+
+t.test('kinds that hitless does not read are none of its business', async (t) => {
+  const { exit, out } = await hitless(['check', '-'], { stdin: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n' })
+  t.equal(exit, 0)
+  t.match(out, '0 writes')
+})
+
+t.test('the last base wins, and several can be given', async (t) => {
+  const { exit } = await hitless([...START, '--base', step('01-subset-v2'), '--base', step('02-deployment-v2'), step('03-weight-10')])
+  t.equal(exit, 0)
+})
+
+t.test('with --fail-on warn a warning fails too', async (t) => {
+  const template = '{metadata: {labels: {app: helloworld, version: v2}}}'
+  const stdin = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: other}\nspec: {template: ${template}}\n`
+  const { exit, out } = await hitless([...START, '-'], { stdin })
+  t.match(out, /^<stdin>:3:12: warn \[workload-name\] the name of Deployment default\/other does not say its version "v2"/)
+  t.equal(exit, 0)
+  t.equal((await hitless([...START, '--fail-on', 'warn', '-'], { stdin })).exit, 1)
+})
+  t.match(out, /^<stdin>:3:12: warn \[workload-name\] /)
+  t.equal((await hitless(['check', '-'], { stdin: deployment })).exit, 0)
+  t.equal((await hitless(['check', '--fail-on', 'warn', '-'], { stdin: deployment })).exit, 1)
+})
+
+t.test('severities have colours on a terminal alone', async (t) => {
+  const args = [...START, step('03-weight-10')]
+  t.match((await hitless(args, { colour: true })).out, '\u001B[31mdeny\u001B[39m')
+  t.notMatch((await hitless(args)).out, '\u001B')
+})
+
+/** Bad input: what is said, and that what can be read is judged all the same. */
+const BROKEN: readonly { args: readonly string[]; stdin: string; says: string; writes: string }[] = [
+  { args: ['check', 'nowhere'], stdin: '', says: 'nowhere: cannot be read (ENOENT) [HITLESS_UNREADABLE]\n', writes: '0 writes' },
+  {
+    args: [...START, '-'],
+    stdin: `a: b: c\n---\n${LATER}`,
+    says: '<stdin>:1:5: bad indentation of a mapping entry [HITLESS_YAML]\n',
+    writes: '1 write:'
+  },
+  {
+    args: ['check', '-'],
+    stdin: 'kind: Service\n',
+    says: '<stdin>:1:1: no manifest: apiVersion or kind is missing [HITLESS_MANIFEST]\n',
+    writes: '0 writes'
+  },
+  {
+    args: ['check', '--base', 'nowhere', '-'],
+    stdin: LATER,
+    says: 'nowhere: cannot be read (ENOENT) [HITLESS_UNREADABLE]\n',
+    writes: '1 write:'
+  }
+]
+for (const { args, stdin, says, writes } of BROKEN) {
+  t.test(`bad input ends with 2: ${says.trim()}`, async (t) => {
+    const { exit, out, err } = await hitless(args, { stdin })
+    t.equal(exit, 2)
+    t.equal(err, says)
+    t.match(out, writes)
+  })
+}
+
+const kinds = (found: readonly StepJson[]) => found.map(({ object }) => object.split(' ')[0])
+const BATCH = ['VirtualService', 'DestinationRule', 'Deployment', 'Service']
+  .map((kind, at) => {
+    const apiVersion = { Service: 'v1', Deployment: 'apps/v1' }[kind] ?? 'networking.istio.io/v1'
+    return `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: n${at}, annotations: {argocd.argoproj.io/sync-wave: '${kind === 'Service' ? 1 : 0}'}}\n`
+  })
+  .join('---\n')
+
+/** Delivery scenarios, section 3a. */
+const ORDERS: Readonly<Record<string, string[]>> = {
+  kubectl: ['VirtualService', 'DestinationRule', 'Deployment', 'Service'],
+  helm: ['Service', 'Deployment', 'DestinationRule', 'VirtualService'],
+  flux: ['Service', 'Deployment', 'DestinationRule', 'VirtualService'],
+  argocd: ['Deployment', 'VirtualService', 'DestinationRule', 'Service']
+}
+for (const [tool, order] of Object.entries(ORDERS)) {
+  t.test(`${tool} writes ${order.join(', ')}`, async (t) => {
+    t.same(kinds(await steps(['check', '--as', tool, '-'], BATCH)), order)
+  })
+}

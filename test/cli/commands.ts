@@ -1,0 +1,46 @@
+/** Runs command lines in this process, as main does in its own. */
+import { join } from 'node:path'
+import type { Io } from '../../src/cli/io.ts'
+import { run } from '../../src/cli/program.ts'
+
+export const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples', 'helloworld')
+export const WORLD = join(EXAMPLES, 'world')
+
+export interface Outcome {
+  readonly exit: number
+  readonly out: string
+  readonly err: string
+}
+
+export interface Surroundings {
+  readonly stdin?: string
+  readonly colour?: boolean
+  readonly signal?: AbortSignal
+  readonly onOut?: (text: string) => void
+}
+
+/** The numbered folder of the example's release. */
+export function step(name: string): string {
+  return join(EXAMPLES, 'release', name)
+}
+
+export async function hitless(args: readonly string[], { stdin = '', colour = false, signal, onOut }: Surroundings = {}): Promise<Outcome> {
+  const out: string[] = []
+  const err: string[] = []
+  const io: Io = {
+    out: (text) => {
+      out.push(text)
+      onOut?.(text)
+    },
+    err: (text) => err.push(text),
+    stdin: () => stdin,
+    writeFile: () => undefined,
+    colour,
+    columns: 100,
+    env: {},
+    nowMs: Date.now,
+    signal: signal ?? new AbortController().signal
+  }
+  const exit = await run(args, io, EXAMPLES)
+  return { exit, out: out.join(''), err: err.join('') }
+}
