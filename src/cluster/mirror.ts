@@ -15,6 +15,13 @@ export interface Metadata {
   readonly resourceVersion: string
 }
 
+interface Collected {
+  /** Objects of the World that are in the new state as they are; most are, and are told from others without their names. */
+  readonly same: Set<MeshObject>
+  /** All others of the new state, by name. */
+  readonly other: Map<string, MeshObject>
+}
+
 /** Thrown where something is no object of the API: the stream cannot be trusted then. */
 export class Malformed extends Error {
   override readonly name = 'Malformed'
@@ -27,8 +34,8 @@ export class Mirror {
   readonly #observe: Observe
   /** Objects that the server has and the model cannot read, by name: they stand for no drift. */
   readonly #unreadable = new Set<string>()
-  /** The new state while it is being listed, by name: the old one shows until it is whole. */
-  #collected: Map<string, MeshObject> | null = null
+  /** The new state while it is being listed: the old one shows until it is whole. */
+  #collected: Collected | null = null
   #size = 0
 
   constructor(kind: Kind, world: World, interned: Interned, observe: Observe) {
@@ -44,7 +51,7 @@ export class Mirror {
 
   /** From now on `upsert` and `remove` tell of a whole new state, which `commit` puts in place of the old one. */
   collect(): void {
-    this.#collected = new Map()
+    this.#collected = { same: new Set(), other: new Map() }
   }
 
   upsert(raw: unknown): void {
@@ -55,11 +62,11 @@ export class Mirror {
       this.#drop(metadata)
       return
     }
-    this.#collected?.set(nameOf(metadata), object)
-    // Nobody relies on a kind before it is known, so that its first state need not be put in place in one long step.
-    if (this.#collected !== null && this.#world.knows(this.kind)) return
-    if (object === stored) return
-    if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
+    if (this.#collected !== null) {
+      this.#collect(this.#collected, object, stored)
+      return
+    }
+    if (object === stored || (stored !== undefined && this.#isLate(stored, metadata))) return
     this.#put(object)
   }
 
@@ -72,10 +79,10 @@ export class Mirror {
 
   /** What was collected is all there is: the World becomes that, in one turn, by as few changes as it takes. */
   commit(): void {
-    const collected = this.#collected ?? new Map<string, MeshObject>()
+    const { same, other } = this.#collected ?? { same: new Set(), other: new Map<string, MeshObject>() }
     this.#collected = null
-    for (const stored of this.#world.all(this.kind)) if (!collected.has(nameOf(stored))) this.#delete(stored)
-    for (const object of collected.values()) if (this.#world.find(this.kind, object.namespace, object.name) !== object) this.#put(object)
+    for (const stored of this.#world.all(this.kind)) if (!same.has(stored) && !other.has(nameOf(stored))) this.#delete(stored)
+    for (const object of other.values()) this.#put(object)
     this.#world.learn(this.kind)
   }
 
@@ -121,11 +128,24 @@ export class Mirror {
     return late
   }
 
+  #collect({ same, other }: Collected, object: MeshObject, stored: MeshObject | undefined): void {
+    if (stored !== undefined) same.delete(stored)
+    other.delete(nameOf(object))
+    if (object === stored) same.add(object)
+    else if (this.#world.knows(this.kind)) other.set(nameOf(object), object)
+    else {
+      // Nobody relies on a kind before it is known, so that its first state need not be put in place in one long step.
+      this.#put(object)
+      same.add(object)
+    }
+  }
+
   #drop(metadata: Metadata): void {
-    this.#collected?.delete(nameOf(metadata))
-    if (this.#collected !== null && this.#world.knows(this.kind)) return
     const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
-    if (stored !== undefined) this.#delete(stored)
+    this.#collected?.other.delete(nameOf(metadata))
+    if (stored === undefined) return
+    this.#collected?.same.delete(stored)
+    if (this.#collected === null || !this.#world.knows(this.kind)) this.#delete(stored)
   }
 
   #put(object: MeshObject): void {
