@@ -139,10 +139,6 @@ t.test('with --fail-on warn a warning fails too', async (t) => {
   t.equal(exit, 0)
   t.equal((await hitless([...START, '--fail-on', 'warn', '-'], { stdin })).exit, 1)
 })
-  t.match(out, /^<stdin>:3:12: warn \[workload-name\] /)
-  t.equal((await hitless(['check', '-'], { stdin: deployment })).exit, 0)
-  t.equal((await hitless(['check', '--fail-on', 'warn', '-'], { stdin: deployment })).exit, 1)
-})
 
 t.test('severities have colours on a terminal alone', async (t) => {
   const args = [...START, step('03-weight-10')]
