@@ -9,31 +9,30 @@ import type { Change } from '../review/change.ts'
 import { ADMITTED } from '../review/decide.ts'
 import type { Decision, Reviewer } from '../review/decision.ts'
 import { deadlineMs } from './deadline.ts'
+import type { InFlight } from './in-flight.ts'
 import type { Metrics } from './metrics.ts'
 
 export interface AdmissionOptions {
   readonly reviewer: Reviewer
   readonly snapshot: () => Snapshot
   readonly metrics: Metrics
+  readonly inFlight: InFlight
   readonly maxInFlight: number
 }
 
 /** Answers reviews; more than `maxInFlight` at once get 503, and the failurePolicy of the webhook decides about those writes. */
-export function admission(app: FastifyInstance<HttpsServer>, { reviewer, snapshot, metrics, maxInFlight }: AdmissionOptions): void {
-  let inFlight = 0
+export function admission(
+  app: FastifyInstance<HttpsServer>,
+  { reviewer, snapshot, metrics, inFlight, maxInFlight }: AdmissionOptions
+): void {
   app.route<{ Querystring: { timeout?: unknown } }>({
     method: 'POST',
     url: '/validate',
     schema: { response: { 200: RESPONSE_SCHEMA } },
     // Counted before its body is read: each may take BODY_LIMIT of memory.
     onRequest(_request, reply, done) {
-      if (inFlight >= maxInFlight) return done(new HitlessError('HITLESS_BUSY', `${maxInFlight} reviews are in flight already`))
-      inFlight++
-      metrics.inFlight(1)
-      reply.raw.once('close', () => {
-        inFlight--
-        metrics.inFlight(-1)
-      })
+      if (inFlight.count >= maxInFlight) return done(new HitlessError('HITLESS_BUSY', `${maxInFlight} reviews are in flight already`))
+      inFlight.add(reply.raw)
       done()
     },
     async handler(request, reply) {

@@ -31,14 +31,14 @@ export function refusals<S extends RawServerBase>(app: FastifyInstance<S>, metri
   })
 }
 
-/** The answer to bytes that never became a request; the connection ends with it. */
-export function refuseBytes(error: { readonly code?: string }, socket: Socket, metrics: Metrics): void {
-  const coded =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? new HitlessError('HITLESS_TOO_SLOW', 'the request did not arrive in time')
-      : new HitlessError('HITLESS_BAD_REQUEST', 'this is no HTTP request')
+/** The answer to bytes that never became a request; the connection ends with it. One that never became TLS just ends. */
+export function refuseBytes({ code = '' }: { readonly code?: string }, socket: Socket, metrics: Metrics): void {
+  const late = code === 'ERR_HTTP_REQUEST_TIMEOUT'
+  if (!socket.writable || !(late || code.startsWith('HPE_'))) return void socket.destroy()
+  const coded = late
+    ? new HitlessError('HITLESS_TOO_SLOW', 'the request did not arrive in time')
+    : new HitlessError('HITLESS_BAD_REQUEST', 'this is no HTTP request')
   metrics.failed(coded.code)
-  if (!socket.writable) return void socket.destroy()
   const body = JSON.stringify(statusOf(coded))
   const head = `HTTP/1.1 ${coded.http} ${STATUS_CODES[coded.http]}\r\ncontent-type: application/json\r\n`
   socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)

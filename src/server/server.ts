@@ -10,6 +10,7 @@ import type { Health } from '../mesh/state.ts'
 import type { Reviewer } from '../review/decision.ts'
 import { admission } from './admission.ts'
 import { health } from './health.ts'
+import { InFlight } from './in-flight.ts'
 import { type Metrics, metricsPage } from './metrics.ts'
 import { BODY_LIMIT, refusals, refuseBytes } from './replies.ts'
 
@@ -55,14 +56,15 @@ export interface Server {
 export async function startServer(options: ServerOptions, signal?: AbortSignal): Promise<Server> {
   let closed: Promise<void> | null = null
   const isDraining = () => closed !== null
-  const reviews = reviewApp(options, isDraining)
+  const inFlight = new InFlight(options.metrics.inFlight)
+  const reviews = reviewApp(options, inFlight, isDraining)
   const probes = probeApp(options, isDraining)
   await listen(reviews, options.host, options.port)
   await listen(probes, options.healthHost, options.healthPort).catch(async (error) => {
     await reviews.close()
     throw error
   })
-  const close = () => (closed ??= drain(reviews, probes, options.drainMs))
+  const close = () => (closed ??= drain(reviews, probes, inFlight, options.drainMs))
   signal?.addEventListener('abort', close, { once: true })
   return {
     port: portOf(reviews),
@@ -72,7 +74,7 @@ export async function startServer(options: ServerOptions, signal?: AbortSignal):
   }
 }
 
-function reviewApp(options: ServerOptions, isDraining: () => boolean): FastifyInstance<HttpsServer> {
+function reviewApp(options: ServerOptions, inFlight: InFlight, isDraining: () => boolean): FastifyInstance<HttpsServer> {
   const { log, tls, metrics, headersMs = HEADERS_MS } = options
   const app = servable(() =>
     Fastify<HttpsServer>({
@@ -99,7 +101,7 @@ function reviewApp(options: ServerOptions, isDraining: () => boolean): FastifyIn
     if (isDraining()) reply.header('connection', 'close')
     done(null, payload)
   })
-  admission(app, options)
+  admission(app, { ...options, inFlight })
   return app
 }
 
@@ -125,13 +127,16 @@ function probeApp({ log, metrics, health: state }: ServerOptions, isDraining: ()
 }
 
 /** Idle connections end last: one that a request is just coming in on would lose it. */
-async function drain(reviews: FastifyInstance<HttpsServer>, probes: FastifyInstance, drainMs: number): Promise<void> {
+async function drain(reviews: FastifyInstance<HttpsServer>, probes: FastifyInstance, inFlight: InFlight, drainMs: number): Promise<void> {
   await sleep(drainMs)
-  const overdue = setTimeout(() => reviews.server.closeAllConnections(), LAST_ANSWERS_MS)
-  await reviews.close()
-  clearTimeout(overdue)
+  const closing = reviews.close()
+  await Promise.race([inFlight.empty(), sleep(LAST_ANSWERS_MS, undefined, { ref: false })])
+  // Node does not take a connection that never sent a request for an idle one, and would wait for it.
+  reviews.server.closeAllConnections()
+  await closing
+  const probed = probes.close()
   probes.server.closeAllConnections()
-  await probes.close()
+  await probed
 }
 
 async function listen<S extends RawServerBase>(app: FastifyInstance<S>, host: string, port: number): Promise<void> {

@@ -82,7 +82,7 @@ export async function webhook(t: After, options: Partial<ServerOptions> = {}, si
       const socket = connect({ host: '127.0.0.1', port, ca: authority.certificate })
       socket.on('error', () => undefined)
       await once(socket, 'secureConnect')
-      return socket
+      return socket.resume()
     },
     async probe(path) {
       const response = await fetch(`http://127.0.0.1:${healthPort}${path}`)

@@ -154,7 +154,7 @@ t.test('slow clients are cut off', async (t) => {
     await once(socket, 'close')
     t.match(text, /^HTTP\/1\.1 408 Request Timeout\r\n.*"reason":"HITLESS_TOO_SLOW"/s, name)
   }
-  const silent = connectPlain(port, '127.0.0.1')
+  const silent = connectPlain(port, '127.0.0.1').resume()
   await once(silent, 'close')
   t.pass('a handshake that never begins ends, too')
   t.match(await post(review), { status: 200 })
@@ -342,14 +342,17 @@ t.test('closing answers what is in flight and what still comes, then ends', asyn
 t.test('a review that outlasts the drain time is still answered', async (t) => {
   const { reviewer, arrived, release } = holding(1)
   const { post, close, connect } = await webhook(t, { reviewer })
-  const idle = await connect()
+  const [unused, idle] = [await connect(), await connect()]
+  idle.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
+  await once(idle, 'data')
   const held = post(review)
   await arrived
   const closed = close()
   await once(idle, 'close')
+  const ended = once(unused, 'close')
   release()
   t.match(await held, { status: 200, headers: { connection: 'close' } })
-  await closed
+  await Promise.all([closed, ended])
 })
 
 t.test('the end of the signal closes the server', async (t) => {

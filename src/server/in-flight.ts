@@ -1,0 +1,32 @@
+/** The reviews that are being read or answered. */
+import type { EventEmitter } from 'node:events'
+
+export class InFlight {
+  #count = 0
+  #emptied: (() => void)[] = []
+  readonly #changed: (change: 1 | -1) => void
+
+  constructor(changed: (change: 1 | -1) => void) {
+    this.#changed = changed
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  /** Counts a request until its response is sent or its client gone. */
+  add(response: EventEmitter): void {
+    this.#count++
+    this.#changed(1)
+    response.once('close', () => {
+      this.#count--
+      this.#changed(-1)
+      if (this.#count === 0) for (const emptied of this.#emptied.splice(0)) emptied()
+    })
+  }
+
+  /** Resolves as soon as nothing is in flight. */
+  async empty(): Promise<void> {
+    if (this.#count > 0) await new Promise<void>((resolve) => this.#emptied.push(resolve))
+  }
+}
