@@ -14,18 +14,13 @@ interface Joined {
   readonly subsets: Subset[]
 }
 
-/**
- * The labels of a subset of a service for a client; null where the DestinationRule in use for it defines no such subset, or there is none.
- * `destinationRule`, pilot/pkg/model/push_context.go.
- */
-export function subsetLabels(
+/** The subsets of a service for a client: those of the one DestinationRule that it uses, if any. `destinationRule`, pilot/pkg/model/push_context.go. */
+export function subsetsOf(
   snapshot: Snapshot,
   context: Context,
-  service: { readonly host: string; readonly namespace: string },
-  subset: string
-): Labels | null {
-  const rule = ruleFor(rulesOver(snapshot, service.host), context, service.namespace, snapshot.settings.rootNamespace)
-  return rule?.subsets.find(({ name }) => name === subset)?.labels ?? null
+  { host, namespace }: { readonly host: string; readonly namespace: string }
+): readonly Subset[] {
+  return ruleFor(rulesOver(snapshot, host), context, namespace, snapshot.settings.rootNamespace)?.subsets ?? []
 }
 
 /** Exactly one place is used (10.1): the client's namespace, the service's, or the root namespace. */

@@ -1,8 +1,7 @@
 /** From destinations as written to the clusters that Envoy has, and the endpoints behind them (8, 9). */
-import { subsetLabels } from './destination-rules.ts'
 import { hasNoCluster, readyEndpoints } from './endpoints.ts'
 import type { Destination } from './objects.ts'
-import { destinationInScope, type Scope, serviceInScope } from './scope.ts'
+import { destinationInScope, type Scope, serviceInScope, subsetLabels } from './scope.ts'
 import { type MeshService, portOf } from './services.ts'
 import type { Missing, RoutedDestination } from './table.ts'
 
@@ -57,7 +56,7 @@ function stateOf(
   if (hasNoCluster(snapshot, context, service, port, {})) return none('host')
   if (subset === null) return { missing: null, ready: readyEndpoints(snapshot, context, service, port, {}) }
   if (!snapshot.knows('DestinationRule')) return { missing: null, ready: null }
-  const labels = subsetLabels(snapshot, context, service, subset)
+  const labels = subsetLabels(scope, service, subset)
   if (labels === null || hasNoCluster(snapshot, context, service, port, labels)) return none('subset')
   return { missing: null, ready: readyEndpoints(snapshot, context, service, port, labels) }
 }

@@ -157,7 +157,7 @@ function virtualServicesTouching({ snapshot, context }: Scope, host: string): Vi
 /** A destination without port takes the port of a service that has one alone (8.2), and of several services with its host the VirtualService's own. */
 function gatewayRoutes(scope: Scope, vs: VirtualService, { port, gateway }: Server): Route[] {
   const service = (host: string): MeshService | null => {
-    const own = registeredService(scope.snapshot, host, vs.namespace)
+    const own = registeredService(scope, host, vs.namespace)
     return own !== null && isVisible(own, scope.context.namespace) ? own : serviceInScope(scope, host)
   }
   return routesOf(scope, vs, { context: scope.context, port, gateway }, { port, service })

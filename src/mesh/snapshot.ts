@@ -281,11 +281,17 @@ class Overlay implements Snapshot {
 
 /** The Pods of a namespace that a selector takes, by the rarest of its pairs. An empty selector takes none here: Kubernetes' Services say so. */
 export function podsSelected(snapshot: Snapshot, namespace: string, selector: Labels): Pod[] {
-  const [rarest] = pairs(namespace, selector)
-    .map((key) => ({ key, count: snapshot.countAtMost('podByLabel', key) }))
-    .sort((one, other) => one.count - other.count)
-  if (rarest === undefined) return []
-  return [...snapshot.lookup('podByLabel', rarest.key)].filter((pod) => selects(selector, pod.labels))
+  let rarest: string | null = null
+  let fewest = Infinity
+  for (const key of pairs(namespace, selector)) {
+    const count = snapshot.countAtMost('podByLabel', key)
+    if (count >= fewest) continue
+    rarest = key
+    fewest = count
+  }
+  const pods: Pod[] = []
+  if (rarest !== null) for (const pod of snapshot.lookup('podByLabel', rarest)) if (selects(selector, pod.labels)) pods.push(pod)
+  return pods
 }
 
 /** `mesh`, or `namespace/name` for each Gateway that a VirtualService names (1.6); no gateways means the mesh (3.1). */
