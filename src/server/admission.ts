@@ -52,21 +52,21 @@ export function admission(
 /** Rejects when the deadline is over or the client has gone, whatever `work` does; the signal tells `work` so. */
 function inTime<T>(deadline: number, client: NodeJS.EventEmitter, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const ended = new AbortController()
-  return new Promise((resolve, reject) => {
+  return new Promise<T>((resolve, reject) => {
     const end = (reason: string) => {
       const error = new HitlessError('HITLESS_NOT_JUDGED', reason)
-      ended.abort(error)
+      settle()
       reject(error)
+      ended.abort(error)
     }
     const gone = () => end('the API server went away before the answer')
     const timer = setTimeout(end, Math.max(deadline, 0), 'no judgement before the deadline of the API server')
+    const settle = () => {
+      clearTimeout(timer)
+      client.off('close', gone)
+    }
     client.once('close', gone)
-    work(ended.signal)
-      .then(resolve, reject)
-      .finally(() => {
-        clearTimeout(timer)
-        client.off('close', gone)
-      })
+    work(ended.signal).finally(settle).then(resolve, reject)
   })
 }
 

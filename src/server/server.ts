@@ -59,11 +59,13 @@ export async function startServer(options: ServerOptions, signal?: AbortSignal):
   const inFlight = new InFlight(options.metrics.inFlight)
   const reviews = reviewApp(options, inFlight, isDraining)
   const probes = probeApp(options, isDraining)
-  await listen(reviews, options.host, options.port)
-  await listen(probes, options.healthHost, options.healthPort).catch(async (error) => {
-    await reviews.close()
+  try {
+    await listen(reviews, options.host, options.port)
+    await listen(probes, options.healthHost, options.healthPort)
+  } catch (error) {
+    await Promise.all([reviews.close(), probes.close()])
     throw error
-  })
+  }
   const close = () => (closed ??= drain(reviews, probes, inFlight, options.drainMs))
   signal?.addEventListener('abort', close, { once: true })
   return {
