@@ -2,11 +2,13 @@
 import { Command, CommanderError, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
+import { type AuditOptions, auditPaths } from './audit.ts'
 import { check } from './check.ts'
 import { demo } from './demo.ts'
 import { explain } from './explain.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
 import { TOOLS, type Tool } from './order.ts'
+import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
 import { keyPair, liveState, loadSandbox, serve } from './serve.ts'
 
@@ -62,6 +64,24 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .argument('<files...>', 'scenario files')
     .addOption(output())
     .action(async (files: string[], options: { output: OutputFormat }) => done(await replay(files, options.output, io)))
+
+  program
+    .command('routes')
+    .description('the route tables that Istio would build of these manifests')
+    .argument('<paths...>', 'files or folders; - is standard input')
+    .option('--client <namespace{label=value}>', 'as this mesh client sees them; may be given more than once', collect, [])
+    .option('--gateway-proxy <namespace{label=value}>', "as this gateway's Pods see them; may be given more than once", collect, [])
+    .option('--host <host>', 'only this host; may be given more than once', collect, [])
+    .addOption(output())
+    .action((paths: string[], options: RoutesOptions) => done(printRoutes(paths, options, io)))
+
+  program
+    .command('audit')
+    .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
+    .argument('<paths...>', 'files or folders; - is standard input')
+    .addOption(new Option('--fail-on <severity>', 'which findings make the exit code 1').choices(['deny', 'warn']).default('deny'))
+    .addOption(output())
+    .action((paths: string[], options: AuditOptions) => done(auditPaths(paths, options, io)))
 
   program
     .command('explain')

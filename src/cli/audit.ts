@@ -1,0 +1,78 @@
+/** `hitless audit`: every gap and hygiene finding of a state. */
+import { dump } from 'js-yaml'
+import { describeClass } from '../mesh/classes.ts'
+import { formatPath, formatRef } from '../mesh/objects.ts'
+import type { Snapshot } from '../mesh/snapshot.ts'
+import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
+import { DEFAULT_POLICY } from '../review/policy.ts'
+import type { Finding } from '../rules/rule.ts'
+import { Sandbox } from '../sandbox/sandbox.ts'
+import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { readManifests } from './manifests.ts'
+
+export interface AuditOptions {
+  readonly output: OutputFormat
+  readonly failOn: 'deny' | 'warn'
+}
+
+/** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */
+export function auditPaths(paths: readonly string[], options: AuditOptions, io: Io): number {
+  const { manifests, errors } = readManifests(paths, io.stdin)
+  const sandbox = new Sandbox()
+  for (const { object } of manifests) if (object !== null) sandbox.load(object)
+  const exit = printAudit(sandbox.snapshot(), options, io)
+  for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
+  return errors.length > 0 ? EXIT.usage : exit
+}
+
+function printAudit(snapshot: Snapshot, { output, failOn }: AuditOptions, io: Io): number {
+  const found = audit(snapshot, { ...DEFAULT_POLICY, showForeignNames: true })
+  if (output === 'json') io.out(`${JSON.stringify(toJson(found), null, 2)}\n`)
+  else if (output === 'yaml') io.out(dump(toJson(found)))
+  else io.out(toText(found))
+  const failed = found.gaps.length > 0 || found.findings.some(({ severity }) => severity === 'deny' || failOn === 'warn')
+  return failed ? EXIT.denied : EXIT.ok
+}
+
+function toJson({ gaps, findings }: Audit) {
+  return { gaps: gaps.map(gapJson), findings: findings.map(findingJson) }
+}
+
+function gapJson({ rule, gap }: AuditedGap) {
+  const { context, host, port, requestClass, share, status, virtualService, path, destination } = gap
+  return {
+    rule,
+    context: context.kind,
+    namespace: context.namespace,
+    gateway: context.kind === 'gateway' ? context.labels : null,
+    host,
+    port,
+    class: describeClass(requestClass),
+    share,
+    status,
+    object: virtualService === null ? null : `VirtualService ${virtualService}`,
+    path: formatPath(path),
+    destination: destination === null ? null : { host: destination.host, subset: destination.subset, port: destination.port }
+  }
+}
+
+function findingJson({ rule, severity, object, path, message, remedy }: Finding) {
+  return { rule, severity, object: formatRef(object), path: formatPath(path), message, remedy }
+}
+
+function toText(found: Audit): string {
+  const gaps = found.gaps.map(({ rule, gap }) => {
+    const where = gap.virtualService === null ? "Istio's default route" : `VirtualService ${gap.virtualService} ${formatPath(gap.path)}`
+    const to =
+      gap.destination === null
+        ? ''
+        : ` -> ${gap.destination.host}${gap.destination.subset === null ? '' : ` subset ${gap.destination.subset}`}`
+    const share = Math.round(gap.share * 1000) / 10
+    return `gap  ${share}% of ${describeClass(gap.requestClass)} to ${gap.host}:${gap.port} (${gap.context.kind}) get ${gap.status}: ${where}${to} [${rule}]\n`
+  })
+  const findings = found.findings.map(
+    ({ severity, object, path, message, remedy, rule }) =>
+      `${severity} ${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}. [${rule}]\n`
+  )
+  return `${[...gaps, ...findings].join('')}${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}\n`
+}

@@ -1,0 +1,59 @@
+/** `hitless routes`: the route tables that Istio would build of a state. */
+import { dump } from 'js-yaml'
+import { HitlessError } from '../errors.ts'
+import { resolveHost } from '../mesh/hosts.ts'
+import type { Context } from '../mesh/table.ts'
+import { Sandbox } from '../sandbox/sandbox.ts'
+import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { readManifests } from './manifests.ts'
+import { contextsOf, parseContext, routesJson, routesTable } from './routes.ts'
+
+export interface RoutesOptions {
+  /** `namespace{label=value}`, of mesh clients and of gateways' Pods; where neither is given, all that the state shows. */
+  readonly client: readonly string[]
+  readonly gatewayProxy: readonly string[]
+  readonly host: readonly string[]
+  readonly output: OutputFormat
+}
+
+/** Gives 0, or 2 where something could not be read. */
+export function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): number {
+  const { manifests, errors } = readManifests(paths, io.stdin)
+  const sandbox = new Sandbox()
+  for (const { object } of manifests) if (object !== null) sandbox.load(object)
+  const snapshot = sandbox.snapshot()
+  const asked = [
+    ...options.client.map((text) => contextNamed('mesh', text)),
+    ...options.gatewayProxy.map((text) => contextNamed('gateway', text))
+  ]
+  const contexts = asked.length === 0 ? contextsOf(snapshot) : asked
+  const hosts = options.host.flatMap((host) => [host, resolveHost(host, 'default', snapshot.settings.domain)])
+  for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
+  if (options.output === 'text') {
+    const { colour, columns } = io
+    io.out(`${routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) })}\n`)
+  } else {
+    const result = only(routesJson(snapshot, contexts), hosts)
+    io.out(options.output === 'json' ? `${JSON.stringify(result, null, 2)}\n` : dump(result, { noRefs: true }))
+  }
+  return errors.length > 0 ? EXIT.usage : EXIT.ok
+}
+
+function contextNamed(kind: Context['kind'], text: string): Context {
+  const context = parseContext(kind, text)
+  if (context === null) throw new HitlessError('HITLESS_USAGE', `${text} is no client; write namespace or namespace{label=value,...}`)
+  return context
+}
+
+type Routes = ReturnType<typeof routesJson>
+
+function only({ contexts }: Routes, hosts: readonly string[]): Routes {
+  if (hosts.length === 0) return { contexts }
+  return {
+    contexts: contexts.map((context) => ({
+      ...context,
+      hosts: context.hosts.filter(({ host, names = [] }) => [host, ...names].some((name) => hosts.includes(name))),
+      ...(context.sniffed === undefined ? {} : { sniffed: context.sniffed.filter(({ host }) => hosts.includes(host)) })
+    }))
+  }
+}

@@ -1,0 +1,84 @@
+/** A state as it stands: every gap in it, and every hygiene finding. What admission could not see, because no single write opened it, shows here. */
+import { everyTarget } from '../mesh/affected.ts'
+import { type Cause, type Gap, gapKey, gaps } from '../mesh/gaps.ts'
+import type { MeshObject } from '../mesh/objects.ts'
+import { formatRef } from '../mesh/objects.ts'
+import { refKey, type Snapshot } from '../mesh/snapshot.ts'
+import { RULES } from '../rules/index.ts'
+import type { Finding, Subject } from '../rules/rule.ts'
+import { modeOf, type Policy } from './policy.ts'
+
+export interface AuditedGap {
+  readonly rule: string
+  readonly gap: Gap
+}
+
+export interface Audit {
+  readonly gaps: readonly AuditedGap[]
+  readonly findings: readonly Finding[]
+}
+
+const RULE_OF: Readonly<Record<Cause, string>> = {
+  'no-route': 'missing-fallback',
+  'no-action': 'missing-fallback',
+  host: 'unknown-destination',
+  port: 'unknown-destination',
+  subset: 'undefined-subset',
+  'no-endpoints': 'unready-destination'
+}
+
+const JUDGED = ['VirtualService', 'DestinationRule', 'Service', 'Deployment'] as const
+
+/** Every gap of the hosts that VirtualServices take, each cause once for all clients that see it, and every hygiene finding; rules that are off are left out. */
+export function audit(snapshot: Snapshot, policy: Policy): Audit {
+  const isOn = (rule: string, namespace: string) => modeOf(policy, rule, snapshot.find('Namespace', '', namespace)?.labels ?? {}) !== 'off'
+  const found = new Map<string, AuditedGap>()
+  for (const gap of gaps(snapshot, everyTarget(snapshot))) {
+    const rule = RULE_OF[gap.cause]
+    const [namespace = ''] = (gap.virtualService ?? '').split('/')
+    const key = `${gap.context.kind} ${gapKey(gap)}`
+    if (!found.has(key) && isOn(rule, namespace)) found.set(key, { rule, gap })
+  }
+  const findings = JUDGED.flatMap((kind) => [...snapshot.all(kind)].flatMap((object) => hygiene(object, snapshot, policy)))
+  return {
+    gaps: [...found.values()].sort(byPlace),
+    findings: findings.filter(({ rule, object }) => isOn(rule, object.namespace)).sort(byObject)
+  }
+}
+
+/** What the rules say of one object as it stands: as if it were new, and as if it were written again unchanged. */
+function hygiene(object: MeshObject, snapshot: Snapshot, policy: Policy): Finding[] {
+  const subject: Subject = {
+    operation: 'CREATE',
+    before: null,
+    after: object,
+    snapshotBefore: snapshot,
+    snapshotAfter: snapshot,
+    targets: [],
+    gaps: [],
+    opened: [],
+    labelKeys: policy.labelKeys,
+    nameOf: formatRef
+  }
+  const rewritten: Subject = { ...subject, operation: 'UPDATE', before: object }
+  const findings = new Map<string, Finding>()
+  for (const rule of RULES.filter(({ on }) => on.includes(object.kind))) {
+    for (const statement of [...rule.check(subject), ...rule.check(rewritten)]) {
+      const key = JSON.stringify([rule.id, refKey(statement.object), statement.path])
+      if (!findings.has(key)) findings.set(key, { rule: rule.id, ...statement })
+    }
+  }
+  return [...findings.values()]
+}
+
+function byPlace(one: AuditedGap, other: AuditedGap): number {
+  return compareText(gapKey(one.gap), gapKey(other.gap))
+}
+
+function byObject(one: Finding, other: Finding): number {
+  return compareText(`${refKey(one.object)} ${one.rule}`, `${refKey(other.object)} ${other.rule}`)
+}
+
+function compareText(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other)
+}
