@@ -23,23 +23,34 @@ export function readLines(file: string): Line[] {
 
 /** Our own line for a world, for the contexts that the expected one names. */
 export function ourLine(directory: string, expected: Line): Line {
+  const { sandbox, rejected } = sandboxOf(directory, expected.case)
+  const contexts = expected.contexts.map(({ kind, namespace, labels }): Context => ({ kind, namespace, labels }))
+  return { case: expected.case, rejected, ...routesJson(sandbox.snapshot(), contexts) }
+}
+
+interface Rejected {
+  /** '' of what the schema refuses (2.3), which never becomes an object. */
+  readonly object: string
+  readonly error: string
+}
+
+/** A world as Istio would have it: without what its webhook or the schema refuses. */
+export function sandboxOf(directory: string, name: string): { sandbox: Sandbox; rejected: readonly Rejected[] } {
   const sandbox = new Sandbox()
-  const rejected: { object: string; error: string }[] = []
-  for (const manifest of readManifestText(readFileSync(join(directory, `${expected.case}.yaml`), 'utf8'), expected.case)) {
+  const rejected: Rejected[] = []
+  for (const manifest of readManifestText(readFileSync(join(directory, `${name}.yaml`), 'utf8'), name)) {
     if (manifest instanceof HitlessError) {
-      rejected.push({ object: '', error: manifest.message }) // what the CRD's schema refuses names no object here (2.3)
+      rejected.push({ object: '', error: manifest.message })
       continue
     }
     const { object, raw } = manifest
     if (object === null) {
-      // A version that the CRD does not serve (2.3).
-      if (String(raw['apiVersion']).startsWith('networking.istio.io/')) rejected.push({ object: '', error: 'no such kind' })
+      if (String(raw['apiVersion']).startsWith('networking.istio.io/')) rejected.push({ object: '', error: 'no such kind or version' })
       continue
     }
     const error = rejects(object)
     if (error === null) sandbox.load(object)
     else rejected.push({ object: `${object.kind} ${object.namespace}/${object.name}`, error })
   }
-  const contexts = expected.contexts.map(({ kind, namespace, labels }): Context => ({ kind, namespace, labels }))
-  return { case: expected.case, rejected, ...routesJson(sandbox.snapshot(), contexts) }
+  return { sandbox, rejected }
 }
