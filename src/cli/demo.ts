@@ -205,7 +205,8 @@ function post(agent: Agent, port: number, body: string): Promise<unknown> {
 
 async function stayUp(port: number, authority: string, examples: string, io: Io): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'hitless-'))
-  const careless50 = reviewOf({ operation: 'UPDATE', raw: only(join(examples, 'release', '07-weight-50')) }, null, 'yours')
+  const stored = only(join(examples, 'release', '13-only-v2'))
+  const careless50 = reviewOf({ operation: 'UPDATE', raw: only(join(examples, 'release', '07-weight-50')) }, stored, 'yours')
   writeFileSync(join(folder, 'ca.pem'), authority)
   writeFileSync(join(folder, 'review.json'), JSON.stringify(careless50))
   io.out(

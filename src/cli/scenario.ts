@@ -1,6 +1,6 @@
 /** Scenario files: a start state and a list of writes with the verdicts that they should get (design, section 5). */
 import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, isAbsolute, join } from 'node:path'
 import { Ajv } from 'ajv'
 import { HitlessError } from '../errors.ts'
 import { InvalidField } from '../mesh/fields.ts'
@@ -108,7 +108,9 @@ export function readScenarios(file: string): Scenario[] {
     if (document instanceof HitlessError) throw document
     const { value } = document
     if (isScenario(value)) return { ...value, file, document }
-    const [error] = isScenario.errors ?? []
+    const errors = isScenario.errors ?? []
+    const noAction = errors.find(({ keyword }) => keyword === 'oneOf')
+    const error = noAction ?? errors[0]
     const path = (error?.instancePath ?? '')
       .split('/')
       .slice(1)
@@ -116,7 +118,7 @@ export function readScenarios(file: string): Scenario[] {
     const unknown = error?.keyword === 'additionalProperties' ? ` "${String(error.params['additionalProperty'])}"` : ''
     throw new HitlessError(
       'HITLESS_SCENARIO',
-      `${place(file, document, path)}: ${path.join('.') || 'scenario'} ${error?.message ?? 'is not valid'}${unknown}`
+      `${place(file, document, path)}: ${path.join('.') || 'scenario'} ${noAction === undefined ? error?.message : `must have one of ${ACTIONS.join(', ')}`}${unknown}`
     )
   })
 }
@@ -136,7 +138,7 @@ export async function play(scenario: Scenario, nowMs: () => number): Promise<Pla
 function startState({ state = [], file, document }: Scenario): MeshObject[] {
   return state.flatMap((entry, at) => {
     if (typeof entry !== 'string') return [parsed(entry, file, document, ['state', at])]
-    const { manifests, errors } = readManifests([join(dirname(file), entry)], () => '')
+    const { manifests, errors } = readManifests([isAbsolute(entry) ? entry : join(dirname(file), entry)], () => '')
     if (errors[0] !== undefined) throw errors[0]
     return manifests.flatMap(({ object }) => (object === null ? [] : [object]))
   })

@@ -1,0 +1,129 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+import { RULES } from '../../src/rules/index.ts'
+import { hitless, step, WORLD } from './commands.ts'
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
+
+interface Ended {
+  readonly exit: number
+  readonly out: string
+  readonly err: string
+}
+
+/** The program as a process of its own. */
+function spawned(args: readonly string[], stdin = ''): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [MAIN, ...args], (error, out, err) => resolve({ exit: Number(error?.code ?? 0), out, err }))
+    child.stdin?.end(stdin)
+  })
+}
+
+t.test('the program gives its exit codes to the shell, and no stack trace', async (t) => {
+  const ends: readonly { args: string[]; exit: number }[] = [
+    { args: ['check', '--base', WORLD, step('01-subset-v2')], exit: 0 },
+    { args: ['check', '--base', WORLD, step('03-weight-10')], exit: 1 },
+    { args: ['check', 'nowhere'], exit: 2 },
+    { args: ['no-such-command'], exit: 2 }
+  ]
+  for (const { args, exit } of ends) {
+    const ended = await spawned(args)
+    t.equal(ended.exit, exit, args.join(' '))
+    t.notMatch(ended.err, /^\s+at /m)
+    t.notMatch(ended.out, '\u001B', 'without a terminal there are no colours')
+  }
+})
+
+t.test('the program reads standard input', async (t) => {
+  const { exit, err } = await spawned(['check', '-'], 'a: b: c\n')
+  t.equal(exit, 2)
+  t.match(err, '<stdin>:1:5: ')
+})
+
+t.test('explain without a rule lists all rules', async (t) => {
+  const { exit, out } = await hitless(['explain'])
+  t.equal(exit, 0)
+  for (const { id } of RULES) t.match(out, id)
+})
+
+for (const { id, summary, remedy } of RULES) {
+  t.test(`explain ${id} is its page`, async (t) => {
+    const { exit, out } = await hitless(['explain', id])
+    t.equal(exit, 0)
+    t.ok(out.startsWith(`${id}: ${summary}\n`))
+    t.ok(out.includes(remedy))
+  })
+}
+
+t.test('explain of a rule that nearly exists names the one that does', async (t) => {
+  const { exit, err } = await hitless(['explain', 'undefind-subset'])
+  t.equal(exit, 2)
+  t.equal(err, 'hitless: there is no rule undefind-subset; did you mean undefined-subset? [HITLESS_UNKNOWN_RULE]\n')
+})
+
+t.test('explain of nothing known says how to list all', async (t) => {
+  const { exit, err } = await hitless(['explain', 'xyz'])
+  t.equal(exit, 2)
+  t.match(err, '`hitless explain` lists all')
+})
+
+/** Command lines that cannot be understood, and a word of what is said. */
+const MISUSES: readonly { args: string[]; says: string }[] = [
+  { args: ['check'], says: "missing required argument 'paths'" },
+  { args: ['chek', 'x'], says: 'Did you mean check?' },
+  { args: ['check', '-o', 'xml', WORLD], says: 'Allowed choices are text, json, yaml' },
+  { args: ['check', '--as', 'make', WORLD], says: 'Allowed choices are kubectl, helm, argocd, flux' },
+  { args: ['check', '--bsae', WORLD, WORLD], says: 'Did you mean --base?' },
+  { args: ['routes', '--client', 'A B', WORLD], says: 'A B is no client' },
+  { args: ['demo', '--port', '99999'], says: '99999 is no port' }
+]
+for (const { args, says } of MISUSES) {
+  t.test(`${args.slice(0, 3).join(' ')} ends with 2: ${says}`, async (t) => {
+    const { exit, err } = await hitless(args)
+    t.equal(exit, 2)
+    t.match(err, says)
+  })
+}
+
+t.test('--help is no error', async (t) => {
+  const { exit, out } = await hitless(['check', '--help'])
+  t.equal(exit, 0)
+  t.match(out, '--strict-ready')
+})
+
+t.test('routes prints the table of the guide', async (t) => {
+  const { exit, out } = await hitless(['routes', WORLD])
+  t.equal(exit, 0)
+  t.match(out, 'mesh default')
+  t.match(out, /helloworld\.default\.svc\.cluster\.local:3000 v1 +100% +2 ready/)
+})
+
+t.test('routes as JSON, for one client and one host by its short name', async (t) => {
+  const { exit, out } = await hitless(['routes', '-o', 'json', '--client', 'default{app=web}', '--host', 'helloworld', WORLD])
+  t.equal(exit, 0)
+  t.match(JSON.parse(out), {
+    contexts: [
+      {
+        kind: 'mesh',
+        namespace: 'default',
+        labels: { app: 'web' },
+        hosts: [
+          {
+            host: 'helloworld.default.svc.cluster.local',
+            port: 3000,
+            virtualServices: ['default/helloworld'],
+            catchAll: true,
+            routes: [{ action: 'route', destinations: [{ subset: 'v1', share: 1, defined: true, ready: 2 }] }]
+          }
+        ]
+      }
+    ]
+  })
+  const { out: none } = await hitless(['routes', '-o', 'json', '--client', 'default', '--host', 'other', WORLD])
+  t.same(JSON.parse(none).contexts[0].hosts, [])
+})
+
+t.test('routes of what cannot be read are bad input', async (t) => {
+  t.equal((await hitless(['routes', 'nowhere'])).exit, 2)
+})
