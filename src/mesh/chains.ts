@@ -36,8 +36,7 @@ function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place,
       if (rule.match.length > 0 && matches.length === 0) continue
       found.push(toChain(scope, vs, rule, place, host, []))
       // Only matches by address leave something to the rules behind.
-      if (matches.every(({ destinationSubnets }) => destinationSubnets.length === 0)) return found
-      if (matches.some(({ destinationSubnets }) => destinationSubnets.length === 0)) return found
+      if (matches.length === 0 || matches.some(({ destinationSubnets }) => destinationSubnets.length === 0)) return found
     }
   }
   return found

@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { contextsOf, formatContext, parseContext, routesJson, routesTable } from '../../src/cli/routes.ts'
+import { sandboxOf } from '../conformance/worlds.ts'
+
+const WORLDS = join(import.meta.dirname, '..', 'conformance', 'worlds', 'named')
+const snapshotOf = (name: string) => sandboxOf(WORLDS, name).sandbox.snapshot()
+const PLAIN = { colour: false, columns: 140 }
+
+t.test('a context is written as a namespace and labels', async (t) => {
+  t.same(parseContext('mesh', 'prod'), { kind: 'mesh', namespace: 'prod', labels: {} })
+  t.same(parseContext('gateway', 'edge{istio=gw,v=1}'), { kind: 'gateway', namespace: 'edge', labels: { istio: 'gw', v: '1' } })
+  for (const text of ['', 'Prod', 'prod{', 'prod{app}', 'prod{a=b=c}']) t.equal(parseContext('mesh', text), null, text)
+  t.equal(formatContext({ kind: 'mesh', namespace: 'prod', labels: { b: '2', a: '1' } }), 'mesh prod{a=1,b=2}')
+})
+
+t.test('a world shows its namespaces, the labels it asks clients for, and its gateways', async (t) => {
+  t.same(contextsOf(snapshotOf('b03-source-labels-only')).map(formatContext), [
+    'mesh default',
+    'mesh default{app=web}',
+    'mesh prod',
+    'mesh prod{app=web}'
+  ])
+  t.same(contextsOf(snapshotOf('e04-two-vs-one-host-gateway')).map(formatContext).slice(-1), ['gateway prod{istio=ingressgateway}'])
+})
+
+t.test('hosts of sniffed ports stand apart, for Istio gives each a listener of its own (3.7)', async (t) => {
+  const [context] = routesJson(snapshotOf('g22-unnamed-port'), [{ kind: 'mesh', namespace: 'prod', labels: {} }]).contexts
+  t.same(context?.hosts, [])
+  t.same(
+    context?.sniffed?.map(({ host }) => host),
+    ['reviews.prod.svc.cluster.local']
+  )
+})
+
+t.test('names of a gateway with the same routes are one host (6.2)', async (t) => {
+  const proxy = { kind: 'gateway', namespace: 'istio-system', labels: { istio: 'ingressgateway' } } as const
+  const [context] = routesJson(snapshotOf('c49-root-local-dr'), [proxy]).contexts
+  t.same(
+    context?.hosts.map(({ host, names }) => [host, names]),
+    [['reviews.prod.svc.cluster.local', ['r.example.com']]]
+  )
+})
+
+t.test('people see one line a destination, and what is not answered', async (t) => {
+  const table = routesTable(snapshotOf('a01-header-no-fallback'), [{ kind: 'mesh', namespace: 'prod', labels: {} }], PLAIN)
+  t.same(table.split('\n'), [
+    'mesh prod',
+    '  reviews.prod.svc.cluster.local:80  prod/reviews',
+    '    header end-user exact jason -> reviews.prod.svc.cluster.local:80 v2  100%  1 ready',
+    '    every other request -> 404',
+    ''
+  ])
+})
+
+t.test('a narrow terminal gets two lines, and a terminal with colours red for what is not served', async (t) => {
+  const [context] = [{ kind: 'mesh', namespace: 'prod', labels: {} } as const]
+  const narrow = routesTable(snapshotOf('a01-header-no-fallback'), [context], { colour: false, columns: 60 })
+  t.match(narrow, '    header end-user exact jason\n      -> reviews.prod.svc.cluster.local:80 v2  100%  1 ready')
+  const coloured = routesTable(snapshotOf('c01-undefined-subset'), [context], { colour: true, columns: 140 })
+  const red = coloured.split('\n').filter((line) => line.startsWith('\u001b[31m'))
+  t.match(red, [/no such subset, 503/])
+})
+
+t.test('only the hosts that were asked for', async (t) => {
+  t.equal(
+    routesTable(snapshotOf('a01-header-no-fallback'), contextsOf(snapshotOf('a01-header-no-fallback')), { ...PLAIN, hosts: ['other'] }),
+    ''
+  )
+})
