@@ -9,15 +9,17 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   mesh: [],
   rules: ['mesh'],
   review: ['mesh', 'rules'],
-  cluster: ['mesh', 'errors', 'config'],
-  sandbox: ['mesh', 'errors', 'config'],
-  admission: ['mesh', 'rules', 'review', 'errors', 'config'],
+  cluster: ['mesh', 'errors'],
+  sandbox: ['mesh', 'errors'],
+  admission: ['mesh', 'rules', 'review', 'errors'],
   server: ['mesh', 'rules', 'review', 'admission', 'errors', 'config'],
-  certificates: ['errors', 'config'],
-  cli: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'errors', 'config'],
-  main: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'cli', 'errors', 'config'],
+  certificates: ['errors'],
+  cli: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'errors', 'config', 'nearest'],
+  main: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'cli', 'errors', 'config', 'nearest'],
   errors: [],
-  config: ['errors']
+  nearest: [],
+  // Its defaults are those of the mesh and of the policy, so a layer that must not see the policy must not see it either.
+  config: ['mesh', 'review', 'errors', 'nearest']
 }
 // Pure: what they answer depends on their arguments alone. A regular-expression engine is the one package they need.
 const PURE = ['mesh', 'rules', 'review']

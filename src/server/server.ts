@@ -3,7 +3,6 @@ import type { Server as HttpsServer } from 'node:https'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SecureVersion } from 'node:tls'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, type RawServerBase } from 'fastify'
-import type { KeyPair } from '../certificates/self-signed.ts'
 import { HitlessError } from '../errors.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
 import type { Health } from '../mesh/state.ts'
@@ -21,6 +20,12 @@ const HEADERS_MS = 5_000
 const REQUEST_MS = 10_000
 /** After the drain time nothing can be in flight for longer than the longest deadline (ValidatingWebhook.timeoutSeconds). */
 const LAST_ANSWERS_MS = 30_000
+
+/** PEM texts, wherever they come from. */
+export interface KeyPair {
+  readonly certificate: string
+  readonly key: string
+}
 
 export interface ServerOptions {
   readonly reviewer: Reviewer
