@@ -1,8 +1,8 @@
 /** `hitless explain`: a rule's page, from the rule itself. */
 import { HitlessError } from '../errors.ts'
+import { nearest } from '../nearest.ts'
 import { RULES } from '../rules/index.ts'
 import type { Rule } from '../rules/rule.ts'
-import { nearest } from './nearest.ts'
 
 /** The page of one rule, or the list of all. Throws HITLESS_UNKNOWN_RULE. */
 export function explain(id: string | undefined): string {

@@ -1,0 +1,152 @@
+/** The configuration file: `apiVersion: hitless.io/v1`, `kind: Config`. Its schema is the documentation, and the chart shares it. */
+import { Ajv, type ErrorObject } from 'ajv'
+import { load } from 'js-yaml'
+import { HitlessError } from './errors.ts'
+import { DEFAULT_SETTINGS, type MeshSettings } from './mesh/snapshot.ts'
+import { nearest } from './nearest.ts'
+import { DEFAULT_POLICY, type Mode, type Policy } from './review/policy.ts'
+
+export interface Config {
+  readonly apiVersion: 'hitless.io/v1'
+  readonly kind: 'Config'
+  readonly rules: Readonly<Record<string, Mode>>
+  readonly whenStale: Policy['whenStale']
+  readonly dryRun: Policy['dryRun']
+  readonly versionLabels: readonly string[]
+  readonly appLabels: readonly string[]
+  readonly exemptNamespaces: readonly string[]
+  readonly disclosure: { readonly objectNames: boolean }
+  readonly settings: MeshSettings
+  readonly server: {
+    readonly host: string
+    readonly port: number
+    readonly healthHost: string
+    readonly healthPort: number
+    readonly maxInFlight: number
+    readonly drainSeconds: number
+  }
+  readonly log: { readonly level: string }
+}
+
+type Schema = Readonly<Record<string, unknown>>
+
+/** The JSON schema of the file, defaults included, for the rules of these ids. */
+export function configSchema(ruleIds: readonly string[]): Schema {
+  const { labelKeys, exemptNamespaces, whenStale, dryRun, showForeignNames } = DEFAULT_POLICY
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'hitless configuration',
+    ...fields({
+      apiVersion: { const: 'hitless.io/v1' },
+      kind: { const: 'Config' },
+      rules: section('How each rule acts in this cluster; one that is not named acts as it was written.', modes(ruleIds)),
+      whenStale: choice('The answer while the state of the cluster is not known; `error` leaves it to failurePolicy.', whenStale, [
+        'warn',
+        'deny',
+        'error'
+      ]),
+      dryRun: choice('What findings about other objects do to a dry run.', dryRun, ['warn', 'enforce']),
+      versionLabels: names('Label keys that tell versions of a workload apart.', labelKeys.version),
+      appLabels: names('Label keys that name the workload.', labelKeys.app),
+      exemptNamespaces: names('Namespaces whose writes are not judged.', exemptNamespaces),
+      disclosure: section('What an answer may show of other namespaces. Hosts are always shown.', {
+        objectNames: { type: 'boolean', default: showForeignNames, description: 'Names of their objects.' }
+      }),
+      settings: section('What the mesh was installed with.', {
+        rootNamespace: text("Istio's root namespace.", DEFAULT_SETTINGS.rootNamespace),
+        domain: text("The cluster's DNS domain.", DEFAULT_SETTINGS.domain)
+      }),
+      server: section('Where the webhook listens, and its limits.', {
+        host: text('Address for reviews.', '0.0.0.0'),
+        port: count('Port for reviews.', 9443, 0, 65_535),
+        healthHost: text('Address for probes and metrics.', '0.0.0.0'),
+        healthPort: count('Port for probes and metrics.', 8080, 0, 65_535),
+        maxInFlight: count('Reviews answered at once; more get 503, and failurePolicy decides.', 200, 1, 10_000),
+        drainSeconds: count('How long requests go on being answered after a signal to stop.', 10, 0, 3600)
+      }),
+      log: section('', { level: choice('', 'info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) })
+    }),
+    required: ['apiVersion', 'kind']
+  }
+}
+
+/** Reads the file's text; the defaults where it says nothing. Throws HITLESS_CONFIG naming `file`, the field, and the nearest known key. */
+export function parseConfig(content: string, file: string, ruleIds: readonly string[]): Config {
+  const isConfig = new Ajv({ useDefaults: true, verbose: true }).compile<Config>(configSchema(ruleIds))
+  const value = parseYaml(content, file)
+  if (isConfig(value)) return frozen(value)
+  const [error] = isConfig.errors ?? []
+  throw new HitlessError('HITLESS_CONFIG', `${file}: ${error === undefined ? 'is not valid' : complaint(error)}`)
+}
+
+/** What a cluster gets whose owners said nothing. */
+export function defaultConfig(ruleIds: readonly string[]): Config {
+  return parseConfig('{ apiVersion: hitless.io/v1, kind: Config }', 'defaults', ruleIds)
+}
+
+/** What the review layer needs of it. */
+export function policyOf(config: Config): Policy {
+  const { rules, versionLabels, appLabels, exemptNamespaces, dryRun, whenStale, disclosure } = config
+  const labelKeys = { version: versionLabels, app: appLabels }
+  return { rules, labelKeys, exemptNamespaces, dryRun, whenStale, showForeignNames: disclosure.objectNames }
+}
+
+function parseYaml(content: string, file: string): unknown {
+  try {
+    return load(content)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+    throw new HitlessError('HITLESS_CONFIG', `${file}: ${reason}`, { cause })
+  }
+}
+
+function complaint({ keyword, instancePath, message = 'is not valid', params, parentSchema }: ErrorObject): string {
+  const path = instancePath.slice(1).replaceAll('/', '.')
+  if (keyword === 'additionalProperties') {
+    const key = String(params['additionalProperty'])
+    const known = nearest(key, Object.keys(parentSchema?.['properties'] ?? {}))
+    return `${path === '' ? key : `${path}.${key}`} is not known${known === null ? '' : `; do you mean ${known}?`}`
+  }
+  const allowed = keyword === 'enum' ? params['allowedValues'] : keyword === 'const' ? [params['allowedValue']] : null
+  const expected = Array.isArray(allowed) ? `must be ${allowed.length > 1 ? 'one of ' : ''}${allowed.join(', ')}` : message
+  return `${path || 'the file'} ${expected}`
+}
+
+function fields(properties: Schema): Schema {
+  return { type: 'object', additionalProperties: false, properties }
+}
+
+/** Where absent, it is filled with the defaults of its fields. */
+function section(description: string, properties: Schema): Schema {
+  return { ...said(description), ...fields(properties), default: {} }
+}
+
+function modes(ruleIds: readonly string[]): Schema {
+  return Object.fromEntries(ruleIds.map((id) => [id, { enum: ['deny', 'warn', 'off'] }]))
+}
+
+function choice(description: string, fallback: string, values: readonly string[]): Schema {
+  return { ...said(description), enum: values, default: fallback }
+}
+
+function text(description: string, fallback: string): Schema {
+  return { ...said(description), type: 'string', minLength: 1, default: fallback }
+}
+
+function names(description: string, fallback: readonly string[]): Schema {
+  return { ...said(description), type: 'array', items: { type: 'string', minLength: 1 }, uniqueItems: true, default: fallback }
+}
+
+function count(description: string, fallback: number, minimum: number, maximum: number): Schema {
+  return { ...said(description), type: 'integer', minimum, maximum, default: fallback }
+}
+
+function said(description: string): Schema {
+  return description === '' ? {} : { description }
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value
+  for (const part of Object.values(value)) frozen(part)
+  return Object.freeze(value)
+}
