@@ -115,7 +115,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .command('demo')
     .description("the webhook on the guide's world, and the guide's release played against it")
     .option('--once', 'end after the release', false)
-    .option('--port <number>', 'port of the webhook', '9443')
+    .option('--port <number>', 'port of the webhook; 0 takes a free one', '0')
     .action(async (options: { once: boolean; port: string }) => {
       done(await demo({ examples, once: options.once, port: portOf(options.port) }, io))
     })
