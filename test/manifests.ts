@@ -81,7 +81,14 @@ export function gateway(hosts: readonly string[] = ['*']): Manifest {
 
 /** v1 and v2 Ready, all requests to v1. */
 export function guide(): Manifest[] {
-  return [namespace('default'), service(), deployment('v1'), deployment('v2'), destinationRule(['v1', 'v2']), virtualService([rule([to('v1')])])]
+  return [
+    namespace('default'),
+    service(),
+    deployment('v1'),
+    deployment('v2'),
+    destinationRule(['v1', 'v2']),
+    virtualService([rule([to('v1')])])
+  ]
 }
 
 /** The guide's world with some objects in place of those with the same kind and name, and others added. */
