@@ -17,6 +17,7 @@ export interface Config {
   readonly exemptNamespaces: readonly string[]
   readonly disclosure: { readonly objectNames: boolean }
   readonly settings: MeshSettings
+  readonly settle: { readonly milliseconds: number; readonly onTimeout: 'warn' | 'deny' }
   readonly server: {
     readonly host: string
     readonly port: number
@@ -55,6 +56,10 @@ export function configSchema(ruleIds: readonly string[]): Schema {
       settings: section('What the mesh was installed with.', {
         rootNamespace: text("Istio's root namespace.", DEFAULT_SETTINGS.rootNamespace),
         domain: text("The cluster's DNS domain.", DEFAULT_SETTINGS.domain)
+      }),
+      settle: section('How long a write is held behind a change that it relies on, until every proxy knows that change.', {
+        milliseconds: count('0 holds nothing.', 1000, 0, 10_000),
+        onTimeout: choice('The answer where the deadline of the review comes first.', 'warn', ['warn', 'deny'])
       }),
       server: section('Where the webhook listens, and its limits.', {
         host: text('Address for reviews.', '0.0.0.0'),

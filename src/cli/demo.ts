@@ -5,10 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { HitlessError } from '../errors.ts'
-import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Io } from './io.ts'
 import { type Manifest, readManifests } from './manifests.ts'
-import { keyPair, loadSandbox, serve } from './serve.ts'
+import { keyPair, loadSandbox, readConfig, recentChanges, serve } from './serve.ts'
 
 export interface DemoOptions {
   /** The folder with `world/` and `release/`. */
@@ -30,20 +29,15 @@ interface Answer {
 export async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<number> {
   const sandbox = loadSandbox([join(examples, 'world')], 1000, io)
   const tls = await keyPair(undefined, undefined, ['localhost', '127.0.0.1'], io.nowMs())
-  const server = await serve(
-    {
-      state: sandbox,
-      policy: DEFAULT_POLICY,
-      tls,
-      host: '127.0.0.1',
-      port,
-      healthHost: '127.0.0.1',
-      healthPort: 0,
-      drainMs: 0,
-      logLevel: 'warn'
-    },
-    io
-  )
+  const defaults = readConfig(undefined)
+  const config = {
+    ...defaults,
+    // One player writes to a cluster without proxies: there is nothing to wait for.
+    settle: { ...defaults.settle, milliseconds: 0 },
+    server: { ...defaults.server, host: '127.0.0.1', port, healthHost: '127.0.0.1', healthPort: 0, drainSeconds: 0 },
+    log: { level: 'warn' }
+  }
+  const server = await serve({ config, state: sandbox, recent: recentChanges(config, io), tls }, io)
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)
   const paint = (colour: 'green' | 'red' | 'bold', text: string) => (io.colour ? styleText(colour, text, { validateStream: false }) : text)
   const play = async (write: Write, expected: boolean): Promise<boolean> => {

@@ -1,7 +1,9 @@
 /** The command line: every command, its options, and how its errors are said. */
 import { Command, CommanderError, Option } from 'commander'
+import type { RecentChanges } from '../admission/settle.ts'
+import type { Config } from '../config.ts'
 import { HitlessError } from '../errors.ts'
-import { DEFAULT_POLICY } from '../review/policy.ts'
+import type { State } from '../mesh/state.ts'
 import { type AuditOptions, auditPaths } from './audit.ts'
 import { check } from './check.ts'
 import { demo } from './demo.ts'
@@ -10,7 +12,7 @@ import { EXIT, type Io, type OutputFormat } from './io.ts'
 import { TOOLS, type Tool } from './order.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
-import { keyPair, liveState, loadSandbox, serve } from './serve.ts'
+import { keyPair, liveState, loadSandbox, readConfig, recentChanges, serve } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], io: Io, examples: string): Promise<number> {
@@ -101,12 +103,14 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .option('--tls-cert <file>', 'certificate of the webhook; self-signed where absent')
     .option('--tls-key <file>', 'its key')
     .option('--write-ca <file>', 'where to write the certificate that clients must trust')
-    .option('--host <address>', 'address of the webhook', '0.0.0.0')
-    .option('--port <number>', 'port of the webhook', '9443')
-    .option('--health-host <address>', 'address of probes and metrics', '0.0.0.0')
-    .option('--health-port <number>', 'port of probes and metrics', '8080')
-    .option('--drain <seconds>', 'how long to go on answering after a signal to stop', '10')
-    .option('--log-level <level>', 'fatal, error, warn, info, debug', 'info')
+    .option('--config <file>', 'the configuration; the options below come before it')
+    .option('--host <address>', 'address of the webhook')
+    .option('--port <number>', 'port of the webhook')
+    .option('--health-host <address>', 'address of probes and metrics')
+    .option('--health-port <number>', 'port of probes and metrics')
+    .option('--drain <seconds>', 'how long to go on answering after a signal to stop')
+    .option('--settle <milliseconds>', 'how long a write is held behind a change that it relies on; 0 holds nothing')
+    .option('--log-level <level>', 'fatal, error, warn, info, debug')
     .action(async (options: ServeFlags) => {
       await serveUntilStopped(options, io)
     })
@@ -138,38 +142,57 @@ interface ServeFlags {
   readonly tlsCert?: string
   readonly tlsKey?: string
   readonly writeCa?: string
-  readonly host: string
-  readonly port: string
-  readonly healthHost: string
-  readonly healthPort: string
-  readonly drain: string
-  readonly logLevel: string
+  readonly config?: string
+  readonly host?: string
+  readonly port?: string
+  readonly healthHost?: string
+  readonly healthPort?: string
+  readonly drain?: string
+  readonly settle?: string
+  readonly logLevel?: string
 }
 
 async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
+  const config = configOf(flags)
   const tls = await keyPair(flags.tlsCert, flags.tlsKey, ['localhost', '127.0.0.1', 'hitless.hitless-system.svc'], io.nowMs())
   if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
-  const state =
-    flags.sandbox === undefined
-      ? liveState({ kubeconfig: flags.kubeconfig ?? null, context: flags.context ?? null }, io)
-      : loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
-  const server = await serve(
-    {
-      state,
-      policy: DEFAULT_POLICY,
-      tls,
-      host: flags.host,
-      port: portOf(flags.port),
-      healthHost: flags.healthHost,
-      healthPort: portOf(flags.healthPort),
-      drainMs: secondsOf(flags.drain) * 1000,
-      logLevel: flags.logLevel
+  const recent = recentChanges(config, io)
+  const { state, failed } = stateOf(flags, config, recent, io)
+  const server = await serve({ config, state, recent, tls }, io)
+  const { host, healthHost } = config.server
+  io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
+  try {
+    await Promise.race([stopped(io.signal), failed])
+  } finally {
+    await server.close()
+  }
+}
+
+function stateOf(flags: ServeFlags, config: Config, recent: RecentChanges, io: Io): { state: State; failed: Promise<never> } {
+  if (flags.sandbox === undefined) {
+    return liveState({ kubeconfig: flags.kubeconfig ?? null, context: flags.context ?? null }, config, recent, io)
+  }
+  const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
+  return { state, failed: new Promise<never>(() => undefined) }
+}
+
+/** The configuration file, with what the command line says in place of it. */
+function configOf(flags: ServeFlags): Config {
+  const config = readConfig(flags.config)
+  const { server, settle, log } = config
+  return {
+    ...config,
+    server: {
+      ...server,
+      host: flags.host ?? server.host,
+      port: flags.port === undefined ? server.port : portOf(flags.port),
+      healthHost: flags.healthHost ?? server.healthHost,
+      healthPort: flags.healthPort === undefined ? server.healthPort : portOf(flags.healthPort),
+      drainSeconds: flags.drain === undefined ? server.drainSeconds : secondsOf(flags.drain)
     },
-    io
-  )
-  io.out(`hitless answers on https://${flags.host}:${server.port}/validate, probes on http://${flags.healthHost}:${server.healthPort}\n`)
-  await stopped(io.signal)
-  await server.close()
+    settle: { ...settle, milliseconds: flags.settle === undefined ? settle.milliseconds : millisecondsOf(flags.settle) },
+    log: { level: flags.logLevel ?? log.level }
+  }
 }
 
 function stopped(signal: AbortSignal): Promise<void> {
@@ -194,4 +217,11 @@ function secondsOf(text: string): number {
   const seconds = Number(text)
   if (!(seconds >= 0 && seconds <= 3600)) throw new HitlessError('HITLESS_USAGE', `${text} is no number of seconds from 0 to 3600`)
   return seconds
+}
+
+function millisecondsOf(text: string): number {
+  const milliseconds = Number(text)
+  if (!(milliseconds >= 0 && milliseconds <= 10_000))
+    throw new HitlessError('HITLESS_USAGE', `${text} is no number of milliseconds from 0 to 10000`)
+  return milliseconds
 }

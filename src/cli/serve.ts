@@ -1,59 +1,103 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { createReviewer } from '../admission/judge.ts'
+import { RecentChanges, settling } from '../admission/settle.ts'
 import { createAuthority, issue, type KeyPair } from '../certificates/self-signed.ts'
 import type { ClusterSource } from '../cluster/credentials.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
+import { type Config, defaultConfig, parseConfig, policyOf } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import type { State } from '../mesh/state.ts'
-import type { Policy } from '../review/policy.ts'
+import { RULE_IDS } from '../rules/index.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { createMetrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import type { Io } from './io.ts'
 import { readManifests } from './manifests.ts'
 
-/** Follows a live cluster; reviews are answered by the policy for a stale state until it is synced. */
-export function liveState(source: ClusterSource, io: Io): LiveCluster {
-  const cluster = new LiveCluster({ source })
-  cluster.start(io.signal).catch((error: unknown) => {
-    if (!io.signal.aborted)
-      io.err(`hitless: the cluster cannot be followed: ${error instanceof Error ? error.message : String(error)} [HITLESS_UNREACHABLE]\n`)
-  })
-  return cluster
-}
-
 export interface ServeOptions {
+  readonly config: Config
   readonly state: State
-  readonly policy: Policy
+  readonly recent: RecentChanges
   readonly tls: KeyPair
-  readonly host: string
-  readonly port: number
-  readonly healthHost: string
-  readonly healthPort: number
-  readonly drainMs: number
-  readonly logLevel: string
 }
 
-export async function serve(options: ServeOptions, io: Io): Promise<Server> {
+/** What this replica saw change of late, kept for as long as a write may be held for it. */
+export function recentChanges({ settle, settings }: Config, io: Io): RecentChanges {
+  return new RecentChanges(io.nowMs, () => settle.milliseconds, settings.domain)
+}
+
+/** Follows a live cluster; reviews are answered by the policy for a stale state until it is synced. `failed` rejects where it cannot be followed. */
+export function liveState(
+  source: ClusterSource,
+  { settings }: Config,
+  recent: RecentChanges,
+  io: Io
+): { state: State; failed: Promise<never> } {
+  let synced = false
+  const state = new LiveCluster({
+    source,
+    settings,
+    observe: (event) => {
+      // What the first lists bring was there before, and has long reached every proxy.
+      if (event.type === 'changed' && synced) recent.note(event.before, event.after)
+    }
+  })
+  const failed = new Promise<never>((_, reject) => {
+    state.start(io.signal).then(
+      () => {
+        synced = true
+      },
+      (cause: unknown) => {
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        if (!io.signal.aborted) reject(new HitlessError('HITLESS_UNREACHABLE', `the cluster cannot be followed: ${reason}`, { cause }))
+      }
+    )
+  })
+  return { state, failed }
+}
+
+export async function serve({ config, state, recent, tls }: ServeOptions, io: Io): Promise<Server> {
   const metrics = createMetrics()
-  const log = pino({ level: options.logLevel }, { write: io.err })
-  const reviewer = createReviewer({
-    state: options.state,
-    policy: () => options.policy,
+  const policy = policyOf(config)
+  const judging = createReviewer({
+    state,
+    policy: () => policy,
     nowMs: io.nowMs,
     onReads: (_change, reads, lists, changedVerdict) => metrics.read(reads, lists, changedVerdict)
   })
+  const reviewer = settling({
+    reviewer: judging,
+    state,
+    recent,
+    settleMs: () => config.settle.milliseconds,
+    onTimeout: config.settle.onTimeout,
+    nowMs: io.nowMs,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+    onHeld: (heldMs) => metrics.held(heldMs / 1000)
+  })
+  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds } = config.server
   return startServer({
-    ...options,
+    host,
+    port,
+    healthHost,
+    healthPort,
+    maxInFlight,
+    tls,
     reviewer,
     metrics,
-    log,
-    snapshot: () => options.state.snapshot(),
-    health: () => options.state.health(),
-    maxInFlight: 200
+    drainMs: drainSeconds * 1000,
+    log: pino({ level: config.log.level }, { write: io.err }),
+    snapshot: () => state.snapshot(),
+    health: () => state.health()
   })
+}
+
+/** The configuration of a file, or what a cluster gets whose owners said nothing. */
+export function readConfig(file: string | undefined): Config {
+  return file === undefined ? defaultConfig(RULE_IDS) : parseConfig(readText(file), file, RULE_IDS)
 }
 
 /** The embedded cluster from manifests. An admitted Deployment becomes Ready after `readyAfterMs`, as a kubelet would make it. */

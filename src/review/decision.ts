@@ -15,5 +15,13 @@ export interface Decision {
   readonly auditAnnotations: Readonly<Record<string, string>>
 }
 
+/** Who waits for the answer. */
+export interface Asker {
+  /** Milliseconds until the answer must be given. */
+  readonly remainingMs: () => number
+  /** Told when the review begins (1) and ceases (-1) to be held: it costs nothing meanwhile and counts against no limit. */
+  readonly held: (change: 1 | -1) => void
+}
+
 /** Judges a change; `signal` ends when the API server no longer waits for the answer. Rejects only where no judgement could be made. */
-export type Reviewer = (change: Change, signal: AbortSignal) => Promise<Decision>
+export type Reviewer = (change: Change, signal: AbortSignal, asker?: Asker) => Promise<Decision>

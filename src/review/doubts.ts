@@ -74,7 +74,7 @@ function ofAdmission(change: Change, snapshot: Snapshot): Doubts {
 }
 
 /** Hosts to which the VirtualService sends requests that it did not send there before: a weight step between known destinations has none. */
-function newlyCarried(before: VirtualService | null, after: VirtualService, domain: string): string[] {
+export function newlyCarried(before: VirtualService | null, after: VirtualService, domain: string): string[] {
   const known = before === null || !sameReach(before, after) ? new Set<string>() : new Set(carried(before).map(destinationKey))
   const fresh = carried(after).filter((destination) => !known.has(destinationKey(destination)))
   return [...new Set(fresh.map(({ host }) => resolveHost(host, after.namespace, domain)))]
@@ -90,12 +90,22 @@ function carried(vs: VirtualService): Destination[] {
   return [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) => (route.length === 1 ? route : route.filter(({ weight }) => weight > 0)))
 }
 
+/** What a VirtualService sends requests to, by host, subset and port, with the completed host of each. */
+export function carriedHosts(vs: VirtualService, domain: string): Map<string, string> {
+  return new Map(
+    carried(vs).map((destination) => {
+      const host = resolveHost(destination.host, vs.namespace, domain)
+      return [destinationKey({ ...destination, host }), host]
+    })
+  )
+}
+
 function destinationKey({ host, subset, port }: Destination): string {
   return `${host}|${subset ?? ''}|${port ?? ''}`
 }
 
 /** The write takes away something that a route elsewhere may still send to. */
-function takesAway({ operation, before, after, ref }: Change): boolean {
+export function takesAway({ operation, before, after, ref }: Change): boolean {
   if (ref.kind === 'DestinationRule') return narrows(before, after)
   if (ref.kind === 'Service') return operation === 'UPDATE'
   if (before?.kind !== 'Deployment') return false

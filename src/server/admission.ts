@@ -7,7 +7,7 @@ import { formatRef } from '../mesh/objects.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
 import type { Change } from '../review/change.ts'
 import { ADMITTED } from '../review/decide.ts'
-import type { Decision, Reviewer } from '../review/decision.ts'
+import type { Asker, Decision, Reviewer } from '../review/decision.ts'
 import { deadlineMs } from './deadline.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Metrics } from './metrics.ts'
@@ -38,10 +38,12 @@ export function admission(
     async handler(request, reply) {
       if (request.body === undefined) throw new HitlessError('HITLESS_EMPTY_BODY', 'the request has no body')
       const { uid, change, warnings } = parseReview(request.body, snapshot())
+      const deadline = deadlineMs(request.query.timeout)
+      const asker: Asker = { remainingMs: () => deadline - reply.elapsedTime, held: (held) => inFlight.hold(held) }
       const decision =
         change === null
           ? { ...ADMITTED, warnings }
-          : await inTime(deadlineMs(request.query.timeout) - reply.elapsedTime, reply.raw, (signal) => judge(reviewer, change, signal))
+          : await inTime(asker.remainingMs(), reply.raw, (signal) => judge(reviewer, change, signal, asker))
       metrics.reviewed(change, decision, reply.elapsedTime / 1000)
       if (change !== null && decision.verdict === 'deny') request.log.info(denialOf(uid, change, decision, reply.elapsedTime), 'denied')
       return respond(uid, decision)
@@ -70,9 +72,9 @@ function inTime<T>(deadline: number, client: NodeJS.EventEmitter, work: (signal:
   })
 }
 
-async function judge(reviewer: Reviewer, change: Change, signal: AbortSignal): Promise<Decision> {
+async function judge(reviewer: Reviewer, change: Change, signal: AbortSignal, asker: Asker): Promise<Decision> {
   try {
-    return await reviewer(change, signal)
+    return await reviewer(change, signal, asker)
   } catch (cause) {
     throw new HitlessError('HITLESS_NOT_JUDGED', `${formatRef(change.ref)} could not be judged`, { cause })
   }

@@ -3,6 +3,7 @@ import type { EventEmitter } from 'node:events'
 
 export class InFlight {
   #count = 0
+  #held = 0
   #emptied: (() => void)[] = []
   readonly #changed: (change: 1 | -1) => void
 
@@ -10,8 +11,14 @@ export class InFlight {
     this.#changed = changed
   }
 
+  /** Reviews that take part in the limit: held ones cost nothing. */
   get count(): number {
-    return this.#count
+    return this.#count - this.#held
+  }
+
+  /** A review begins (1) or ceases (-1) to be held. */
+  hold(change: 1 | -1): void {
+    this.#held += change
   }
 
   /** Counts a request until its response is sent or its client gone. */

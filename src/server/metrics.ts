@@ -12,6 +12,8 @@ export interface Metrics {
   failed(code: string): void
   inFlight(change: 1 | -1): void
   read(reads: number, lists: number, changedVerdict: boolean): void
+  /** A write was held until what it relies on had settled, or its deadline came. */
+  held(seconds: number): void
 }
 
 /** Dense between 5 and 500 ms, where the API server's own latency targets lie; below, what pure code takes; above, held reviews. */
@@ -38,8 +40,10 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
   const waiting = new Gauge({ name: 'hitless_reviews_in_flight', help: 'Reviews being read or judged', registers })
   const reads = new Counter({ name: 'hitless_confirm_reads_total', help: 'Fresh reads before an answer', labelNames: ['type'], registers })
   const changed = new Counter({ name: 'hitless_confirm_changed_total', help: 'Verdicts that fresh reads changed', registers })
+  const held = new Histogram({ name: 'hitless_held_seconds', help: 'Time that writes were held to settle', buckets: SECONDS, registers })
   return {
     registry,
+    held: (seconds) => held.observe(seconds),
     reviewed(change, { verdict, findings: found }, seconds) {
       const labels = { kind: change?.ref.kind ?? 'other', operation: change?.operation ?? 'other' }
       reviews.inc({ ...labels, verdict, dry_run: String(change?.dryRun ?? false) })
