@@ -195,6 +195,27 @@ t.test('a dry run leaves no trace', async (t) => {
   t.match(dry.text, /Warning: \[undefined-subset\]/)
 })
 
+t.test("a folder with the guide's next step is admitted in one go, held until the mesh has settled", async (t) => {
+  const release = new Release('folder')
+  await release.start()
+  const canary = destinationRule(['v1', 'v2'], {
+    subsets: ['v1', 'canary'].map((name) => ({ name, labels: { version: name === 'v1' ? 'v1' : 'v2' } }))
+  })
+  const items = [canary, virtualService([rule([to('v1', 90), to('canary', 10)])])].map((manifest) => inNamespace('folder', manifest))
+  const before = await held()
+  admitted(t, await kubectl('apply -f -', { apiVersion: 'v1', kind: 'List', items }), 'kubectl apply of both')
+  const after = await held()
+  t.equal(after.count - before.count, 1, 'one write was held')
+  t.ok(after.seconds - before.seconds <= 1, 'no longer than it takes to settle')
+})
+
+/** How many writes were held, and for how long in all. */
+async function held(): Promise<{ count: number; seconds: number }> {
+  const text = await (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text()
+  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
+  return { count: value('hitless_held_seconds_count'), seconds: value('hitless_held_seconds_sum') }
+}
+
 t.test('bad input gets a 4xx, and the next review is answered', async (t) => {
   const { port, ca } = hitless
   const send = (body: string | null, headers: Record<string, string>, method = 'POST', path = '/validate') =>

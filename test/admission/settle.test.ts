@@ -1,0 +1,137 @@
+/** Holding writes behind what they rely on, with a clock that the test moves. */
+import t from 'tap'
+import { createReviewer } from '../../src/admission/judge.ts'
+import { RecentChanges, settling } from '../../src/admission/settle.ts'
+import type { Change } from '../../src/review/change.ts'
+import { DEFAULT_POLICY } from '../../src/review/policy.ts'
+import { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { parsed } from '../changes.ts'
+import { deployment, destinationRule, guide, guideWith, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
+
+const SETTLE_MS = 1000
+const NEVER = new AbortController().signal
+
+/** A reviewer on a sandbox whose clock stands still but for holds, which move it on. */
+function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny' = 'warn') {
+  let now = 1_000_000
+  const holds: number[] = []
+  const state = new Sandbox()
+  for (const manifest of manifests) state.load(parsed(manifest))
+  const nowMs = () => now
+  const recent = new RecentChanges(nowMs, () => SETTLE_MS)
+  const reviewer = settling({
+    reviewer: createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs }),
+    state,
+    recent,
+    nowMs,
+    onTimeout,
+    settleMs: () => SETTLE_MS,
+    sleep: async (ms) => {
+      now += ms
+    },
+    onHeld: (heldMs) => holds.push(heldMs)
+  })
+  const ask = (change: Change, remainingMs = 10_000) => reviewer(change, NEVER, { remainingMs: () => remainingMs, held: () => undefined })
+  const change = (manifest: Manifest, rest: Partial<Change> = {}): Change => {
+    const after = parsed(manifest)
+    const before = state.snapshot().find(after.kind, after.namespace, after.name) ?? null
+    const author = { username: 'alice', groups: [], manager: 'kubectl' }
+    return { operation: before === null ? 'CREATE' : 'UPDATE', ref: after, before, after, dryRun: false, author, ...rest }
+  }
+  return {
+    holds,
+    recent,
+    state,
+    pass: (ms: number) => {
+      now += ms
+    },
+    apply: (manifest: Manifest, remainingMs?: number) => ask(change(manifest), remainingMs),
+    dryRun: (manifest: Manifest) => ask(change(manifest, { dryRun: true })),
+    remove: (manifest: Manifest) => ask(change(manifest, { operation: 'DELETE', after: null }))
+  }
+}
+
+const both = virtualService([rule([to('v1', 50), to('v2', 50)])])
+const onlyV1 = guideWith(destinationRule(['v1']))
+
+t.test('a route to a subset that was defined just now is held until that has settled', async (t) => {
+  const { apply, holds, pass } = rig(onlyV1)
+  await apply(destinationRule(['v1', 'v2']))
+  pass(300)
+  t.equal((await apply(both)).verdict, 'allow')
+  t.same(holds, [700])
+})
+
+t.test('nothing is held behind a change that has settled', async (t) => {
+  const { apply, holds, pass } = rig(onlyV1)
+  await apply(destinationRule(['v1', 'v2']))
+  pass(SETTLE_MS)
+  t.equal((await apply(both)).verdict, 'allow')
+  t.same(holds, [])
+})
+
+t.test('a weight step between destinations already carried is not held', async (t) => {
+  const { apply, holds } = rig(guideWith(both))
+  await apply(destinationRule(['v1', 'v2', 'v3']))
+  t.equal((await apply(virtualService([rule([to('v1', 40), to('v2', 60)])]))).verdict, 'allow')
+  t.same(holds, [])
+})
+
+t.test('a subset is not taken away before the route that left it has settled', async (t) => {
+  const { apply, holds, pass } = rig(guideWith(both))
+  await apply(virtualService([rule([to('v2')])]))
+  pass(100)
+  t.equal((await apply(destinationRule(['v2']))).verdict, 'allow')
+  t.same(holds, [900])
+})
+
+t.test('nor is the Deployment behind it', async (t) => {
+  const { apply, remove, holds } = rig(guideWith(both))
+  await apply(virtualService([rule([to('v2')])]))
+  t.not((await remove(deployment('v1'))).verdict, 'deny')
+  t.same(holds, [SETTLE_MS])
+})
+
+t.test('Pods that became Ready just now are settled first', async (t) => {
+  const { apply, holds, pass, recent, state } = rig(guideWith({ ...deployment('v2'), status: { replicas: 1, readyReplicas: 0 } }))
+  const [pod] = state.snapshot().lookup('podByDeployment', 'default/helloworld-v2')
+  if (pod === undefined) throw new Error('no Pod')
+  recent.note(pod, { ...pod, ready: true })
+  state.load({ ...pod, ready: true })
+  pass(400)
+  t.equal((await apply(both)).verdict, 'allow')
+  t.same(holds, [600])
+})
+
+t.test('a denial is given at once', async (t) => {
+  const { apply, holds } = rig()
+  await apply(destinationRule(['v1', 'v2', 'v3']))
+  t.equal((await apply(virtualService([rule([to('v9')])]))).verdict, 'deny')
+  t.same(holds, [])
+})
+
+t.test('a dry run is not held', async (t) => {
+  const { apply, dryRun, holds } = rig(onlyV1)
+  await apply(destinationRule(['v1', 'v2']))
+  t.equal((await dryRun(both)).verdict, 'allow')
+  t.same(holds, [])
+})
+
+t.test('a deadline that comes first is answered with a warning, or a denial where that is asked for', async (t) => {
+  const patient = rig(onlyV1)
+  await patient.apply(destinationRule(['v1', 'v2']))
+  const warned = await patient.apply(both, 1500)
+  t.equal(warned.verdict, 'warn')
+  t.match(warned.warnings, [/proxies may not know it yet/])
+  t.same(patient.holds, [500])
+  const strict = rig(onlyV1, 'deny')
+  await strict.apply(destinationRule(['v1', 'v2']))
+  t.match(await strict.apply(both, 1500), { verdict: 'deny', message: '[settle]' })
+})
+
+t.test('a label on a Service is no change to wait for', async (t) => {
+  const { apply, holds } = rig()
+  await apply(service({}, { labels: { team: 'blue' } }))
+  await apply(both)
+  t.same(holds, [])
+})
