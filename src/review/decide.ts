@@ -11,7 +11,7 @@ import type { Change } from './change.ts'
 import type { Decision } from './decision.ts'
 import { exemptionOf } from './exemption.ts'
 import { hintFor } from './hints.ts'
-import { denial, warning, warningText } from './message.ts'
+import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
 
 export const ADMITTED: Decision = { verdict: 'allow', findings: [], message: '', warnings: [], auditAnnotations: {} }
@@ -61,7 +61,7 @@ function conclude(change: Change, found: readonly Finding[], snapshot: Snapshot,
   const audit: Record<string, string> = {}
   const findings = exempt(change, lower(change, found, policy, namespace), nowMs, notes, audit).sort(byWeight)
   const denials = findings.filter(({ severity }) => severity === 'deny')
-  const warnings = [...notes.map(warningText), ...findings.filter(({ severity }) => severity === 'warn').map(warning)]
+  const warnings = [...notes.map(warningText), ...findings.filter(({ severity }) => severity === 'warn').flatMap(warningsOf)]
   if (findings.length > 0) audit['rules'] = [...new Set(findings.map(({ rule }) => rule))].join(',')
   if (denials.length > 0) {
     return { verdict: 'deny', findings, message: denial(denials, hintFor(change)), warnings, auditAnnotations: audit }

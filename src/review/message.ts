@@ -6,6 +6,8 @@ import type { Finding } from '../rules/rule.ts'
 const LONGEST_MESSAGE = 1024
 /** What the API server advises for a warning. */
 const LONGEST_WARNING = 120
+/** The API server drops all warnings of an answer beyond 4 KiB together. */
+const MOST_LINES = 5
 
 /** `hitless: <message>. <remedy>. [rule]`, numbered when several; at most 1 KiB of UTF-8. */
 export function denial(findings: readonly Finding[], hint: string): string {
@@ -23,9 +25,9 @@ export function denial(findings: readonly Finding[], hint: string): string {
   return fitFirst(findings[0], text(sentences.slice(0, 1)))
 }
 
-/** One warning of at most 120 characters: the rule first, since the end may be cut. */
-export function warning(finding: Finding): string {
-  return cut(plain(`[${finding.rule}] ${finding.message}`), LONGEST_WARNING)
+/** A finding as warnings of at most 120 characters: cut between words, and going on in the next; the rule comes first. */
+export function warnings({ rule, message, remedy }: Finding): string[] {
+  return wrap(plain(`[${rule}] ${message}. ${remedy}.`))
 }
 
 export function warningText(text: string): string {
@@ -57,6 +59,20 @@ function plain(text: string): string {
 function cut(text: string, longest: number): string {
   const letters = [...text]
   return letters.length <= longest ? text : `${letters.slice(0, longest - 1).join('')}…`
+}
+
+/** Lines of at most 120 characters, those after the first marked as going on. */
+function wrap(text: string): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (line !== '' && [...longer].length > LONGEST_WARNING) {
+      lines.push(line)
+      line = `… ${word}`
+    } else line = longer
+  }
+  return [...lines, line].slice(0, MOST_LINES).map((each) => cut(each, LONGEST_WARNING))
 }
 
 function cutBytes(text: string, most: number): string {
