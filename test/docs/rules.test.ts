@@ -1,0 +1,28 @@
+/** The documentation says what the code does. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+import { RULES } from '../../src/rules/index.ts'
+import { rulePages } from './rule-pages.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+
+t.test('the page of every rule is current; `npm run docs` writes them anew', async (t) => {
+  for (const [path, text] of await rulePages()) t.equal(existsSync(join(ROOT, path)) ? read(path) : undefined, text, path)
+})
+
+t.test('the README lists every rule with its summary', async (t) => {
+  const readme = read('README.md')
+  for (const { id, summary } of RULES)
+    t.match(readme, new RegExp(`\\| \`${id}\` +\\| ${summary.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')} +\\|`), id)
+})
+
+t.test('links within the documentation lead somewhere', async (t) => {
+  for (const path of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/rules/README.md', 'examples/helloworld/README.md']) {
+    for (const [, target = ''] of read(path).matchAll(/\]\(([^)#]+)/g)) {
+      if (/^https?:/.test(target)) continue
+      t.ok(existsSync(join(ROOT, dirname(path), target)), `${path} -> ${target}`)
+    }
+  }
+})
