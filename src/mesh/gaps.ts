@@ -1,8 +1,10 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (design, section 1). */
 import { classKey, covers, type RequestClass, requestClasses } from './classes.ts'
+import { toWhole } from './destinations.ts'
 import { serviceOfHost } from './hosts.ts'
 import type { Path } from './objects.ts'
 import { chains, routeTables } from './routes.ts'
+import { scopeOf } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type Chain, type Context, EVERY_REQUEST, type Missing, type Route, type RoutedDestination, type RouteTable } from './table.ts'
 
@@ -58,64 +60,85 @@ export function gapsOfChange(before: Snapshot, after: Snapshot, targets: readonl
 
 interface View {
   readonly snapshot: Snapshot
+  readonly context: Context
   readonly tables: readonly RouteTable[]
   readonly chains: readonly Chain[]
 }
 
 function view(snapshot: Snapshot, { context, host }: Target): View {
-  return { snapshot, tables: routeTables(snapshot, context, host), chains: chains(snapshot, context, host) }
+  return { snapshot, context, tables: routeTables(snapshot, context, host), chains: chains(snapshot, context, host) }
 }
 
 function compare(target: Target, before: View | null, after: View): { all: Gap[]; opened: Gap[] } {
   const all: Gap[] = []
   const opened: Gap[] = []
-  const note = (
-    earlier: readonly Failure[],
-    now: readonly Failure[],
-    rest: Pick<Gap, 'port' | 'requestClass' | 'protocol'>,
-    existed: boolean
-  ) => {
-    const known = new Map(earlier.map((failure) => [failure.key, failure.share]))
-    const grew = existed && total(now) > total(earlier) + EPSILON
+  for (const { earlier, now, ...rest } of comparisons(before, after)) {
+    const known = new Map(earlier?.map((failure) => [failure.key, failure.share]))
+    const grew = earlier !== null && total(now) > total(earlier) + EPSILON
     for (const { key, ...failure } of now) {
       const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0 }
       all.push(gap)
       if (grew && gap.share > gap.shareBefore + EPSILON) opened.push(gap)
     }
   }
-  for (const table of after.tables) {
-    const earlier = before?.tables.find(({ port }) => port === table.port)
-    for (const requestClass of requestClasses(earlier === undefined ? [table] : [earlier, table])) {
-      const failed = earlier === undefined || before === null ? [] : failures(before.snapshot, earlier, requestClass)
-      note(
-        failed,
-        failures(after.snapshot, table, requestClass),
-        { port: table.port, requestClass, protocol: 'http' },
-        earlier !== undefined
-      )
-    }
-  }
-  for (const earlier of before?.tables ?? []) {
-    if (after.tables.some(({ port }) => port === earlier.port)) continue
-    for (const requestClass of requestClasses([earlier])) {
-      const failed = failures(before?.snapshot ?? after.snapshot, earlier, requestClass)
-      note(failed, [noTable(earlier)], { port: earlier.port, requestClass, protocol: 'http' }, true)
-    }
-  }
-  for (const chain of after.chains) {
-    const earlier = before?.chains.find((other) => chainKey(other) === chainKey(chain))
-    const failed = earlier === undefined || before === null ? [] : destinationFailures(before.snapshot, earlier)
-    const now = destinationFailures(after.snapshot, chain)
-    note(failed, now, { port: chain.port, requestClass: EVERY_REQUEST, protocol: 'tcp' }, before !== null && servedBefore(before, chain))
-  }
   return { all, opened }
 }
 
-/** A chain's connections were answered before by a chain of the same key, or by the default chain of the service's port. */
-function servedBefore(before: View, chain: Chain): boolean {
-  if (before.chains.some((other) => chainKey(other) === chainKey(chain))) return true
-  const service = serviceOfHost(chain.host, before.snapshot.settings.domain)
-  return service !== null && before.snapshot.find('Service', service.namespace, service.name) !== undefined
+/** How one class fares on one port after a change, and before it; `earlier` is null where there was nobody to ask. */
+interface Comparison extends Pick<Gap, 'port' | 'requestClass' | 'protocol'> {
+  readonly earlier: readonly Failure[] | null
+  readonly now: readonly Failure[]
+}
+
+function comparisons(before: View | null, after: View): Comparison[] {
+  const kept = after.tables.flatMap((table) => ofTable(before, after, table))
+  const lost = before?.tables.filter(({ port }) => !after.tables.some((table) => table.port === port)) ?? []
+  return [
+    ...kept,
+    ...(before === null ? [] : lost.flatMap((table) => ofLostTable(before, table))),
+    ...after.chains.map((chain) => ofChain(before, after, chain))
+  ]
+}
+
+function ofTable(before: View | null, after: View, table: RouteTable): Comparison[] {
+  const { port } = table
+  const old = before?.tables.find((other) => other.port === port)
+  return requestClasses(old === undefined ? [table] : [old, table]).map((requestClass) => ({
+    port,
+    requestClass,
+    protocol: 'http',
+    earlier: before === null || old === undefined ? null : failures(before.snapshot, old, requestClass),
+    now: failures(after.snapshot, table, requestClass)
+  }))
+}
+
+function ofLostTable(before: View, table: RouteTable): Comparison[] {
+  return requestClasses([table]).map((requestClass) => ({
+    port: table.port,
+    requestClass,
+    protocol: 'http',
+    earlier: failures(before.snapshot, table, requestClass),
+    now: [noTable(table)]
+  }))
+}
+
+function ofChain(before: View | null, after: View, chain: Chain): Comparison {
+  const now = destinationFailures(after.snapshot, chain)
+  return {
+    port: chain.port,
+    requestClass: EVERY_REQUEST,
+    protocol: 'tcp',
+    earlier: before === null ? null : chainFailuresBefore(before, chain),
+    now
+  }
+}
+
+/** How a chain's connections fared before: through a chain of the same key, or through the default chain of the service's port (12.1). */
+function chainFailuresBefore(before: View, chain: Chain): readonly Failure[] | null {
+  const old = before.chains.find((other) => chainKey(other) === chainKey(chain))
+  if (old !== undefined) return destinationFailures(before.snapshot, old)
+  const destination = toWhole(scopeOf(before.snapshot, before.context), chain.host, chain.port)
+  return destination.missing === null ? destinationFailures(before.snapshot, { virtualService: null, destinations: [destination] }) : null
 }
 
 interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualService' | 'path' | 'destination'> {

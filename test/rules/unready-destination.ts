@@ -1,4 +1,15 @@
-import { deployment, guideWith, guideWithout, rule, to, unready, virtualService } from '../manifests.ts'
+import {
+  deployment,
+  destinationRule,
+  guideWith,
+  guideWithout,
+  namespace,
+  rule,
+  service,
+  to,
+  unready,
+  virtualService
+} from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const starting = guideWith(unready(deployment('v2')))
@@ -25,6 +36,13 @@ export const unreadyDestination: RuleExamples = {
       given: guideWithout('Deployment').filter(({ kind }) => kind !== 'VirtualService'),
       apply: virtualService([rule([to('v1')])]),
       severity: 'warn'
+    },
+    {
+      name: 'a TCP route to Pods that are starting, where nothing was answered before',
+      given: [namespace('default'), service({ ports: [{ name: 'tcp', port: 3000 }] }), unready(deployment('v1')), destinationRule(['v1'])],
+      apply: virtualService([], { http: [], tcp: [rule([to('v1')])] }),
+      severity: 'warn',
+      says: 'of connections'
     }
   ],
   safe: [
