@@ -19,13 +19,23 @@ export interface HitlessProcess {
   stop(): Promise<number | null>
 }
 
+export interface HitlessOptions {
+  /** Where it follows the cluster from. Default: the API server itself. */
+  readonly kubeconfig?: string
+  /** Further flags of `hitless serve`. */
+  readonly flags?: readonly string[]
+  /** False where the test registers the webhook itself. */
+  readonly register?: boolean
+}
+
 /** Starts `hitless serve` on the control plane and resolves once it is Ready and the API server calls it. */
-export async function startHitless(plane: ControlPlane): Promise<HitlessProcess> {
+export async function startHitless(plane: ControlPlane, options: HitlessOptions = {}): Promise<HitlessProcess> {
+  const { kubeconfig = plane.kubeconfig, flags = [], register = true } = options
   const caFile = join(plane.directory, 'hitless-ca.pem')
   const args = [
     'serve',
     '--kubeconfig',
-    plane.kubeconfig,
+    kubeconfig,
     '--host',
     '127.0.0.1',
     '--port',
@@ -35,7 +45,9 @@ export async function startHitless(plane: ControlPlane): Promise<HitlessProcess>
     '--health-port',
     '0'
   ]
-  const child = spawn(process.execPath, [MAIN, ...args, '--drain', '0', '--write-ca', caFile], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [MAIN, ...args, ...flags, '--drain', '0', '--write-ca', caFile], {
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text
@@ -55,7 +67,7 @@ export async function startHitless(plane: ControlPlane): Promise<HitlessProcess>
     }
   }
   await untilReady(hitless)
-  await plane.registerWebhook({ url: `https://127.0.0.1:${port}/validate`, caBundle: hitless.ca })
+  if (register) await plane.registerWebhook({ url: `https://127.0.0.1:${port}/validate`, caBundle: hitless.ca })
   return hitless
 }
 

@@ -1,0 +1,38 @@
+/** One address in front of several webhook processes, which answer by turns. */
+import { once } from 'node:events'
+import https from 'node:https'
+import type { AddressInfo } from 'node:net'
+
+export interface Turns {
+  readonly port: number
+  /** Which process got the last request. */
+  last(): number
+  close(): void
+}
+
+/** A balancer of connections would give every review to one process: the API server keeps its connection. So this one looks at requests. */
+export async function startTurns(tls: { cert: string; key: string }, ca: string, ports: readonly number[]): Promise<Turns> {
+  const agent = new https.Agent({ ca, keepAlive: true })
+  let last = -1
+  const server = https.createServer(tls, (incoming, outgoing) => {
+    last = (last + 1) % ports.length
+    const { method = 'POST', url = '/', headers } = incoming
+    const onward = https.request({ host: '127.0.0.1', port: ports[last], method, path: url, headers, agent }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
+      answer.pipe(outgoing)
+    })
+    onward.on('error', () => outgoing.destroy())
+    incoming.pipe(onward)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    port: (server.address() as AddressInfo).port,
+    last: () => last,
+    close: () => {
+      server.closeAllConnections()
+      server.close()
+      agent.destroy()
+    }
+  }
+}
