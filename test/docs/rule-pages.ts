@@ -53,8 +53,8 @@ function page({ id, summary, description, remedy, on, reads }: Rule, { finds, sa
 
 function written(example: Example): string {
   if (example.apply !== undefined) return dump(example.apply, { lineWidth: 100 })
-  const { kind, metadata } = example.delete ?? { kind: '', metadata: {} }
-  return `# kubectl delete ${kind.toLowerCase()} ${String(metadata['name'])}\n`
+  const { delete: deleted } = example
+  return deleted === undefined ? '' : `# kubectl delete ${deleted.kind.toLowerCase()} ${String(deleted.metadata['name'])}\n`
 }
 
 function answer({ given = guide(), ...example }: Example): string {

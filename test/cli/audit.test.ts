@@ -1,0 +1,66 @@
+/** `hitless audit` through the command line. */
+import t from 'tap'
+import { hitless, WORLD } from './commands.ts'
+
+const BROKEN = `
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: prod}
+spec: {selector: {app: reviews, version: v1}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: prod}
+spec:
+  hosts: [reviews]
+  http:
+  - match: [{headers: {end-user: {exact: jason}}}]
+    route:
+    - destination: {host: reviews, subset: v2}
+`
+
+t.test("the guide's world has nothing to say", async (t) => {
+  t.same(await hitless(['audit', WORLD]), { exit: 0, out: '0 gaps, 0 findings\n', err: '' })
+})
+
+t.test('gaps name class, host, status and route; findings the field', async (t) => {
+  const { exit, out } = await hitless(['audit', '-'], { stdin: BROKEN })
+  t.equal(exit, 1)
+  t.match(
+    out,
+    'gap  100% of requests to reviews.prod.svc.cluster.local:80 (mesh) get 404: VirtualService prod/reviews spec.http [missing-fallback]'
+  )
+  t.match(out, 'requests with header "end-user" = "jason"')
+  t.match(out, 'deny Service prod/reviews spec.selector.version')
+  t.match(out, '2 gaps, 1 finding')
+})
+
+t.test('as JSON each gap has its place and destination', async (t) => {
+  const { exit, out } = await hitless(['audit', '-o', 'json', '-'], { stdin: BROKEN })
+  t.equal(exit, 1)
+  const { gaps, findings } = JSON.parse(out)
+  t.match(gaps, [
+    {
+      rule: 'undefined-subset',
+      context: 'mesh',
+      namespace: 'prod',
+      gateway: null,
+      host: 'reviews.prod.svc.cluster.local',
+      port: 80,
+      share: 1,
+      status: 503,
+      object: 'VirtualService prod/reviews',
+      path: 'spec.http[0].route[0].destination',
+      destination: { host: 'reviews.prod.svc.cluster.local', subset: 'v2', port: 80 }
+    },
+    { rule: 'missing-fallback', status: 404, destination: null }
+  ])
+  t.match(findings, [{ rule: 'version-in-selector', severity: 'deny', object: 'Service prod/reviews', path: 'spec.selector.version' }])
+})
+
+t.test('a document that cannot be read is an error beside the findings', async (t) => {
+  const { exit, out, err } = await hitless(['audit', '-'], { stdin: `${BROKEN}---\nkind: [` })
+  t.equal(exit, 2)
+  t.match(out, '2 gaps')
+  t.match(err, /<stdin>:\d+:\d+: .*\[HITLESS_YAML\]/)
+})
