@@ -228,6 +228,8 @@ class Overlay implements Snapshot {
   /** Objects of the base that no longer show: what was removed, and the old state of what was updated. */
   readonly #hidden: Set<string>
   readonly #added: ReadonlyMap<string, MeshObject>
+  /** A write is of one kind, or two: look-ups of all others go straight to the base. */
+  readonly #kinds: ReadonlySet<Kind>
   /** The keys of the added objects, found out once: an index is asked for many keys, and few objects are added. */
   readonly #keys = new Map<IndexName, ReadonlyMap<MeshObject, readonly string[]>>()
 
@@ -236,6 +238,7 @@ class Overlay implements Snapshot {
     this.#base = base
     this.#hidden = new Set([...removed, ...added].map(refKey))
     this.#added = new Map(added.map((object) => [refKey(object), object]))
+    this.#kinds = new Set([...removed, ...added].map(({ kind }) => kind))
   }
 
   knows(kind: Kind): boolean {
@@ -243,6 +246,7 @@ class Overlay implements Snapshot {
   }
 
   find<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
+    if (!this.#kinds.has(kind)) return this.#base.find(kind, namespace, name)
     const key = refKey({ kind, namespace, name })
     if (this.#hidden.has(key)) return this.#added.get(key) as ObjectOf<K> | undefined
     return this.#base.find(kind, namespace, name)
@@ -254,6 +258,7 @@ class Overlay implements Snapshot {
   }
 
   lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
+    if (!this.#kinds.has(INDEXES[name].kind)) return this.#base.lookup(name, key)
     const found: IndexedObject<I>[] = []
     for (const object of this.#base.lookup(name, key)) if (!this.#hidden.has(refKey(object))) found.push(object)
     for (const [object, keys] of this.#keysOfAdded(name)) if (keys.includes(key)) found.push(object as IndexedObject<I>)
@@ -270,7 +275,7 @@ class Overlay implements Snapshot {
   }
 
   countAtMost(name: IndexName, key: string): number {
-    return this.#base.countAtMost(name, key) + this.#added.size
+    return this.#base.countAtMost(name, key) + (this.#kinds.has(INDEXES[name].kind) ? this.#added.size : 0)
   }
 
   *podsAnywhere(selector: Labels): Iterable<Pod> {
