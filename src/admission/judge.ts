@@ -13,8 +13,8 @@ import type { Policy } from '../review/policy.ts'
 
 /** A write that was admitted can take this long to be stored: the API server's own limit for a request is a minute, other webhooks' 30 s. */
 const PENDING_MS = 30_000
-/** A second look can raise a new doubt, such as a VirtualService that the first list brought; more than that means a moving target. */
-const MOST_ROUNDS = 3
+/** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
+const MOST_ROUNDS = 4
 
 export interface ReviewerOptions {
   readonly state: State

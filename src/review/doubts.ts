@@ -2,16 +2,19 @@
  * What a decision rests on that a watch may not show yet, as reads to make before the answer (design, section 3.4). Objects are read by name
  * where their names are known, and listed only where the decision rests on something being absent.
  */
+import { affectedTargets } from '../mesh/affected.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/contexts.ts'
-import type { Gap } from '../mesh/gaps.ts'
+import { type Gap, gaps, type Target } from '../mesh/gaps.ts'
 import { resolveHost, serviceOfHost } from '../mesh/hosts.ts'
 import { sameLabels } from '../mesh/labels.ts'
 import type { Destination, DestinationRule, MeshObject, ObjectRef, VirtualService } from '../mesh/objects.ts'
-import { refKey, type Snapshot } from '../mesh/snapshot.ts'
+import { chains, routeTables } from '../mesh/routes.ts'
+import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery } from '../mesh/state.ts'
+import type { RoutedDestination } from '../mesh/table.ts'
 import { isNoOp } from './admitted.ts'
 import type { Change } from './change.ts'
-import { sameTemplate } from './decide.ts'
+import { sameTemplate, snapshotsOf } from './decide.ts'
 import type { Decision } from './decision.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
@@ -21,6 +24,8 @@ export interface Doubts {
 }
 
 const NONE: Doubts = { reads: [], lists: [] }
+/** If all of these have gone, the destination's Pods are listed; one alone goes in every rolling update. */
+const ENOUGH_PODS = 2
 const ALL_VIRTUAL_SERVICES: ListQuery = { kind: 'VirtualService', namespace: null, selector: null }
 
 /** What must be read before `decision` may be given. */
@@ -64,13 +69,53 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
   return [{ kind: 'Pod', namespace: service.namespace, selector: service.selector }]
 }
 
+/**
+ * A write that relies on what is there, or takes it away, is admitted because each destination it concerns is backed - or because one had no
+ * answer before. Either may have changed.
+ */
 function ofAdmission(change: Change, snapshot: Snapshot): Doubts {
-  const { before, after } = change
-  if (after?.kind === 'VirtualService') {
-    const hosts = newlyCarried(before?.kind === 'VirtualService' ? before : null, after, snapshot.settings.domain)
-    return { reads: hosts.flatMap((host) => [...destinationRulesOver(snapshot, host), ...serviceRef(host, snapshot)]), lists: [] }
+  const { after } = change
+  const removes = takesAway(change)
+  const relied = after?.kind === 'VirtualService' ? reliedOn(change, after, snapshot) : []
+  if (!removes && relied.length === 0) return NONE
+  const views = snapshotsOf(change, snapshot)
+  const objects = [change.before, after].filter((object): object is MeshObject => object !== null)
+  const targets = affectedTargets(views.before, views.after, objects)
+  const left = gaps(views.after, targets)
+  const open = left.length === 0 ? [] : [...left, ...gaps(views.before, targets)]
+  const carrying = removes ? routedTo(views.after, targets) : routedTo(views.after, targets).filter(({ host }) => relied.includes(host))
+  const named = [...relied, ...carrying.map(({ host }) => host)]
+  return {
+    reads: [
+      ...open.flatMap((gap) => readsOf(gap, snapshot)),
+      ...named.flatMap((host) => [...destinationRulesOver(snapshot, host), ...serviceRef(host, snapshot)]),
+      ...carrying.flatMap((destination) => backing(destination, views.after))
+    ],
+    lists: [...(removes ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []), ...open.flatMap((gap) => listsOf(gap, snapshot))]
   }
-  return takesAway(change) ? { reads: [], lists: [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] } : NONE
+}
+
+function reliedOn({ before }: Change, after: VirtualService, { settings }: Snapshot): string[] {
+  return newlyCarried(before?.kind === 'VirtualService' ? before : null, after, settings.domain)
+}
+
+function routedTo(snapshot: Snapshot, targets: readonly Target[]): RoutedDestination[] {
+  const routes = targets.flatMap(({ context, host }) => [
+    ...routeTables(snapshot, context, host).flatMap((table) => table.routes),
+    ...chains(snapshot, context, host)
+  ])
+  return routes.flatMap(({ destinations }) => destinations).filter(({ share }) => share > 0)
+}
+
+/** Some of the Ready Pods behind a destination: while one of them is there, requests are answered. */
+function backing({ host, subset }: RoutedDestination, snapshot: Snapshot): ObjectRef[] {
+  const named = serviceOfHost(host, snapshot.settings.domain)
+  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
+  if (service === undefined || service.selector === null) return []
+  const subsets = destinationRulesOver(snapshot, host).flatMap((rule) => rule.subsets)
+  const labels = subsets.find(({ name }) => name === subset)?.labels ?? {}
+  const pods = podsSelected(snapshot, service.namespace, { ...service.selector, ...labels })
+  return pods.filter(({ ready, deleting }) => ready && !deleting).slice(0, ENOUGH_PODS)
 }
 
 /** Hosts to which the VirtualService sends requests that it did not send there before: a weight step between known destinations has none. */

@@ -423,7 +423,7 @@ export interface SerialWritesOptions {
 
 /** Makes at least so many writes, whole scenarios each. */
 export async function serialWrites({ writes, seed, say = () => undefined }: SerialWritesOptions): Promise<Report> {
-  const releases: (() => Promise<unknown> | void)[] = []
+  const releases: (() => unknown)[] = []
   try {
     const plane = await startControlPlane({ controllers: false })
     releases.push(plane.stop)
