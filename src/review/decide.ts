@@ -13,6 +13,7 @@ import { exemptionOf } from './exemption.ts'
 import { hintFor } from './hints.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
+import { isStandIn, standIns } from './stand-ins.ts'
 
 export const ADMITTED: Decision = { verdict: 'allow', findings: [], message: '', warnings: [], auditAnnotations: {} }
 
@@ -34,7 +35,7 @@ export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snaps
 }
 
 function judge(change: Change, snapshot: Snapshot, policy: Policy): Finding[] {
-  const { before, after } = snapshotsOf(change, snapshot)
+  const { before, after } = snapshotsOf(change, overlay(snapshot, { added: standIns(change.after, snapshot) }))
   const objects = [change.before, change.after].filter((object): object is MeshObject => object !== null)
   const targets = affectedTargets(before, after, objects)
   const { all, opened } = gapsOfChange(before, after, targets)
@@ -46,7 +47,7 @@ function judge(change: Change, snapshot: Snapshot, policy: Policy): Finding[] {
     snapshotAfter: after,
     targets,
     gaps: all,
-    opened,
+    opened: opened.filter(({ context }) => !isStandIn(context)),
     labelKeys: policy.labelKeys,
     nameOf: (ref) => nameFor(ref, change.ref.namespace, policy)
   }

@@ -5,6 +5,9 @@ import { formatPath, type ObjectRef } from '../mesh/objects.ts'
 import { EVERY_REQUEST, type RoutedDestination } from '../mesh/table.ts'
 import type { Statement, Subject } from './rule.ts'
 
+/** The label of the proxy behind a Gateway that is not known, whose value names that Gateway. No Pod can have it: a label's value has no slash. */
+export const GATEWAY_LABEL = 'hitless.io/gateway'
+
 /** `50% of requests to reviews.prod.svc.cluster.local would get 503`. */
 export function loss(gap: Gap): string {
   if (gap.protocol === 'tcp') return `${percent(gap.share)} of connections to ${gap.host}:${gap.port}${asker(gap)} would be closed`

@@ -16,6 +16,13 @@ export const missingFallback: RuleExamples = {
       says: 'match none of its routes'
     },
     { name: 'the last route loses its fallback', apply: debugOnly, severity: 'deny', says: '404' },
+    {
+      name: 'a VirtualService for a Gateway that is not known has no fallback either',
+      given: guideWithout('VirtualService'),
+      apply: atGateway('public', [rule([to('v1')], DEBUG)]),
+      severity: 'deny',
+      says: 'hello.example.com that match none of its routes'
+    },
     { name: 'only exact / is matched', apply: virtualService([rule([to('v1')], [{ uri: { exact: '/' } }])]), severity: 'deny' },
     { name: 'a method is a condition', apply: virtualService([rule([to('v1')], [{ method: { exact: 'GET' } }])]), severity: 'deny' },
     {

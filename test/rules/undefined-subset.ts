@@ -24,6 +24,10 @@ export const undefinedSubset: RuleExamples = {
     }
   ],
   safe: [
+    {
+      name: 'through a Gateway that is not known, a subset that its own namespace sees',
+      apply: virtualService([rule([to('v1')])], { hosts: ['hello.example.com'], gateways: ['infra/public'] }, { name: 'public' })
+    },
     { name: 'weight 0 among several carries nothing', apply: virtualService([rule([to('v1', 100), to('v3', 0)])]) },
     { name: 'a subset that is defined', apply: virtualService([rule([to('v1', 50), to('v2', 50)])]) },
     { name: 'no subset at all', given: guideWithout('DestinationRule'), apply: virtualService([rule([to(null)])]) },

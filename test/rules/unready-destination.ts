@@ -38,6 +38,12 @@ export const unreadyDestination: RuleExamples = {
       severity: 'warn'
     },
     {
+      name: 'nothing counts as served through a Gateway that is not known',
+      given: starting,
+      apply: virtualService([rule([to('v2')])], { hosts: ['hello.example.com'], gateways: ['gateway'] }, { name: 'public' }),
+      severity: 'warn'
+    },
+    {
       name: 'a TCP route to Pods that are starting, where nothing was answered before',
       given: [namespace('default'), service({ ports: [{ name: 'tcp', port: 3000 }] }), unready(deployment('v1')), destinationRule(['v1'])],
       apply: virtualService([], { http: [], tcp: [rule([to('v1')])] }),

@@ -1,0 +1,38 @@
+/**
+ * Gateways that a VirtualService names and that are not known: in files they are often kept elsewhere. One that takes every host stands in for each,
+ * so that what is wrong in any state - no fallback, an undefined subset - is seen all the same. Nothing counts as served through it.
+ */
+
+import type { Gateway, MeshObject } from '../mesh/objects.ts'
+import { boundGateways, type Snapshot } from '../mesh/snapshot.ts'
+import type { Context } from '../mesh/table.ts'
+import { GATEWAY_LABEL } from '../rules/wording.ts'
+
+export function standIns(object: MeshObject | null, snapshot: Snapshot): Gateway[] {
+  if (object?.kind !== 'VirtualService' || !snapshot.knows('Gateway')) return []
+  return boundGateways(object).flatMap((gateway) => {
+    const [namespace = '', name = ''] = gateway.split('/')
+    return gateway === 'mesh' || snapshot.find('Gateway', namespace, name) !== undefined ? [] : [standIn(namespace, name)]
+  })
+}
+
+export function isStandIn({ kind, labels }: Context): boolean {
+  return kind === 'gateway' && GATEWAY_LABEL in labels
+}
+
+function standIn(namespace: string, name: string): Gateway {
+  const server = { port: 80, portName: 'http', protocol: 'HTTP', hosts: ['*'], tlsMode: '', httpsRedirect: false }
+  return {
+    kind: 'Gateway',
+    namespace,
+    name,
+    uid: '',
+    resourceVersion: '',
+    createdMs: 0,
+    deleting: false,
+    labels: {},
+    annotations: {},
+    selector: { [GATEWAY_LABEL]: `${namespace}/${name}` },
+    servers: [server]
+  }
+}
