@@ -68,7 +68,7 @@ function toText(found: Audit): string {
         ? ''
         : ` -> ${gap.destination.host}${gap.destination.subset === null ? '' : ` subset ${gap.destination.subset}`}`
     const share = Math.round(gap.share * 1000) / 10
-    return `gap  ${share}% of ${describeClass(gap.requestClass)} to ${gap.host}:${gap.port} (${gap.context.kind}) get ${gap.status}: ${where}${to} [${rule}]\n`
+    return `gap  ${share}% of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) get ${gap.status}: ${where}${to} [${rule}]\n`
   })
   const findings = found.findings.map(
     ({ severity, object, path, message, remedy, rule }) =>

@@ -42,10 +42,14 @@ export function coversEverything(condition: Condition): boolean {
   return covers(condition, EVERY_REQUEST) && Object.keys(condition.withoutHeaders).length === 0
 }
 
-/** In words, for messages: `requests with header "end-user" = "jason"`, `requests to /api*`, `all other requests`. */
-export function describeClass(requestClass: RequestClass): string {
+/** In words, for messages: `requests to reviews/api* with header "end-user" = "jason"`; `to` is the host, or '' for none. */
+export function describeClass(requestClass: RequestClass, to = ''): string {
+  const { uri } = requestClass
+  const path = uri === null || uri.type === 'regex' ? '' : describeValue(uri)
+  const target = `${to}${path}`
   const parts = [
-    ...(requestClass.uri === null ? [] : [`to ${describeValue(requestClass.uri)}`]),
+    ...(target === '' ? [] : [`to ${target}`]),
+    ...(uri?.type === 'regex' ? [`with path ${describeValue(uri)}`] : []),
     ...describeField('method', requestClass.method),
     ...describeField('scheme', requestClass.scheme),
     ...describeField('authority', requestClass.authority),
@@ -53,7 +57,7 @@ export function describeClass(requestClass: RequestClass): string {
     ...Object.keys(requestClass.withoutHeaders).map((name) => `without header ${JSON.stringify(name)}`),
     ...describeEach('query parameter', requestClass.queryParams)
   ]
-  return parts.length === 0 ? 'requests' : `requests ${parts.join(' ')}`
+  return ['requests', ...parts].join(' ')
 }
 
 /** One text for equal classes. */

@@ -84,8 +84,7 @@ export function groups(gaps: readonly Gap[], keyOf: (gap: Gap) => string): { gap
 }
 
 function requests(gap: Gap): string {
-  const kind = gap.requestClass === EVERY_REQUEST ? 'requests' : describeClass(gap.requestClass)
-  return `${kind.replace(/^requests/, `requests to ${gap.host}${port(gap)}`)}${asker(gap)}`
+  return `${describeClass(gap.requestClass, `${gap.host}${port(gap)}`)}${asker(gap)}`
 }
 
 function port({ port: number }: Gap): string {
@@ -93,9 +92,10 @@ function port({ port: number }: Gap): string {
 }
 
 function asker({ context }: Gap): string {
-  if (context.kind === 'gateway')
-    return ` through gateway ${context.namespace}/${context.labels['istio'] ?? describeLabels(context.labels)}`
-  return Object.keys(context.labels).length === 0 ? '' : ` from Pods ${describeLabels(context.labels)}`
+  const { kind, namespace, labels } = context
+  if (GATEWAY_LABEL in labels) return ` through Gateway ${labels[GATEWAY_LABEL]}`
+  if (kind === 'gateway') return ` through gateway ${namespace}/${labels['istio'] ?? describeLabels(labels)}`
+  return Object.keys(labels).length === 0 ? '' : ` from Pods ${describeLabels(labels)}`
 }
 
 function breadth(gap: Gap): number {

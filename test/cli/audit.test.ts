@@ -30,7 +30,7 @@ t.test('gaps name class, host, status and route; findings the field', async (t) 
     out,
     'gap  100% of requests to reviews.prod.svc.cluster.local:80 (mesh) get 404: VirtualService prod/reviews spec.http [missing-fallback]'
   )
-  t.match(out, 'requests with header "end-user" = "jason"')
+  t.match(out, 'requests to reviews.prod.svc.cluster.local:80 with header "end-user" = "jason"')
   t.match(out, 'deny Service prod/reviews spec.selector.version')
   t.match(out, '2 gaps, 1 finding')
 })
