@@ -1,5 +1,6 @@
 /** The reviewer: judges a change on the cache, reads what its decision rests on, and judges again (design, section 3). */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { selects } from '../mesh/labels.ts'
 import type { Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
@@ -13,6 +14,8 @@ import type { Policy } from '../review/policy.ts'
 
 /** A write that was admitted can take this long to be stored: the API server's own limit for a request is a minute, other webhooks' 30 s. */
 const PENDING_MS = 30_000
+/** A creation is stored within a few milliseconds of its last webhook's answer. */
+const STORING_MS = 100
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
 const MOST_ROUNDS = 4
 
@@ -41,7 +44,9 @@ export function createReviewer({ state, policy, nowMs, onReads }: ReviewerOption
       asked.reads += doubts.reads.length
       asked.lists += doubts.lists.length
       const started = own.mark()
-      const facts = await gather(state, doubts, signal).catch((cause: unknown) => new Error('fresh facts could not be read', { cause }))
+      const facts = await gatherStored(state, own, doubts, signal).catch(
+        (cause: unknown) => new Error('fresh facts could not be read', { cause })
+      )
       if (facts instanceof Error) return admitUnjudged(policy(), change, facts)
       known = join(known, own.withoutPending(facts, started))
       decision = decide(change, overlay(state.snapshot(), known), policy(), nowMs())
@@ -85,11 +90,19 @@ class OwnWrites {
     const added: MeshObject[] = []
     for (const { ref, object } of facts) {
       const write = this.#writes.get(refKey(ref))
-      if (write !== undefined && (write.mark > started || this.#isPending(write, object))) continue
+      if (write !== undefined && (write.mark > started || (!isUnseenCreation(write, object) && this.#isPending(write, object)))) continue
       if (object === null) removed.push(ref)
       else added.push(object)
     }
     return { removed, added }
+  }
+
+  /** An object whose creation was admitted just now is not there: not yet, or no more. */
+  mayBeStoring(facts: readonly Fact[]): boolean {
+    return facts.some(({ ref, object }) => {
+      const write = this.#writes.get(refKey(ref))
+      return write !== undefined && isUnseenCreation(write, object) && this.#nowMs() - write.atMs < STORING_MS
+    })
   }
 
   #isPending({ before, atMs }: Write & { readonly atMs: number }, object: MeshObject | null): boolean {
@@ -97,10 +110,23 @@ class OwnWrites {
   }
 }
 
+/** Nothing before and nothing now: of a creation, only time tells whether it is still to be stored or was deleted since. */
+function isUnseenCreation({ before }: Write, object: MeshObject | null): boolean {
+  return before === null && object === null
+}
+
 /** What the API server holds under a name now; null for nothing. */
 interface Fact {
   readonly ref: ObjectRef
   readonly object: MeshObject | null
+}
+
+/** Reads again where a creation admitted just now may have been on its way. */
+async function gatherStored(state: State, own: OwnWrites, doubts: Doubts, signal: AbortSignal): Promise<Fact[]> {
+  const facts = await gather(state, doubts, signal)
+  if (!own.mayBeStoring(facts)) return facts
+  await sleep(STORING_MS, undefined, { signal })
+  return gather(state, doubts, signal)
 }
 
 async function gather(state: State, { reads, lists }: Doubts, signal: AbortSignal): Promise<Fact[]> {

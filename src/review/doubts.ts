@@ -84,7 +84,7 @@ function ofAdmission(change: Change, snapshot: Snapshot): Doubts {
   const left = gaps(views.after, targets)
   const open = left.length === 0 ? [] : [...left, ...gaps(views.before, targets)]
   const carrying = removes ? routedTo(views.after, targets) : routedTo(views.after, targets).filter(({ host }) => relied.includes(host))
-  const named = [...relied, ...carrying.map(({ host }) => host)]
+  const named = [...relied, ...hostsOf(objects, snapshot), ...carrying.map(({ host }) => host)]
   return {
     reads: [
       ...open.flatMap((gap) => readsOf(gap, snapshot)),
@@ -93,6 +93,13 @@ function ofAdmission(change: Change, snapshot: Snapshot): Doubts {
     ],
     lists: [...(removes ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []), ...open.flatMap((gap) => listsOf(gap, snapshot))]
   }
+}
+
+/** Without the Service of its host a DestinationRule decides about nothing, so that Service must not be one that the cache has yet to see. */
+function hostsOf(objects: readonly MeshObject[], { settings }: Snapshot): string[] {
+  return objects.flatMap((object) =>
+    object.kind === 'DestinationRule' ? [resolveHost(object.host, object.namespace, settings.domain)] : []
+  )
 }
 
 function reliedOn({ before }: Change, after: VirtualService, { settings }: Snapshot): string[] {
