@@ -6,9 +6,8 @@ import type { Snapshot } from '../mesh/snapshot.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
-import { Sandbox } from '../sandbox/sandbox.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
-import { readManifests } from './manifests.ts'
+import { stateOf } from './state.ts'
 
 export interface AuditOptions {
   readonly output: OutputFormat
@@ -17,11 +16,8 @@ export interface AuditOptions {
 
 /** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */
 export function auditPaths(paths: readonly string[], options: AuditOptions, io: Io): number {
-  const { manifests, errors } = readManifests(paths, io.stdin)
-  const sandbox = new Sandbox()
-  for (const { object } of manifests) if (object !== null) sandbox.load(object)
-  const exit = printAudit(sandbox.snapshot(), options, io)
-  for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
+  const { snapshot, errors } = stateOf(paths, io)
+  const exit = printAudit(snapshot, options, io)
   return errors.length > 0 ? EXIT.usage : exit
 }
 

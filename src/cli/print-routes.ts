@@ -3,10 +3,9 @@ import { dump } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/hosts.ts'
 import type { Context } from '../mesh/table.ts'
-import { Sandbox } from '../sandbox/sandbox.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
-import { readManifests } from './manifests.ts'
 import { contextsOf, parseContext, routesJson, routesTable } from './routes.ts'
+import { stateOf } from './state.ts'
 
 export interface RoutesOptions {
   /** `namespace{label=value}`, of mesh clients and of gateways' Pods; where neither is given, all that the state shows. */
@@ -18,17 +17,13 @@ export interface RoutesOptions {
 
 /** Gives 0, or 2 where something could not be read. */
 export function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): number {
-  const { manifests, errors } = readManifests(paths, io.stdin)
-  const sandbox = new Sandbox()
-  for (const { object } of manifests) if (object !== null) sandbox.load(object)
-  const snapshot = sandbox.snapshot()
+  const { snapshot, errors } = stateOf(paths, io)
   const asked = [
     ...options.client.map((text) => contextNamed('mesh', text)),
     ...options.gatewayProxy.map((text) => contextNamed('gateway', text))
   ]
   const contexts = asked.length === 0 ? contextsOf(snapshot) : asked
   const hosts = options.host.flatMap((host) => [host, resolveHost(host, 'default', snapshot.settings.domain)])
-  for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
   if (options.output === 'text') {
     const { colour, columns } = io
     io.out(`${routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) })}\n`)

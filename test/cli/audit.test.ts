@@ -64,3 +64,10 @@ t.test('a document that cannot be read is an error beside the findings', async (
   t.match(out, '2 gaps')
   t.match(err, /<stdin>:\d+:\d+: .*\[HITLESS_YAML\]/)
 })
+
+t.test('what Istio itself refuses is left out, and said so', async (t) => {
+  const refused = BROKEN.replace('host: reviews, subset: v2', 'host: 10.0.0.1')
+  const { out, err } = await hitless(['audit', '-'], { stdin: refused })
+  t.match(err, 'VirtualService prod/reviews is left out, since Istio refuses it')
+  t.match(out, '0 gaps')
+})
