@@ -6,7 +6,7 @@ import type { Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/state.ts'
 import type { Change } from '../review/change.ts'
-import { ADMITTED, decide } from '../review/decide.ts'
+import { ADMITTED, decide, sameTemplate } from '../review/decide.ts'
 import type { Decision, Reviewer } from '../review/decision.ts'
 import { type Doubts, doubtsOf } from '../review/doubts.ts'
 import { warningText } from '../review/message.ts'
@@ -18,6 +18,7 @@ const PENDING_MS = 30_000
 const STORING_MS = 100
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
 const MOST_ROUNDS = 4
+const UNREAD = 'fresh facts could not be read'
 
 export interface ReviewerOptions {
   readonly state: State
@@ -30,13 +31,15 @@ export interface ReviewerOptions {
 /** Rejects where no judgement could be made and the policy asks for an error then. */
 export function createReviewer({ state, policy, nowMs, onReads }: ReviewerOptions): Reviewer {
   const own = new OwnWrites(nowMs)
-  return async (change, signal) => {
+  return async (asking, signal) => {
     const stale = staleness(state, policy())
-    if (stale !== null) return admitUnjudged(policy(), change, stale)
+    if (stale !== null) return admitUnjudged(policy(), asking, stale)
+    const change = await withStoredTemplate(asking, state, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
+    if (change instanceof Error) return admitUnjudged(policy(), asking, change)
     let known: Difference = {}
     let decision = decide(change, state.snapshot(), policy(), nowMs())
     const first = decision.verdict
-    const asked = { reads: 0, lists: 0 }
+    const asked = { reads: change === asking ? 0 : 1, lists: 0 }
     const read = new Set<string>()
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), known)), read)
@@ -44,9 +47,7 @@ export function createReviewer({ state, policy, nowMs, onReads }: ReviewerOption
       asked.reads += doubts.reads.length
       asked.lists += doubts.lists.length
       const started = own.mark()
-      const facts = await gatherStored(state, own, doubts, signal).catch(
-        (cause: unknown) => new Error('fresh facts could not be read', { cause })
-      )
+      const facts = await gatherStored(state, own, doubts, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
       if (facts instanceof Error) return admitUnjudged(policy(), change, facts)
       known = join(known, own.withoutPending(facts, started))
       decision = decide(change, overlay(state.snapshot(), known), policy(), nowMs())
@@ -119,6 +120,16 @@ function isUnseenCreation({ before }: Write, object: MeshObject | null): boolean
 interface Fact {
   readonly ref: ObjectRef
   readonly object: MeshObject | null
+}
+
+/** A Scale tells no labels, and the cached Deployment, by which they are known, may be an old one: a scale to 0 is judged by the stored one. */
+async function withStoredTemplate(change: Change, state: State, signal: AbortSignal): Promise<Change> {
+  const { ref, before, after } = change
+  if (before?.kind !== 'Deployment' || after?.kind !== 'Deployment') return change
+  if (before.replicas === 0 || after.replicas > 0 || !sameTemplate(before, after)) return change
+  const stored = await state.facts.read({ ...ref, kind: 'Deployment' }, signal)
+  if (stored === null) return change
+  return { ...change, before: { ...stored, replicas: before.replicas }, after: { ...stored, replicas: 0 } }
 }
 
 /** Reads again where a creation admitted just now may have been on its way. */
