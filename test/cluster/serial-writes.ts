@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { writeKubeconfig } from '../reflector/fixtures.ts'
 import type { Api, ApiRequest } from './api.ts'
 import { startControlPlane } from './control-plane.ts'
@@ -32,6 +33,8 @@ export interface Mismatch {
 export interface Report {
   readonly kinds: ReadonlyMap<string, KindOfWrite>
   readonly mismatches: readonly Mismatch[]
+  /** Reads of weight steps once the watches had caught up. With late ones a step can look like a gap, and that is confirmed. */
+  readonly stepReads: number
 }
 
 type Verdict = 'admit' | 'deny'
@@ -432,10 +435,11 @@ export async function serialWrites({ writes, seed, say = () => undefined }: Seri
     writeFileSync(join(plane.directory, 'turns.key'), plane.certificate.key)
     const random = seeded(seed)
     const lateness = seeded(seed + 1)
+    let mostLateMs = MOST_LATE_MS
     const replicas: Replica[] = []
     const ports: number[] = []
     for (let count = 0; count < 2; count++) {
-      const watches = await startSlowWatches(plane, () => lateness() * MOST_LATE_MS)
+      const watches = await startSlowWatches(plane, () => lateness() * mostLateMs)
       releases.push(watches.close)
       const kubeconfig = writeKubeconfig(plane.directory, watches.url, plane.token)
       const flags = [...tls, '--settle', '0', '--log-level', 'error']
@@ -452,7 +456,8 @@ export async function serialWrites({ writes, seed, say = () => undefined }: Seri
     for (let count = 0; count < APP_COUNT; count++) writers.push(await newApp(rig))
     await plane.registerWebhook({ url: `https://127.0.0.1:${turns.port}/validate`, caBundle: plane.ca, timeoutSeconds: 10 })
     await play(rig, writers, writes, random, say)
-    return rig
+    mostLateMs = 0
+    return { kinds: rig.kinds, mismatches: rig.mismatches, stepReads: await stepReads(rig, writers) }
   } finally {
     for (const release of releases.reverse()) await release()
   }
@@ -474,6 +479,21 @@ async function play(rig: Rig, writers: Writer[], writes: number, random: Random,
     }
     if (Math.floor(before / 500) < Math.floor(rig.writes / 500)) say(`${rig.writes} writes, ${rig.mismatches.length} wrong`)
   }
+}
+
+/** Weight steps by both replicas, as soon as their watches have shown them what is carried. */
+async function stepReads(rig: Rig, [writer]: readonly Writer[]): Promise<number> {
+  if (writer === undefined) return 0
+  await writer.defineSubsets('gains a subset', BOTH)
+  await writer.route('VS: uses a new subset', { v1: 90, v2: 10 })
+  await sleep(MOST_LATE_MS + 500)
+  const before = readsOf(rig.kinds.get(WEIGHT_STEP))
+  for (let weight = 20; weight <= 90; weight += 5) await writer.route(WEIGHT_STEP, { v1: 100 - weight, v2: weight })
+  return readsOf(rig.kinds.get(WEIGHT_STEP)) - before
+}
+
+function readsOf(kind: KindOfWrite | undefined): number {
+  return kind === undefined ? 0 : kind.gets + kind.lists
 }
 
 export function describe(mismatch: Mismatch | undefined): string {
