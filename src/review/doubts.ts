@@ -38,12 +38,14 @@ export function doubtsOf(change: Change, decision: Decision, snapshot: Snapshot)
 }
 
 function ofDenial(change: Change, { findings }: Decision, snapshot: Snapshot): Doubts {
-  const gaps = findings.flatMap(({ gap, severity }) => (gap !== null && severity === 'deny' ? [gap] : []))
+  const denied = findings.flatMap(({ gap, severity }) => (gap !== null && severity === 'deny' ? [gap] : []))
   const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: change.ref.namespace }
-  const siblings: ListQuery[] = gaps.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
+  const { before, after } = snapshotsOf(change, snapshot)
+  const siblings: ListQuery[] =
+    denied.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
   return {
-    reads: [namespace, ...gaps.flatMap((gap) => readsOf(gap, snapshot))],
-    lists: [...siblings, ...gaps.flatMap((gap) => listsOf(gap, snapshot))]
+    reads: [namespace, ...denied.flatMap((gap) => readsOf(gap, snapshot))],
+    lists: [...siblings, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
   }
 }
 
@@ -56,6 +58,7 @@ function readsOf({ host, destination, context }: Gap, snapshot: Snapshot): Objec
   return [...routing, ...rules, ...serviceRef(destination.host, snapshot), ...sidecars]
 }
 
+/** A Service that the write itself changes takes other Pods before and after it. */
 function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot): ListQuery[] {
   const named = serviceOfHost(destination?.host ?? host, snapshot.settings.domain)
   if (cause === 'no-route') return [ALL_VIRTUAL_SERVICES]
@@ -91,7 +94,10 @@ function ofAdmission(change: Change, snapshot: Snapshot): Doubts {
       ...named.flatMap((host) => [...destinationRulesOver(snapshot, host), ...serviceRef(host, snapshot)]),
       ...carrying.flatMap((destination) => backing(destination, views.after))
     ],
-    lists: [...(removes ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []), ...open.flatMap((gap) => listsOf(gap, snapshot))]
+    lists: [
+      ...(removes ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []),
+      ...open.flatMap((gap) => [...listsOf(gap, views.before), ...listsOf(gap, views.after)])
+    ]
   }
 }
 

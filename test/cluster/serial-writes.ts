@@ -2,7 +2,7 @@
  * Dependent writes, one after another, through two replicas that take turns and whose watches are late. The writer keeps a perfect model of
  * what it wrote, so it knows the right verdict on each write; every difference is a fault of hitless.
  */
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -441,7 +441,8 @@ export async function serialWrites({ writes, seed, say = () => undefined }: Seri
     for (let count = 0; count < 2; count++) {
       const watches = await startSlowWatches(plane, () => lateness() * mostLateMs)
       releases.push(watches.close)
-      const kubeconfig = writeKubeconfig(plane.directory, watches.url, plane.token)
+      const directory = mkdtempSync(join(plane.directory, 'replica-'))
+      const kubeconfig = writeKubeconfig(directory, watches.url, plane.token)
       const flags = [...tls, '--settle', '0', '--log-level', 'error']
       const hitless = await startHitless(plane, { kubeconfig, flags, register: false })
       releases.push(hitless.stop)
