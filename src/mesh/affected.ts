@@ -4,7 +4,7 @@ import type { Target } from './gaps.ts'
 import { hostCovers, isWildcard, resolveHost, resolveVirtualServiceHost, serviceHost } from './hosts.ts'
 import { selects } from './labels.ts'
 import type { Deployment, DestinationRule, Labels, MeshObject, Service, VirtualService } from './objects.ts'
-import { boundGateways, type Snapshot } from './snapshot.ts'
+import { boundGateways, destinationsOf, type Snapshot } from './snapshot.ts'
 import type { Context } from './table.ts'
 
 /**
@@ -109,7 +109,7 @@ function senders(snapshot: Snapshot, host: string): VirtualService[] {
 }
 
 function sendsUnder({ settings }: Snapshot, vs: VirtualService, wildcard: string): boolean {
-  return vs.http.some((rule) => rule.route.some(({ host }) => hostCovers(wildcard, resolveHost(host, vs.namespace, settings.domain))))
+  return destinationsOf(vs).some((host) => hostCovers(wildcard, resolveHost(host, vs.namespace, settings.domain)))
 }
 
 function aliases(snapshot: Snapshot, host: string): string[] {
