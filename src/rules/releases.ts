@@ -1,7 +1,8 @@
 /** Which releases a Service and its host tell apart: the version labels, and the subsets. */
+import { servicesSelecting } from '../mesh/affected.ts'
 import { destinationRulesOver } from '../mesh/contexts.ts'
 import { serviceHost } from '../mesh/hosts.ts'
-import { selects } from '../mesh/labels.ts'
+import { sameLabels } from '../mesh/labels.ts'
 import type { Labels, Service, Subset } from '../mesh/objects.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
 import type { LabelKeys } from './rule.ts'
@@ -39,13 +40,8 @@ export function subsetKeys(subsets: readonly Subset[]): string[] {
 /** Another Service of the namespace selects the same Pods and those of every other version. */
 export function genericSibling(snapshot: Snapshot, service: Service, keys: readonly string[]): Service | undefined {
   const generic = without(service.selector ?? {}, keys)
-  return [...snapshot.lookup('serviceByNamespace', service.namespace)].find(
-    ({ name, selector, deleting }) =>
-      name !== service.name &&
-      !deleting &&
-      selector !== null &&
-      Object.keys(selector).length === Object.keys(generic).length &&
-      selects(selector, generic)
+  return servicesSelecting(snapshot, service.namespace, generic).find(
+    ({ name, selector, deleting }) => name !== service.name && !deleting && selector !== null && sameLabels(selector, generic)
   )
 }
 
