@@ -49,9 +49,7 @@ const INDEXES = {
   virtualServiceByGateway: index('VirtualService', (vs) => boundGateways(vs)),
   /** DestinationRules by the `hostKey` of their completed host. */
   destinationRuleByHost: index('DestinationRule', (dr, { domain }) => [hostKey(resolveHost(dr.host, dr.namespace, domain))]),
-  destinationRuleByNamespace: index('DestinationRule', (dr) => [dr.namespace]),
   serviceByHost: index('Service', (service, { domain }) => [serviceHost(service.namespace, service.name, domain)]),
-  serviceByNamespace: index('Service', (service) => [service.namespace]),
   /** Services with a selector, by its first pair in key order: a Pod's labels lead to every Service that can select it. */
   serviceBySelector: index('Service', (service) => firstPair(service.namespace, service.selector)),
   serviceByExternalName: index('Service', (service) => (service.externalName === null ? [] : [service.externalName])),
@@ -64,7 +62,6 @@ const INDEXES = {
   serviceEntryByHttpPort: index('ServiceEntry', ({ ports }) =>
     ports.filter((port) => protocolOfEntryPort(port) === 'http').map(({ number }) => String(number))
   ),
-  serviceEntryBySelector: index('ServiceEntry', (entry) => firstPair(entry.namespace, entry.workloadSelector)),
   /** Gateways by the first pair of their selector; those without one, which every gateway proxy uses, under ''. */
   gatewayBySelector: index('Gateway', ({ selector }) => (Object.keys(selector).length === 0 ? [''] : firstPair('', selector))),
   workloadEntryByLabel: index('WorkloadEntry', (entry) => pairs(entry.namespace, { ...entry.labels, ...entry.workloadLabels })),
@@ -72,7 +69,6 @@ const INDEXES = {
   deploymentByLabel: index('Deployment', (deployment) => pairs(deployment.namespace, deployment.templateLabels)),
   podByLabel: index('Pod', (pod) => pairs(pod.namespace, pod.labels)),
   podByDeployment: index('Pod', (pod) => (pod.deployment === '' ? [] : [`${pod.namespace}/${pod.deployment}`])),
-  podByNamespace: index('Pod', (pod) => [pod.namespace]),
   endpointSliceByService: index('EndpointSlice', (slice) => [`${slice.namespace}/${slice.service}`])
 } as const
 
@@ -279,6 +275,7 @@ class Overlay implements Snapshot {
   }
 
   *podsAnywhere(selector: Labels): Iterable<Pod> {
+    if (Object.keys(selector).length === 0) return
     for (const pod of this.#base.podsAnywhere(selector)) if (!this.#hidden.has(refKey(pod))) yield pod
     for (const object of this.#added.values()) if (object.kind === 'Pod' && selects(selector, object.labels)) yield object
   }
