@@ -10,7 +10,7 @@ import type { Author } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import { readManifests } from './manifests.ts'
-import { KUBECTL, Session } from './session.ts'
+import { KUBECTL, Session, type View } from './session.ts'
 import { readYaml, type YamlDocument } from './yaml.ts'
 
 interface AuthorText {
@@ -124,8 +124,8 @@ export function readScenarios(file: string): Scenario[] {
 }
 
 /** Plays a scenario on the embedded cluster. */
-export async function play(scenario: Scenario, nowMs: () => number): Promise<PlayedStep[]> {
-  const session = new Session(DEFAULT_POLICY, nowMs)
+export async function play(scenario: Scenario, nowMs: () => number, view?: View): Promise<PlayedStep[]> {
+  const session = new Session(DEFAULT_POLICY, nowMs, view)
   for (const object of startState(scenario)) session.sandbox.load(object)
   const steps: PlayedStep[] = []
   for (const [at, write] of scenario.writes.entries()) {

@@ -1,6 +1,7 @@
 /** Writes played one after another onto the embedded cluster: what `check` and `replay` share. */
 import { createReviewer } from '../admission/judge.ts'
 import type { Deployment, MeshObject, ObjectRef } from '../mesh/objects.ts'
+import type { State } from '../mesh/state.ts'
 import type { Author, Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
 import type { Policy } from '../review/policy.ts'
@@ -11,14 +12,18 @@ const NEVER = new AbortController().signal
 
 export const KUBECTL: Author = { username: 'hitless', groups: [], manager: 'kubectl' }
 
+export type View = (sandbox: Sandbox) => State
+
 export class Session {
   readonly sandbox: Sandbox
   readonly #review: (change: Change) => Promise<Decision>
 
-  constructor(policy: Policy, nowMs: () => number) {
-    this.sandbox = new Sandbox({ rootNamespace: 'istio-system', domain: 'cluster.local' })
-    const reviewer = createReviewer({ state: this.sandbox, policy: () => policy, nowMs })
-    this.#review = (change) => reviewer(change, NEVER)
+  /** `view` is how reviewers see the cluster: as it is, or with a cache that lags. */
+  constructor(policy: Policy, nowMs: () => number, view: View = (sandbox) => sandbox) {
+    this.sandbox = new Sandbox()
+    const state = view(this.sandbox)
+    // Each write by a replica of its own: none knows what another admitted.
+    this.#review = (change) => createReviewer({ state, policy: () => policy, nowMs })(change, NEVER)
   }
 
   /** Judges an apply, and carries it out where it is admitted and no dry run. */

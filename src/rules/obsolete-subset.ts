@@ -1,7 +1,7 @@
 import { affectedTargets, servicesSelecting } from '../mesh/affected.ts'
 import { destinationRulesOver } from '../mesh/contexts.ts'
 import { resolveHost, serviceHost, serviceOfHost } from '../mesh/hosts.ts'
-import { selects } from '../mesh/labels.ts'
+import { sameLabels, selects } from '../mesh/labels.ts'
 import type { DestinationRule, Service, Subset } from '../mesh/objects.ts'
 import { routeTables } from '../mesh/routes.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot.ts'
@@ -13,14 +13,15 @@ export const obsoleteSubset: Rule = {
   summary: 'a subset is neither carried by a route nor backed by any workload',
   description:
     'A DestinationRule that is kept in sync names the versions that run. A subset without requests and without Pods is left over from an earlier release. A subset that is new in ' +
-    'this write is the first step of a release and is not reported.',
+    'this write, or has new labels, is the first step of a release and is not reported.',
   remedy: 'Remove the subset from the DestinationRule.',
   reads: ['DestinationRule', 'VirtualService', 'Service', 'Pod', 'Deployment'],
   check: (subject) => {
     const { operation, after, before } = subject
     if (after?.kind === 'DestinationRule' && before?.kind === 'DestinationRule') {
-      const known = before.subsets.map(({ name }) => name)
-      return obsolete(subject, after, (subset) => known.includes(subset.name))
+      return obsolete(subject, after, (subset) =>
+        before.subsets.some((old) => old.name === subset.name && sameLabels(old.labels, subset.labels))
+      )
     }
     if (operation !== 'DELETE' || before?.kind !== 'Deployment') return []
     const { templateLabels } = before

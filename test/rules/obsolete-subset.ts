@@ -17,6 +17,15 @@ export const obsoleteSubset: RuleExamples = {
   ],
   safe: [
     { name: "a subset that is new in this write is the guide's first step", apply: destinationRule(['v1', 'v2', 'v3']) },
+    {
+      name: 'a subset that gets the labels of the next release, as Argo Rollouts does',
+      apply: destinationRule([], {
+        subsets: [
+          { name: 'v1', labels: { version: 'v1' } },
+          { name: 'v2', labels: { version: 'v9' } }
+        ]
+      })
+    },
     { name: 'it is removed', given: leftover, apply: destinationRule(['v1', 'v2']) }
   ]
 }
