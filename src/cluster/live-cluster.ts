@@ -25,12 +25,13 @@ export interface ClusterOptions {
 }
 
 /** Pods say all that the model asks of EndpointSlices, at a fraction of the churn. */
-const DEFAULT_KINDS = KINDS.filter((kind) => kind !== 'EndpointSlice')
+export const DEFAULT_KINDS = KINDS.filter((kind) => kind !== 'EndpointSlice')
 
 export class LiveCluster implements State {
   readonly facts: LiveFacts
   readonly #options: ClusterOptions
-  readonly #connection: Connection
+  /** For what is written beside the state: Events and Leases. */
+  readonly connection: Connection
   readonly #world: World
   readonly #admitted: AdmittedWrites
   readonly #reflectors: ReadonlyMap<Kind, Reflector>
@@ -46,12 +47,12 @@ export class LiveCluster implements State {
     const timings = options.timings ?? DEFAULT_TIMINGS
     const kinds = options.kinds ?? DEFAULT_KINDS
     this.#options = { settings, clock, random, timings, kinds, source: options.source, observe: options.observe ?? (() => undefined) }
-    this.#connection = new Connection(new CredentialReader(options.source), clock)
+    this.connection = new Connection(new CredentialReader(options.source), clock)
     this.#world = new World(settings, KINDS)
     this.#admitted = new AdmittedWrites(this.#world)
-    const resources = new Resources(this.#connection)
+    const resources = new Resources(this.connection)
     const observe = (event: ClusterEvent) => this.#observe(event)
-    const context = { connection: this.#connection, resources, clock, random, timings, observe }
+    const context = { connection: this.connection, resources, clock, random, timings, observe }
     const interned = new Interned()
     this.#reflectors = new Map(kinds.map((kind) => [kind, new Reflector(new Mirror(kind, this.#world, interned, observe), context)]))
     this.facts = new LiveFacts({ ...context, found: (ref, object) => this.#found(ref, object) })
@@ -63,11 +64,11 @@ export class LiveCluster implements State {
    */
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
-    await this.#connection.open()
+    await this.connection.open()
     this.#signal = signal
     const reflectors = [...this.#reflectors.values()]
     const loops = reflectors.flatMap((reflector) => [reflector.run(signal), this.#compare(reflector)])
-    this.#ended = Promise.all(loops).then(() => this.#connection.close())
+    this.#ended = Promise.all(loops).then(() => this.connection.close())
     await Promise.race([Promise.all(reflectors.map(({ ready }) => ready)), this.#ended])
     signal.throwIfAborted()
   }

@@ -12,7 +12,8 @@ const BUILDABLE = {
   etcd: { module: 'etcd', package: '.', minutes: 2 },
   'kube-apiserver': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-apiserver', minutes: 5 },
   'kube-controller-manager': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-controller-manager', minutes: 4 },
-  kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', minutes: 2 }
+  kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', minutes: 2 },
+  helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', minutes: 6 }
 } as const
 // Without it kubectl cannot parse the server's version, "v0.0.0-master+$Format:%H$".
 const LDFLAGS = '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3'
@@ -47,6 +48,11 @@ export async function installBinaries(source: BinarySource = sourceFromEnvironme
     kubectl: await binary('kubectl'),
     istioDefinitions: await istioDefinitions(source)
   }
+}
+
+/** The path of Helm, in the cache or built into it: envtest's folder never has it. */
+export function installHelm(source: BinarySource = sourceFromEnvironment()): Promise<string> {
+  return built(source, 'helm')
 }
 
 function sourceFromEnvironment(): BinarySource {
@@ -148,7 +154,7 @@ async function requireGo(name: string): Promise<void> {
     await promisify(execFile)('go', ['version'])
   } catch (cause) {
     throw new Error(
-      `The tests on a real API server need ${name}. Install Go 1.26 or newer (https://go.dev/doc/install) to build it once, ` +
+      `The tests on a real API server and of the chart need ${name}. Install Go 1.26 or newer (https://go.dev/doc/install) to build it once, ` +
         'or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver and kubectl.',
       { cause }
     )

@@ -1,0 +1,57 @@
+{{- define "hitless.name" -}}
+{{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-hitless" (.Release.Name | trunc 42 | trimSuffix "-") }}{{ end }}
+{{- end }}
+
+{{- define "hitless.clusterName" -}}
+{{ printf "%s-%s" (include "hitless.name" .) .Release.Namespace }}
+{{- end }}
+
+{{- define "hitless.selector" -}}
+app.kubernetes.io/name: hitless
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{- define "hitless.labels" -}}
+{{ include "hitless.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- define "hitless.image" -}}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+
+{{- define "hitless.secret" -}}
+{{ .Values.certificate.existingSecret | default (printf "%s-tls" (include "hitless.name" .)) }}
+{{- end }}
+
+{{- define "hitless.server" -}}
+{{ dict "port" (dig "server" "port" 9443 .Values.config | int) "healthPort" (dig "server" "healthPort" 8080 .Values.config | int) "drainSeconds" (dig "server" "drainSeconds" 10 .Values.config | int) | toJson }}
+{{- end }}
+
+{{- define "hitless.failurePolicy" -}}
+{{- $given := or .Values.certificate.certManager.enabled .Values.certificate.existingSecret -}}
+{{ .Values.webhook.failurePolicy | default (ternary "Fail" "Ignore" (not (empty $given))) }}
+{{- end }}
+
+{{- define "hitless.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+
+{{- define "hitless.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{- define "hitless.meta" -}}
+name: {{ include "hitless.name" . }}
+namespace: {{ .Release.Namespace }}
+labels: {{- include "hitless.labels" . | nindent 2 }}
+{{- end }}
