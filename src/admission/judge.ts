@@ -5,6 +5,7 @@ import { selects } from '../mesh/labels.ts'
 import type { Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/state.ts'
+import { alwaysAdmitted, isNoOp } from '../review/admitted.ts'
 import type { Change } from '../review/change.ts'
 import { ADMITTED, decide, sameTemplate } from '../review/decide.ts'
 import type { Decision, Reviewer } from '../review/decision.ts'
@@ -33,7 +34,7 @@ export function createReviewer({ state, policy, nowMs, onReads }: ReviewerOption
   const own = new OwnWrites(nowMs)
   return async (asking, signal) => {
     const stale = staleness(state, policy())
-    if (stale !== null) return admitUnjudged(policy(), asking, stale)
+    if (stale !== null && needsJudgement(asking, state, policy())) return admitUnjudged(policy(), asking, stale)
     const change = await withStoredTemplate(asking, state, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
     if (change instanceof Error) return admitUnjudged(policy(), asking, change)
     let known: Difference = {}
@@ -175,6 +176,11 @@ function join(earlier: Difference, later: Difference): Difference {
   const told = new Set([...(later.removed ?? []), ...(later.added ?? [])].map(refKey))
   const kept = <T extends ObjectRef>(refs: readonly T[] = []) => refs.filter((ref) => !told.has(refKey(ref)))
   return { removed: [...kept(earlier.removed), ...(later.removed ?? [])], added: [...kept(earlier.added), ...(later.added ?? [])] }
+}
+
+/** What is admitted whatever is known of the cluster is admitted where little is known: namespaces go on being deleted. */
+function needsJudgement(change: Change, state: State, policy: Policy): boolean {
+  return !isNoOp(change) && alwaysAdmitted(change, state.snapshot(), policy) === null
 }
 
 function staleness(state: State, { whenStale }: Policy): Error | null {
