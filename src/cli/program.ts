@@ -12,6 +12,7 @@ import { EXIT, type Io, type OutputFormat } from './io.ts'
 import { TOOLS, type Tool } from './order.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
+import type { LiveFeed } from './report-gaps.ts'
 import { keyPair, liveState, loadSandbox, readConfig, recentChanges, serve } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
@@ -157,8 +158,8 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const tls = await keyPair(flags.tlsCert, flags.tlsKey, ['localhost', '127.0.0.1', 'hitless.hitless-system.svc'], io.nowMs())
   if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
   const recent = recentChanges(config, io)
-  const { state, failed } = stateOf(flags, config, recent, io)
-  const server = await serve({ config, state, recent, tls }, io)
+  const { state, failed, live } = stateOf(flags, config, recent, io)
+  const server = await serve({ config, state, recent, tls, live }, io)
   const { host, healthHost } = config.server
   io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
   try {
@@ -168,12 +169,17 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   }
 }
 
-function stateOf(flags: ServeFlags, config: Config, recent: RecentChanges, io: Io): { state: State; failed: Promise<never> } {
+function stateOf(
+  flags: ServeFlags,
+  config: Config,
+  recent: RecentChanges,
+  io: Io
+): { state: State; failed: Promise<never>; live: LiveFeed | null } {
   if (flags.sandbox === undefined) {
     return liveState({ kubeconfig: flags.kubeconfig ?? null, context: flags.context ?? null }, config, recent, io)
   }
   const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
-  return { state, failed: new Promise<never>(() => undefined) }
+  return { state, failed: new Promise<never>(() => undefined), live: null }
 }
 
 /** The configuration file, with what the command line says in place of it. */

@@ -9,6 +9,7 @@ import type { ClusterSource } from '../cluster/credentials.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
 import { type Config, defaultConfig, parseConfig, policyOf } from '../config.ts'
 import { HitlessError } from '../errors.ts'
+import type { MeshObject } from '../mesh/objects.ts'
 import type { State } from '../mesh/state.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
@@ -16,12 +17,15 @@ import { createMetrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import type { Io } from './io.ts'
 import { readManifests } from './manifests.ts'
+import { type LiveFeed, reportGaps } from './report-gaps.ts'
 
 export interface ServeOptions {
   readonly config: Config
   readonly state: State
   readonly recent: RecentChanges
   readonly tls: KeyPair
+  /** What to follow for gaps that no single write opened; null on the embedded cluster, where writes come one by one. */
+  readonly live: LiveFeed | null
 }
 
 /** What this replica saw change of late, kept for as long as a write may be held for it. */
@@ -35,18 +39,22 @@ export function liveState(
   { settings }: Config,
   recent: RecentChanges,
   io: Io
-): { state: State; failed: Promise<never> } {
+): { state: State; failed: Promise<never>; live: LiveFeed } {
   let synced = false
+  const listeners: ((before: MeshObject | null, after: MeshObject | null) => void)[] = []
   const state = new LiveCluster({
     source,
     settings,
     observe: (event) => {
       // What the first lists bring was there before, and has long reached every proxy.
-      if (event.type === 'changed' && synced) recent.note(event.before, event.after)
+      if (event.type !== 'changed' || !synced) return
+      recent.note(event.before, event.after)
+      for (const listener of listeners) listener(event.before, event.after)
     }
   })
+  const started = state.start(io.signal)
   const failed = new Promise<never>((_, reject) => {
-    state.start(io.signal).then(
+    started.then(
       () => {
         synced = true
       },
@@ -56,10 +64,10 @@ export function liveState(
       }
     )
   })
-  return { state, failed }
+  return { state, failed, live: { cluster: state, synced: started, follow: (listener) => listeners.push(listener) } }
 }
 
-export async function serve({ config, state, recent, tls }: ServeOptions, io: Io): Promise<Server> {
+export async function serve({ config, state, recent, tls, live }: ServeOptions, io: Io): Promise<Server> {
   const metrics = createMetrics()
   const policy = policyOf(config)
   const judging = createReviewer({
@@ -78,6 +86,8 @@ export async function serve({ config, state, recent, tls }: ServeOptions, io: Io
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
+  const log = pino({ level: config.log.level }, { write: io.err })
+  if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
   const { host, port, healthHost, healthPort, maxInFlight, drainSeconds } = config.server
   return startServer({
     host,
@@ -89,7 +99,7 @@ export async function serve({ config, state, recent, tls }: ServeOptions, io: Io
     reviewer,
     metrics,
     drainMs: drainSeconds * 1000,
-    log: pino({ level: config.log.level }, { write: io.err }),
+    log,
     snapshot: () => state.snapshot(),
     health: () => state.health()
   })

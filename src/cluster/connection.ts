@@ -45,6 +45,11 @@ export interface Reader {
 
 export type Query = Readonly<Record<string, string | number | boolean>>
 
+interface Sent {
+  readonly method: 'POST' | 'PUT'
+  readonly content: string
+}
+
 export class Connection {
   readonly #reader: Reader
   readonly #clock: Clock
@@ -56,25 +61,24 @@ export class Connection {
     this.#clock = clock
   }
 
+  /** Sends JSON and reads the answer; what was sent may have been done where no answer came. */
+  async send(method: 'POST' | 'PUT', path: string, content: unknown, signal: AbortSignal): Promise<unknown> {
+    return parsed(await this.#authorized(() => this.#request(path, {}, signal, JSON_TYPE, { method, content: JSON.stringify(content) })))
+  }
+
+  /** The namespace that the kubeconfig's context or the service account names. */
+  async namespace(): Promise<string> {
+    return (await this.#current()).namespace
+  }
+
   /** GETs a path. The body of a 2xx answer is the caller's to read or destroy; any other answer is thrown as `ApiError`. */
   async request(path: string, query: Query, signal: AbortSignal, accept: string = JSON_TYPE): Promise<Readable> {
-    try {
-      return await this.#request(path, query, signal, accept)
-    } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 401) throw error
-      // The token was replaced, or the kubeconfig: read everything again, once.
-      this.#reader.reload()
-      this.#credentials = null
-      return this.#request(path, query, signal, accept)
-    }
+    return this.#authorized(() => this.#request(path, query, signal, accept))
   }
 
   /** GETs a path and reads the whole answer. */
   async json(path: string, query: Query, signal: AbortSignal, accept: string = JSON_TYPE): Promise<unknown> {
-    const body = await this.request(path, query, signal, accept)
-    const parts: Buffer[] = []
-    for await (const part of body) parts.push(part)
-    return JSON.parse(Buffer.concat(parts).toString('utf8'))
+    return parsed(await this.request(path, query, signal, accept))
   }
 
   /** Reads the configuration, and throws where it is unusable. */
@@ -87,15 +91,34 @@ export class Connection {
     this.#agent = null
   }
 
-  async #request(path: string, query: Query, signal: AbortSignal, accept: string): Promise<Readable> {
+  async #authorized<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 401) throw error
+      // The token was replaced, or the kubeconfig: read everything again, once.
+      this.#reader.reload()
+      this.#credentials = null
+      return ask()
+    }
+  }
+
+  async #request(path: string, query: Query, signal: AbortSignal, accept: string, sent?: Sent): Promise<Readable> {
     const credentials = await this.#current()
     const parameters = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]))
     const { statusCode, headers, body } = await this.#dispatcher(credentials).request({
       // A server behind a path, as Rancher's are, keeps it.
       origin: new URL(credentials.server).origin,
       path: `${new URL(credentials.server).pathname.replace(/\/$/, '')}${path}${parameters.size === 0 ? '' : `?${parameters}`}`,
-      method: 'GET',
-      headers: { ...credentials.headers, accept, 'accept-encoding': 'gzip', 'user-agent': 'hitless' },
+      method: sent?.method ?? 'GET',
+      headers: {
+        ...credentials.headers,
+        accept,
+        'accept-encoding': 'gzip',
+        'user-agent': 'hitless',
+        ...(sent === undefined ? {} : { 'content-type': JSON_TYPE })
+      },
+      body: sent?.content ?? null,
       signal
     })
     const plain = headers['content-encoding'] === 'gzip' ? gunzip(body) : body
@@ -123,6 +146,12 @@ export class Connection {
     this.#agent = { key, dispatcher }
     return dispatcher
   }
+}
+
+async function parsed(body: Readable): Promise<unknown> {
+  const parts: Buffer[] = []
+  for await (const part of body) parts.push(part)
+  return JSON.parse(Buffer.concat(parts).toString('utf8'))
 }
 
 function gunzip(body: Readable): Readable {

@@ -11,6 +11,7 @@ export interface ClusterSource {
 export interface Credentials {
   readonly server: string
   readonly proxy: string | null
+  readonly namespace: string
   readonly headers: Readonly<Record<string, string>>
   readonly tls: Readonly<Tls>
 }
@@ -54,6 +55,7 @@ export class CredentialReader {
     return {
       server: cluster.server.replace(/\/+$/, ''),
       proxy: cluster.proxyUrl ?? null,
+      namespace: this.#config.getContextObject(this.#config.getCurrentContext())?.namespace ?? 'default',
       headers: { ...trimmed(headers), ...(auth === undefined ? {} : { authorization: `Basic ${Buffer.from(auth).toString('base64')}` }) },
       tls: defined({ ca, cert, key, servername, rejectUnauthorized })
     }

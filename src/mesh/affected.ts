@@ -134,6 +134,7 @@ function at(contexts: readonly Context[], host: string): Target[] {
   return contexts.map((context) => ({ context, host }))
 }
 
-function targetKey({ context, host }: Target): string {
+/** One text for equal targets. */
+export function targetKey({ context, host }: Target): string {
   return JSON.stringify([context.kind, context.namespace, Object.entries(context.labels).sort(), host])
 }

@@ -1,6 +1,6 @@
 /** A state as it stands: every gap in it, and every hygiene finding. What admission could not see, because no single write opened it, shows here. */
 import { everyTarget } from '../mesh/affected.ts'
-import { type Cause, type Gap, gapKey, gaps } from '../mesh/gaps.ts'
+import { type Cause, type Gap, gapKey, gaps, type Target } from '../mesh/gaps.ts'
 import type { MeshObject } from '../mesh/objects.ts'
 import { formatRef } from '../mesh/objects.ts'
 import { refKey, type Snapshot } from '../mesh/snapshot.ts'
@@ -31,19 +31,29 @@ const JUDGED = ['VirtualService', 'DestinationRule', 'Service', 'Deployment'] as
 
 /** Every gap of the hosts that VirtualServices take, each cause once for all clients that see it, and every hygiene finding; rules that are off are left out. */
 export function audit(snapshot: Snapshot, policy: Policy): Audit {
-  const isOn = (rule: string, namespace: string) => modeOf(policy, rule, snapshot.find('Namespace', '', namespace)?.labels ?? {}) !== 'off'
+  const isOn = ruleIsOn(snapshot, policy)
+  const findings = JUDGED.flatMap((kind) => [...snapshot.all(kind)].flatMap((object) => hygiene(object, snapshot, policy)))
+  return {
+    gaps: openGaps(snapshot, everyTarget(snapshot), policy),
+    findings: findings.filter(({ rule, object }) => isOn(rule, object.namespace)).sort(byObject)
+  }
+}
+
+/** The gaps of these targets, each cause once for all clients that see it; rules that are off are left out. */
+export function openGaps(snapshot: Snapshot, targets: readonly Target[], policy: Policy): AuditedGap[] {
+  const isOn = ruleIsOn(snapshot, policy)
   const found = new Map<string, AuditedGap>()
-  for (const gap of gaps(snapshot, everyTarget(snapshot))) {
+  for (const gap of gaps(snapshot, targets)) {
     const rule = RULE_OF[gap.cause]
     const [namespace = ''] = (gap.virtualService ?? '').split('/')
     const key = `${gap.context.kind} ${gapKey(gap)}`
     if (!found.has(key) && isOn(rule, namespace)) found.set(key, { rule, gap })
   }
-  const findings = JUDGED.flatMap((kind) => [...snapshot.all(kind)].flatMap((object) => hygiene(object, snapshot, policy)))
-  return {
-    gaps: [...found.values()].sort(byPlace),
-    findings: findings.filter(({ rule, object }) => isOn(rule, object.namespace)).sort(byObject)
-  }
+  return [...found.values()].sort(byPlace)
+}
+
+function ruleIsOn(snapshot: Snapshot, policy: Policy): (rule: string, namespace: string) => boolean {
+  return (rule, namespace) => modeOf(policy, rule, snapshot.find('Namespace', '', namespace)?.labels ?? {}) !== 'off'
 }
 
 /** What the rules say of one object as it stands: as if it were new, and as if it were written again unchanged. */

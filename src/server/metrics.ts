@@ -14,6 +14,8 @@ export interface Metrics {
   read(reads: number, lists: number, changedVerdict: boolean): void
   /** A write was held until what it relies on had settled, or its deadline came. */
   held(seconds: number): void
+  /** So many gaps of a rule stand open; told by the replica that reports them. */
+  gaps(rule: string, open: number): void
 }
 
 /** Dense between 5 and 500 ms, where the API server's own latency targets lie; below, what pure code takes; above, held reviews. */
@@ -41,8 +43,15 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
   const reads = new Counter({ name: 'hitless_confirm_reads_total', help: 'Fresh reads before an answer', labelNames: ['type'], registers })
   const changed = new Counter({ name: 'hitless_confirm_changed_total', help: 'Verdicts that fresh reads changed', registers })
   const held = new Histogram({ name: 'hitless_held_seconds', help: 'Time that writes were held to settle', buckets: SECONDS, registers })
+  const gaps = new Gauge({
+    name: 'hitless_gaps',
+    help: 'Gaps that stand open, by the one replica that reports',
+    labelNames: ['rule'],
+    registers
+  })
   return {
     registry,
+    gaps: (rule, open) => gaps.set({ rule }, open),
     held: (seconds) => held.observe(seconds),
     reviewed(change, { verdict, findings: found }, seconds) {
       const labels = { kind: change?.ref.kind ?? 'other', operation: change?.operation ?? 'other' }

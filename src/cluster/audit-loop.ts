@@ -1,0 +1,163 @@
+/** Gaps of the live cluster as they stand: found from what its watches show, told once when they open and once when they close. */
+import { affectedTargets, everyTarget, servicesSelecting, targetKey } from '../mesh/affected.ts'
+import type { Target } from '../mesh/gaps.ts'
+import type { MeshObject, ObjectRef } from '../mesh/objects.ts'
+import { overlay, refKey, type Snapshot } from '../mesh/snapshot.ts'
+import type { Clock } from './clock.ts'
+
+/** Changes come in bursts: a batch of manifests, the Pods of a rollout. */
+const DEBOUNCE_MS = 200
+/** A gap that closes within this time is a release on its way, such as a Pod between two readiness probes. */
+const GRACE_MS = 2_000
+/** Of a whole cluster, so many targets are looked at between two turns of the event loop. */
+const TARGETS_AT_ONCE = 100
+
+export interface OpenGap {
+  /** Equal for the same gap at any time. */
+  readonly key: string
+  readonly rule: string
+  /** At fault; null where the gap is of Istio's own default routes. */
+  readonly object: ObjectRef | null
+  readonly message: string
+}
+
+export interface AuditLoopOptions {
+  readonly clock: Clock
+  readonly snapshot: () => Snapshot
+  readonly find: (snapshot: Snapshot, targets: readonly Target[]) => readonly OpenGap[]
+  /** A gap opened and stayed open. */
+  readonly opened: (gap: OpenGap) => void
+  readonly closed: (gap: OpenGap) => void
+}
+
+interface Tracked {
+  readonly gap: OpenGap
+  readonly sinceMs: number
+  told: boolean
+  /** The targets that show it. */
+  readonly targets: Set<string>
+}
+
+export class AuditLoop {
+  readonly #options: AuditLoopOptions
+  readonly #targets = new Map<string, Target>()
+  readonly #tracked = new Map<string, Tracked>()
+  /** What changed since the last look, each object as it was first. */
+  #changed = new Map<string, { readonly before: MeshObject | null; readonly ref: ObjectRef }>()
+  #cancel: (() => void) | null = null
+  #started = false
+
+  constructor(options: AuditLoopOptions) {
+    this.#options = options
+  }
+
+  /** Looks at the whole cluster once, and gives the gaps that were there before; from then on only changes are looked at. */
+  async start(signal: AbortSignal): Promise<OpenGap[]> {
+    this.#changed.clear()
+    await this.#lookAtAll(signal)
+    for (const tracked of this.#tracked.values()) tracked.told = true
+    this.#started = true
+    signal.addEventListener('abort', () => this.#cancel?.(), { once: true })
+    if (this.#changed.size > 0) this.#wake(DEBOUNCE_MS)
+    return this.open()
+  }
+
+  /** The gaps that were told. */
+  open(): OpenGap[] {
+    return [...this.#tracked.values()].filter(({ told }) => told).map(({ gap }) => gap)
+  }
+
+  changed(before: MeshObject | null, after: MeshObject | null): void {
+    const ref = after ?? before
+    if (ref === null) return
+    const key = refKey(ref)
+    if (!this.#changed.has(key)) this.#changed.set(key, { before, ref })
+    if (this.#started) this.#wake(DEBOUNCE_MS)
+  }
+
+  #wake(delayMs: number): void {
+    if (this.#cancel !== null) return
+    this.#cancel = this.#options.clock.after(delayMs, () => {
+      this.#cancel = null
+      this.#look()
+    })
+  }
+
+  #look(): void {
+    const snapshot = this.#options.snapshot()
+    const targets = new Map<string, Target>()
+    for (const { before, ref } of this.#changed.values()) {
+      for (const target of this.#affected(snapshot, before, ref)) targets.set(targetKey(target), target)
+    }
+    this.#changed = new Map()
+    for (const target of targets.values()) this.#lookAt(snapshot, target)
+    this.#settle()
+  }
+
+  #affected(snapshot: Snapshot, before: MeshObject | null, ref: ObjectRef): readonly Target[] {
+    const after = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
+    const earlier = before === null ? overlay(snapshot, { removed: [ref] }) : overlay(snapshot, { added: [before] })
+    const objects = [before, after].filter((object): object is MeshObject => object !== null)
+    switch (ref.kind) {
+      case 'VirtualService':
+      case 'DestinationRule':
+      case 'Service':
+        return affectedTargets(earlier, snapshot, objects)
+      case 'Pod':
+        return affectedTargets(
+          snapshot,
+          snapshot,
+          objects.flatMap(({ namespace, labels }) => servicesSelecting(snapshot, namespace, labels))
+        )
+      // Deployments serve through their Pods alone; a Namespace's labels only choose modes.
+      case 'Deployment':
+      case 'Namespace':
+      case 'EndpointSlice':
+        return []
+      // Gateways, ServiceEntries and their like change seldom, and what they affect is far away.
+      default:
+        return [...everyTarget(snapshot), ...this.#targets.values()]
+    }
+  }
+
+  async #lookAtAll(signal: AbortSignal): Promise<void> {
+    let looked = 0
+    for (const target of everyTarget(this.#options.snapshot())) {
+      if (signal.aborted) return
+      this.#lookAt(this.#options.snapshot(), target)
+      looked += 1
+      if (looked % TARGETS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+
+  #lookAt(snapshot: Snapshot, target: Target): void {
+    const place = targetKey(target)
+    const found = new Map(this.#options.find(snapshot, [target]).map((gap) => [gap.key, gap]))
+    if (found.size > 0 || this.#targets.has(place)) {
+      for (const [key, { targets }] of this.#tracked) if (!found.has(key)) targets.delete(place)
+    }
+    for (const [key, gap] of found) {
+      const tracked = this.#tracked.get(key) ?? { gap, sinceMs: this.#options.clock.now(), told: false, targets: new Set() }
+      tracked.targets.add(place)
+      this.#tracked.set(key, tracked)
+    }
+    if (found.size > 0) this.#targets.set(place, target)
+    else this.#targets.delete(place)
+  }
+
+  /** Tells what stayed open through its time of grace, and what closed. */
+  #settle(): void {
+    const now = this.#options.clock.now()
+    let waiting = false
+    for (const [key, tracked] of this.#tracked) {
+      if (tracked.targets.size === 0) {
+        this.#tracked.delete(key)
+        if (tracked.told) this.#options.closed(tracked.gap)
+      } else if (!tracked.told && now - tracked.sinceMs >= GRACE_MS) {
+        tracked.told = true
+        this.#options.opened(tracked.gap)
+      } else if (!tracked.told) waiting = true
+    }
+    if (waiting) this.#wake(DEBOUNCE_MS)
+  }
+}

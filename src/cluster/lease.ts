@@ -1,0 +1,123 @@
+/** One replica of several holds a Lease (coordination.k8s.io) at a time; another takes it over once it is not renewed. */
+import type { Clock } from './clock.ts'
+import { sleep } from './clock.ts'
+import { ApiError, type Connection } from './connection.ts'
+
+const DURATION_MS = 10_000
+const RENEW_MS = 2_500
+const REQUEST_MS = 5_000
+
+export interface LeaseOptions {
+  readonly connection: Connection
+  readonly clock: Clock
+  readonly nowMs: () => number
+  readonly name: string
+  /** Of this replica, unlike any other's. */
+  readonly identity: string
+  /** Told when this replica begins and ceases to hold it. */
+  readonly changed: (held: boolean) => void
+  /** Told why the Lease could not be read or written, once until that works again. */
+  readonly failed: (error: unknown) => void
+}
+
+interface Stored {
+  readonly metadata: Readonly<Record<string, unknown>> & { readonly resourceVersion?: string }
+  readonly spec?: {
+    readonly holderIdentity?: string | null
+    readonly leaseDurationSeconds?: number | null
+    readonly leaseTransitions?: number
+  }
+}
+
+export class Lease {
+  readonly #options: LeaseOptions
+  #heldUntilMs = Number.NEGATIVE_INFINITY
+  #told = false
+  #failing = false
+  /** When this replica first saw the stored version: expiry is counted on its own clock, as other clocks may be wrong. */
+  #seen = { version: '', atMs: 0 }
+
+  constructor(options: LeaseOptions) {
+    this.#options = options
+  }
+
+  /** Acquires, renews and takes over until the signal ends; the Lease then runs out, and another replica takes it over. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#turn(signal)
+      await sleep(this.#options.clock, RENEW_MS, signal)
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { clock, failed } = this.#options
+    const startedMs = clock.now()
+    try {
+      if (await this.#attempt(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]))) this.#heldUntilMs = startedMs + DURATION_MS
+      else this.#heldUntilMs = Number.NEGATIVE_INFINITY
+      this.#failing = false
+    } catch (error) {
+      // Who cannot renew holds it to its end, and no longer than others believe.
+      if (!signal.aborted && !this.#failing) failed(error)
+      this.#failing = true
+    }
+    this.#tell(clock.now() + RENEW_MS < this.#heldUntilMs)
+  }
+
+  #tell(held: boolean): void {
+    if (held === this.#told) return
+    this.#told = held
+    this.#options.changed(held)
+  }
+
+  /** True where this replica holds the Lease afterwards. A conflict means that another was quicker. */
+  async #attempt(signal: AbortSignal): Promise<boolean> {
+    const { connection, name, identity } = this.#options
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${await connection.namespace()}/leases`
+    try {
+      const stored = await this.#read(`${path}/${name}`, signal)
+      if (stored === null) await connection.send('POST', path, this.#next(null), signal)
+      else if (!this.#isFree(stored, identity)) return false
+      else await connection.send('PUT', `${path}/${name}`, this.#next(stored), signal)
+      return true
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 409) return false
+      throw error
+    }
+  }
+
+  async #read(path: string, signal: AbortSignal): Promise<Stored | null> {
+    try {
+      return (await this.#options.connection.json(path, {}, signal)) as Stored
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return null
+      throw error
+    }
+  }
+
+  #isFree({ metadata, spec }: Stored, identity: string): boolean {
+    const holder = spec?.holderIdentity ?? ''
+    const now = this.#options.clock.now()
+    const version = metadata.resourceVersion ?? ''
+    if (version !== this.#seen.version) this.#seen = { version, atMs: now }
+    return holder === '' || holder === identity || now - this.#seen.atMs > (spec?.leaseDurationSeconds ?? 0) * 1000
+  }
+
+  #next(stored: Stored | null): unknown {
+    const { identity, name } = this.#options
+    const time = new Date(this.#options.nowMs()).toISOString().replace('Z', '000Z')
+    const moved = stored !== null && stored.spec?.holderIdentity !== identity
+    return {
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: stored?.metadata ?? { name },
+      spec: {
+        ...stored?.spec,
+        holderIdentity: identity,
+        leaseDurationSeconds: DURATION_MS / 1000,
+        renewTime: time,
+        ...(stored === null || moved ? { acquireTime: time, leaseTransitions: (stored?.spec?.leaseTransitions ?? 0) + Number(moved) } : {})
+      }
+    }
+  }
+}
