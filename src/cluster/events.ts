@@ -31,7 +31,7 @@ export async function writeEvent(
     {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { generateName: `${name.slice(0, 200)}.`, namespace },
+      metadata: { generateName: `${name.slice(0, 200)}-`, namespace },
       eventTime: new Date(nowMs).toISOString().replace('Z', '000Z'),
       reportingController: 'hitless.io/webhook',
       reportingInstance: instance,
