@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { startControlPlane } from '../cluster/control-plane.ts'
+import type { WebhookRule } from '../cluster/webhook.ts'
+import { type Rendered, rendered } from './helm.ts'
+
+// Go builds what no other run has.
+t.setTimeout(1_800_000)
+
+interface Webhook {
+  readonly name: string
+  readonly rules: readonly WebhookRule[]
+  readonly matchConditions: unknown
+  readonly matchPolicy: string
+  readonly objectSelector: unknown
+  readonly namespaceSelector: unknown
+}
+
+const labelled = { metadata: { labels: { team: 'blue' } } }
+const hidden = { metadata: { annotations: { 'networking.istio.io/exportTo': '.' } } }
+const template = (fields: unknown) => ({ spec: { template: fields } })
+const DEPLOYMENT = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: {
+    selector: { matchLabels: { app: 'web' } },
+    template: { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'web:1' }] } }
+  }
+}
+const SERVICE = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec: { selector: { app: 'web' }, ports: [{ port: 80 }] } }
+const ROUTE = {
+  apiVersion: 'networking.istio.io/v1beta1',
+  kind: 'VirtualService',
+  metadata: { name: 'web' },
+  spec: { hosts: ['web'], http: [{ route: [{ destination: { host: 'web' } }] }] }
+}
+
+const plane = await startControlPlane({ controllers: false })
+t.teardown(() => plane.stop())
+const objects = await rendered()
+
+t.test('the API server takes every object of the chart, and adds no field to the webhooks', async (t) => {
+  await plane.api.request('POST', '/api/v1/namespaces', { body: { metadata: { name: 'hitless-system' } } })
+  // The webhook configuration is only tried: nothing here answers behind its Service.
+  for (const object of objects) {
+    const dryRun = object.kind === 'ValidatingWebhookConfiguration' ? ['--dry-run=server'] : []
+    const input = JSON.stringify(object)
+    const applied = await plane.kubectl(['apply', '--server-side', '--validate=strict', ...dryRun, '-o', 'json', '-f', '-'], { input })
+    t.equal(applied.code, 0, `${object.kind} ${object.metadata.name} ${applied.stderr}`)
+    if (dryRun.length > 0) {
+      const { webhooks } = JSON.parse(applied.stdout) as { webhooks: Record<string, unknown>[] }
+      t.strictSame(webhooks, withoutEmpty(webhooksOf(objects)))
+    }
+  }
+})
+
+t.test('the API server asks only about the writes that can open a gap', async (t) => {
+  const calls: string[] = []
+  const server = createServer(plane.certificate, async (request, response) => {
+    let text = ''
+    for await (const chunk of request) text += chunk
+    const review = JSON.parse(text) as { request: { uid: string } }
+    calls.push(new URL(request.url ?? '', 'https://webhook').pathname.slice(1))
+    response.setHeader('Content-Type', 'application/json')
+    response.end(
+      JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', response: { uid: review.request.uid, allowed: true } })
+    )
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  for (const { name, rules, ...more } of webhooksOf(objects)) {
+    const { matchConditions, matchPolicy, objectSelector, namespaceSelector } = more
+    const url = `https://127.0.0.1:${port}/${name}`
+    const selectors = { matchConditions, matchPolicy, objectSelector, namespaceSelector }
+    await plane.registerWebhook({ name: name.split('.')[0] ?? name, url, caBundle: plane.ca, rules, more: selectors })
+  }
+
+  const write = async (method: string, path: string, body?: unknown) => {
+    calls.length = 0
+    const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
+    const { status, body: answer } = await plane.api.request(method as 'PATCH', path, { body, contentType })
+    t.ok(status < 300, `${method} ${path}: ${status} ${status < 300 ? '' : JSON.stringify(answer)}`)
+    return [...calls]
+  }
+  const apps = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments`
+  const services = '/api/v1/namespaces/default/services'
+  const routes = '/apis/networking.istio.io/v1beta1/namespaces/default/virtualservices'
+  const steps: readonly { what: string; method: string; path: string; body?: unknown; asks: readonly string[] }[] = [
+    { what: 'a new Deployment', method: 'POST', path: apps('default'), body: DEPLOYMENT, asks: ['deployments.hitless.io'] },
+    { what: 'a label of the Deployment', method: 'PATCH', path: `${apps('default')}/web`, body: labelled, asks: [] },
+    {
+      what: 'a new image',
+      method: 'PATCH',
+      path: `${apps('default')}/web`,
+      body: template({ spec: { containers: [{ name: 'web', image: 'web:2' }] } }),
+      asks: []
+    },
+    { what: 'two replicas', method: 'PATCH', path: `${apps('default')}/web`, body: { spec: { replicas: 2 } }, asks: [] },
+    {
+      what: 'two replicas to one by scale',
+      method: 'PATCH',
+      path: `${apps('default')}/web/scale`,
+      body: { spec: { replicas: 1 } },
+      asks: []
+    },
+    {
+      what: 'scale to 0',
+      method: 'PATCH',
+      path: `${apps('default')}/web/scale`,
+      body: { spec: { replicas: 0 } },
+      asks: ['scale.hitless.io']
+    },
+    { what: 'scale from 0', method: 'PATCH', path: `${apps('default')}/web/scale`, body: { spec: { replicas: 1 } }, asks: [] },
+    {
+      what: 'replicas 0',
+      method: 'PATCH',
+      path: `${apps('default')}/web`,
+      body: { spec: { replicas: 0 } },
+      asks: ['deployments.hitless.io']
+    },
+    {
+      what: 'another label of the Pods',
+      method: 'PATCH',
+      path: `${apps('default')}/web`,
+      body: template({ metadata: { labels: { version: 'v2' } } }),
+      asks: ['deployments.hitless.io']
+    },
+    { what: 'the Deployment deleted', method: 'DELETE', path: `${apps('default')}/web`, asks: ['deployments.hitless.io'] },
+    { what: 'a Deployment in kube-system', method: 'POST', path: apps('kube-system'), body: DEPLOYMENT, asks: [] },
+    { what: "a Deployment in the release's namespace", method: 'POST', path: apps('hitless-system'), body: DEPLOYMENT, asks: [] },
+    { what: 'a new Service', method: 'POST', path: services, body: SERVICE, asks: ['services.hitless.io'] },
+    { what: 'a label of the Service', method: 'PATCH', path: `${services}/web`, body: labelled, asks: [] },
+    { what: 'who sees the Service', method: 'PATCH', path: `${services}/web`, body: hidden, asks: ['services.hitless.io'] },
+    {
+      what: 'its selector',
+      method: 'PATCH',
+      path: `${services}/web`,
+      body: { spec: { selector: { app: 'other' } } },
+      asks: ['services.hitless.io']
+    },
+    { what: 'the Service deleted', method: 'DELETE', path: `${services}/web`, asks: ['services.hitless.io'] },
+    { what: 'a VirtualService of an older version', method: 'POST', path: routes, body: ROUTE, asks: ['routes.hitless.io'] }
+  ]
+  for (const { what, method, path, body, asks } of steps) t.strictSame(await write(method, path, body), asks, what)
+})
+
+function webhooksOf(objects: readonly Rendered[]): Webhook[] {
+  const found = objects.find(({ kind }) => kind === 'ValidatingWebhookConfiguration')
+  return (found as unknown as { webhooks: Webhook[] }).webhooks
+}
+
+/** The API server leaves out a list without items. */
+function withoutEmpty(webhooks: readonly Webhook[]): unknown[] {
+  return webhooks.map(({ matchConditions, ...rest }) =>
+    Array.isArray(matchConditions) && matchConditions.length === 0 ? rest : { ...rest, matchConditions }
+  )
+}
