@@ -1,6 +1,7 @@
 /** The decision on one change, by pure code: what it opens, what the rules say, and what policy makes of that. */
 import { affectedTargets } from '../mesh/affected.ts'
 import { gapsOfChange } from '../mesh/gaps.ts'
+import { sameLabels } from '../mesh/labels.ts'
 import type { Deployment, Labels, MeshObject, ObjectRef, Pod } from '../mesh/objects.ts'
 import { formatRef } from '../mesh/objects.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot.ts'
@@ -70,18 +71,16 @@ function conclude(change: Change, found: readonly Finding[], snapshot: Snapshot,
   return { verdict: warnings.length > 0 ? 'warn' : 'allow', findings, message: '', warnings, auditAnnotations: audit }
 }
 
-/** Modes of the cluster and the namespace, and dry runs: a batch is dry-run before any of it is written, so what rests on other objects only warns. */
+/** Modes of the cluster and the namespace, and dry runs: a batch is dry-run before any of it is written, so what rests on other objects only warns - as
+ * every denial does: even a missing fallback can stand in another VirtualService. */
 function lower(change: Change, found: readonly Finding[], policy: Policy, namespace: Labels): Finding[] {
   return found.flatMap((finding) => {
     const mode = modeOf(policy, finding.rule, namespace)
     if (mode === 'off') return []
-    const warnOnly = mode === 'warn' || (change.dryRun && policy.dryRun === 'warn' && !RESTS_ON_OBJECT_ALONE.has(finding.rule))
+    const warnOnly = mode === 'warn' || (change.dryRun && policy.dryRun === 'warn')
     return [warnOnly ? { ...finding, severity: 'warn' as const } : finding]
   })
 }
-
-/** No rule of today denies for what one object says alone: even a missing fallback can stand in another VirtualService. */
-const RESTS_ON_OBJECT_ALONE: ReadonlySet<string> = new Set()
 
 function exempt(change: Change, findings: readonly Finding[], nowMs: number, notes: string[], audit: Record<string, string>): Finding[] {
   if (findings.every(({ severity }) => severity !== 'deny')) return [...findings]
@@ -114,9 +113,9 @@ function relabelled(pod: Pod, before: Deployment, after: Deployment): Pod {
   return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels } }
 }
 
+/** The Pods of both have the same labels. */
 export function sameTemplate(before: Deployment, after: Deployment): boolean {
-  const text = ({ templateLabels }: Deployment) => JSON.stringify(Object.entries(templateLabels).sort())
-  return text(before) === text(after)
+  return sameLabels(before.templateLabels, after.templateLabels)
 }
 
 /** Hosts may be shown to everybody; the names of objects in other namespaces only where policy says so. */

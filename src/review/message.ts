@@ -1,5 +1,4 @@
 /** The text that users see: one line, the important words first, the rule's id in brackets. */
-import { formatPath } from '../mesh/objects.ts'
 import type { Finding } from '../rules/rule.ts'
 
 /** Longer messages are cut by the tools that show them. */
@@ -32,11 +31,6 @@ export function warnings({ rule, message, remedy }: Finding): string[] {
 
 export function warningText(text: string): string {
   return cut(plain(text), LONGEST_WARNING)
-}
-
-/** `VirtualService prod/reviews spec.http[1]`, for outputs that list findings. */
-export function placeOf({ object, path }: Finding): string {
-  return `${object.kind} ${object.namespace}/${object.name}${path.length === 0 ? '' : ` ${formatPath(path)}`}`
 }
 
 function sentence({ message, remedy, rule }: Finding): string {

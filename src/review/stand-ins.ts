@@ -4,6 +4,7 @@
  */
 
 import type { Gateway, MeshObject } from '../mesh/objects.ts'
+import { parseAs } from '../mesh/parse.ts'
 import { boundGateways, type Snapshot } from '../mesh/snapshot.ts'
 import type { Context } from '../mesh/table.ts'
 import { GATEWAY_LABEL } from '../rules/wording.ts'
@@ -21,18 +22,6 @@ export function isStandIn({ kind, labels }: Context): boolean {
 }
 
 function standIn(namespace: string, name: string): Gateway {
-  const server = { port: 80, portName: 'http', protocol: 'HTTP', hosts: ['*'], tlsMode: '', httpsRedirect: false }
-  return {
-    kind: 'Gateway',
-    namespace,
-    name,
-    uid: '',
-    resourceVersion: '',
-    createdMs: 0,
-    deleting: false,
-    labels: {},
-    annotations: {},
-    selector: { [GATEWAY_LABEL]: `${namespace}/${name}` },
-    servers: [server]
-  }
+  const servers = [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }]
+  return parseAs('Gateway', { metadata: { namespace, name }, spec: { selector: { [GATEWAY_LABEL]: `${namespace}/${name}` }, servers } })
 }

@@ -1,4 +1,5 @@
 import { servicesSelecting } from '../mesh/affected.ts'
+import { sameLabels } from '../mesh/labels.ts'
 import type { Deployment, MeshObject, Service } from '../mesh/objects.ts'
 import { subsetKeys, subsetsOf } from './releases.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
@@ -14,7 +15,8 @@ export const unversionedWorkload: Rule = {
   reads: ['Deployment', 'Service', 'DestinationRule', 'VirtualService'],
   check: (subject) => {
     const { after, before } = subject
-    if (after?.kind !== 'Deployment' || sameTemplate(before, after)) return []
+    if (after?.kind !== 'Deployment') return []
+    if (before?.kind === 'Deployment' && sameLabels(before.templateLabels, after.templateLabels)) return []
     return servicesSelecting(subject.snapshotAfter, after.namespace, after.templateLabels).flatMap((service) =>
       judge(subject, after, service)
     )
@@ -64,8 +66,4 @@ function isRouted({ snapshotAfter }: Subject, { namespace, name }: Service): boo
 
 function lacked(before: MeshObject | null, keys: readonly string[]): boolean {
   return before?.kind === 'Deployment' && keys.every((key) => !(key in before.templateLabels))
-}
-
-function sameTemplate(before: MeshObject | null, after: Deployment): boolean {
-  return before?.kind === 'Deployment' && JSON.stringify(before.templateLabels) === JSON.stringify(after.templateLabels)
 }

@@ -1,7 +1,8 @@
 /** The embedded cluster: a world from manifests that admitted writes change, with Pods for its Deployments. */
 
-import { selects } from '../mesh/labels.ts'
-import type { Deployment, Kind, MeshObject, Namespace, ObjectOf, ObjectRef, Pod } from '../mesh/objects.ts'
+import { sameLabels, selects } from '../mesh/labels.ts'
+import type { Deployment, Kind, MeshObject, ObjectOf, ObjectRef, Pod } from '../mesh/objects.ts'
+import { parseAs } from '../mesh/parse.ts'
 import { KINDS, type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot.ts'
 import type { Facts, Health, ListQuery, State, Write } from '../mesh/state.ts'
 import { podsOf } from '../mesh/workloads.ts'
@@ -75,7 +76,7 @@ export class Sandbox implements State {
     for (const pod of owned.slice(deployment.replicas)) this.#world.delete(pod)
     const missing = podsOf(allReady(deployment)).slice(kept.length)
     for (const pod of missing) this.#store({ ...pod, ready: false })
-    const moves = before !== null && !sameLabelText(before, deployment)
+    const moves = before !== null && !sameLabels(before.templateLabels, deployment.templateLabels)
     if (missing.length > 0 || moves) this.#onStarted(deployment)
   }
 
@@ -93,7 +94,7 @@ export class Sandbox implements State {
   /** Manifests often leave out the namespaces that they stand in. */
   #ensureNamespace(name: string): void {
     if (name === '' || this.#world.find('Namespace', '', name) !== undefined) return
-    this.#world.set(namespaceNamed(name))
+    this.#world.set(parseAs('Namespace', { metadata: { name } }))
   }
 
   #remove(ref: ObjectRef): void {
@@ -124,22 +125,4 @@ export class Sandbox implements State {
 function allReady(deployment: Deployment): Deployment {
   const { replicas } = deployment
   return { ...deployment, status: { replicas, readyReplicas: replicas } }
-}
-
-function sameLabelText(one: Deployment, other: Deployment): boolean {
-  return JSON.stringify(Object.entries(one.templateLabels).sort()) === JSON.stringify(Object.entries(other.templateLabels).sort())
-}
-
-function namespaceNamed(name: string): Namespace {
-  return {
-    kind: 'Namespace',
-    namespace: '',
-    name,
-    uid: '',
-    resourceVersion: '',
-    createdMs: 0,
-    deleting: false,
-    labels: {},
-    annotations: {}
-  }
 }
