@@ -184,6 +184,17 @@ t.test('what is broken already can be edited and repaired', async (t) => {
   admitted(t, await release.apply(virtualService([rule([to('v1')]), rule([to('v1')])])), 'an edit of what works again')
 })
 
+t.test('a VirtualService that is broken can be labelled, and repaired', async (t) => {
+  const release = new Release('repair')
+  await release.start()
+  await must(kubectl('label namespace repair hitless.io/mode=off'))
+  const broken = virtualService([rule([to('v9')], DEBUG)])
+  admitted(t, await release.apply(broken), 'a namespace may turn hitless off')
+  await must(kubectl('label namespace repair hitless.io/mode-'))
+  admitted(t, await kubectl('label virtualservice helloworld -n repair team=blue'), 'a label on what stays broken')
+  admitted(t, await release.apply(virtualService([rule([to('v1')])])), 'the repair')
+})
+
 t.test('a dry run leaves no trace', async (t) => {
   const release = new Release('dry')
   await release.start()
