@@ -15,6 +15,7 @@ export interface Config {
   readonly versionLabels: readonly string[]
   readonly appLabels: readonly string[]
   readonly exemptNamespaces: readonly string[]
+  readonly exemptions: { readonly checkAccess: boolean }
   readonly disclosure: { readonly objectNames: boolean }
   readonly settings: MeshSettings
   readonly settle: { readonly milliseconds: number; readonly onTimeout: 'warn' | 'deny' }
@@ -33,7 +34,7 @@ type Schema = Readonly<Record<string, unknown>>
 
 /** The JSON schema of the file, defaults included, for the rules of these ids. */
 export function configSchema(ruleIds: readonly string[]): Schema {
-  const { labelKeys, exemptNamespaces, whenStale, dryRun, showForeignNames } = DEFAULT_POLICY
+  const { labelKeys, exemptNamespaces, whenStale, dryRun, showForeignNames, exemptionsNeedAccess } = DEFAULT_POLICY
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'hitless configuration',
@@ -50,6 +51,13 @@ export function configSchema(ruleIds: readonly string[]): Schema {
       versionLabels: names('Label keys that tell versions of a workload apart.', labelKeys.version),
       appLabels: names('Label keys that name the workload.', labelKeys.app),
       exemptNamespaces: names('Namespaces whose writes are not judged.', exemptNamespaces),
+      exemptions: section('When the annotation hitless.io/allow counts.', {
+        checkAccess: {
+          type: 'boolean',
+          default: exemptionsNeedAccess,
+          description: 'Only where its writer may `exempt` the rule: a verb on rules.hitless.io, by the name of the rule.'
+        }
+      }),
       disclosure: section('What an answer may show of other namespaces. Hosts are always shown.', {
         objectNames: { type: 'boolean', default: showForeignNames, description: 'Names of their objects.' }
       }),
@@ -91,9 +99,17 @@ export function defaultConfig(ruleIds: readonly string[]): Config {
 
 /** What the review layer needs of it. */
 export function policyOf(config: Config): Policy {
-  const { rules, versionLabels, appLabels, exemptNamespaces, dryRun, whenStale, disclosure } = config
+  const { rules, versionLabels, appLabels, exemptNamespaces, dryRun, whenStale, disclosure, exemptions } = config
   const labelKeys = { version: versionLabels, app: appLabels }
-  return { rules, labelKeys, exemptNamespaces, dryRun, whenStale, showForeignNames: disclosure.objectNames }
+  return {
+    rules,
+    labelKeys,
+    exemptNamespaces,
+    dryRun,
+    whenStale,
+    showForeignNames: disclosure.objectNames,
+    exemptionsNeedAccess: exemptions.checkAccess
+  }
 }
 
 function parseYaml(content: string, file: string): unknown {

@@ -6,7 +6,7 @@ import type { Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/state.ts'
 import { alwaysAdmitted, isNoOp } from '../review/admitted.ts'
-import type { Change } from '../review/change.ts'
+import type { Author, Change } from '../review/change.ts'
 import { ADMITTED, decide, sameTemplate } from '../review/decide.ts'
 import type { Decision, Reviewer } from '../review/decision.ts'
 import { type Doubts, doubtsOf } from '../review/doubts.ts'
@@ -25,33 +25,43 @@ export interface ReviewerOptions {
   readonly state: State
   readonly policy: () => Policy
   readonly nowMs: () => number
+  /** Whether an author may let objects of a namespace past a rule. Absent where there is nobody to ask: then everybody may. */
+  readonly mayExempt?: (author: Author, namespace: string, rule: string, signal: AbortSignal) => Promise<boolean>
+  /** Told of what a read found that the watch has not shown yet. */
+  readonly onNews?: (cached: MeshObject | null, stored: MeshObject | null) => void
   /** Told of the reads that a review made, for metrics. */
   readonly onReads?: (change: Change, reads: number, lists: number, changedVerdict: boolean) => void
 }
 
 /** Rejects where no judgement could be made and the policy asks for an error then. */
-export function createReviewer({ state, policy, nowMs, onReads }: ReviewerOptions): Reviewer {
+export function createReviewer(options: ReviewerOptions): Reviewer {
+  const { state, policy, nowMs, onReads } = options
   const own = new OwnWrites(nowMs)
   return async (asking, signal) => {
     const stale = staleness(state, policy())
     if (stale !== null && needsJudgement(asking, state, policy())) return admitUnjudged(policy(), asking, stale)
     const change = await withStoredTemplate(asking, state, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
     if (change instanceof Error) return admitUnjudged(policy(), asking, change)
-    let known: Difference = {}
-    let decision = decide(change, state.snapshot(), policy(), nowMs())
+    const facts = new Map<string, Fact>()
+    const access = new Access(options, change)
+    const judge = () => decide(change, overlay(state.snapshot(), own.known(facts)), policy(), nowMs(), access.mayExempt)
+    let decision = judge()
     const first = decision.verdict
     const asked = { reads: change === asking ? 0 : 1, lists: 0 }
     const read = new Set<string>()
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), known)), read)
-      if (doubts.reads.length + doubts.lists.length === 0) break
-      asked.reads += doubts.reads.length
-      asked.lists += doubts.lists.length
-      const started = own.mark()
-      const facts = await gatherStored(state, own, doubts, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
-      if (facts instanceof Error) return admitUnjudged(policy(), change, facts)
-      known = join(known, own.withoutPending(facts, started))
-      decision = decide(change, overlay(state.snapshot(), known), policy(), nowMs())
+      const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), own.known(facts))), read)
+      if (doubts.reads.length + doubts.lists.length > 0) {
+        asked.reads += doubts.reads.length
+        asked.lists += doubts.lists.length
+        const found = await gatherStored(state, own, doubts, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
+        if (found instanceof Error) return admitUnjudged(policy(), change, found)
+        for (const fact of found) {
+          facts.set(refKey(fact.ref), fact)
+          tellNews(fact, state.snapshot(), options)
+        }
+      } else if (!(await access.ask(decision.claims, signal))) break
+      decision = judge()
     }
     if (asked.reads + asked.lists > 0) onReads?.(change, asked.reads, asked.lists, first !== decision.verdict)
     if (decision.verdict !== 'deny' && !change.dryRun) {
@@ -59,6 +69,37 @@ export function createReviewer({ state, policy, nowMs, onReads }: ReviewerOption
       state.admitted(change)
     }
     return decision
+  }
+}
+
+/** Who may exempt from what, asked only of rules whose denial an annotation claims to be let past. */
+class Access {
+  readonly #options: ReviewerOptions
+  readonly #change: Change
+  readonly #answers = new Map<string, boolean>()
+
+  constructor(options: ReviewerOptions, change: Change) {
+    this.#options = options
+    this.#change = change
+  }
+
+  readonly mayExempt = (rule: string): boolean => !this.#isChecked() || this.#answers.get(rule) === true
+
+  /** False where there was nothing new to ask. Who cannot be asked about is not allowed. */
+  async ask(rules: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const { mayExempt } = this.#options
+    const fresh = rules.filter((rule) => !this.#answers.has(rule))
+    if (mayExempt === undefined || fresh.length === 0) return false
+    const { author, ref } = this.#change
+    const asked = fresh.map(async (rule) => {
+      this.#answers.set(rule, await mayExempt(author, ref.namespace, rule, signal).catch(() => false))
+    })
+    await Promise.all(asked)
+    return true
+  }
+
+  #isChecked(): boolean {
+    return this.#options.mayExempt !== undefined && this.#options.policy().exemptionsNeedAccess
   }
 }
 
@@ -86,13 +127,13 @@ class OwnWrites {
     }
   }
 
-  /** Facts without those about objects whose admitted write they do not show yet: such a write counts until it is stored or given up. */
-  withoutPending(facts: readonly Fact[], started: number): Difference {
+  /** What facts say of the cluster, but for objects whose admitted write they do not show yet: such a write counts until it is stored or given up. */
+  known(facts: ReadonlyMap<string, Fact>): Difference {
     const removed: ObjectRef[] = []
     const added: MeshObject[] = []
-    for (const { ref, object } of facts) {
-      const write = this.#writes.get(refKey(ref))
-      if (write !== undefined && (write.mark > started || (!isUnseenCreation(write, object) && this.#isPending(write, object)))) continue
+    for (const [key, { ref, object, mark }] of facts) {
+      const write = this.#writes.get(key)
+      if (write !== undefined && (write.mark > mark || (!isUnseenCreation(write, object) && this.#isPending(write, object)))) continue
       if (object === null) removed.push(ref)
       else added.push(object)
     }
@@ -117,10 +158,17 @@ function isUnseenCreation({ before }: Write, object: MeshObject | null): boolean
   return before === null && object === null
 }
 
-/** What the API server holds under a name now; null for nothing. */
+/** What the API server held under a name; null for nothing. */
 interface Fact {
   readonly ref: ObjectRef
   readonly object: MeshObject | null
+  /** This replica's last admitted write before it was asked. */
+  readonly mark: number
+}
+
+function tellNews({ ref, object }: Fact, snapshot: Snapshot, { onNews }: ReviewerOptions): void {
+  const cached = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
+  if (cached?.resourceVersion !== object?.resourceVersion) onNews?.(cached, object)
 }
 
 /** A Scale tells no labels, and the cached Deployment, by which they are known, may be an old one: a scale to 0 is judged by the stored one. */
@@ -135,28 +183,28 @@ async function withStoredTemplate(change: Change, state: State, signal: AbortSig
 
 /** Reads again where a creation admitted just now may have been on its way. */
 async function gatherStored(state: State, own: OwnWrites, doubts: Doubts, signal: AbortSignal): Promise<Fact[]> {
-  const facts = await gather(state, doubts, signal)
+  const facts = await gather(state, doubts, own.mark(), signal)
   if (!own.mayBeStoring(facts)) return facts
   await sleep(STORING_MS, undefined, { signal })
-  return gather(state, doubts, signal)
+  return gather(state, doubts, own.mark(), signal)
 }
 
-async function gather(state: State, { reads, lists }: Doubts, signal: AbortSignal): Promise<Fact[]> {
+async function gather(state: State, { reads, lists }: Doubts, mark: number, signal: AbortSignal): Promise<Fact[]> {
   const [objects, found] = await Promise.all([
-    Promise.all(reads.map(async (ref) => ({ ref, object: await state.facts.read(ref, signal) }))),
-    Promise.all(lists.map(async (query) => listFacts(query, await state.facts.list(query, signal), state.snapshot())))
+    Promise.all(reads.map(async (ref) => ({ ref, object: await state.facts.read(ref, signal), mark }))),
+    Promise.all(lists.map(async (query) => listFacts(query, await state.facts.list(query, signal), state.snapshot(), mark)))
   ])
   return [...objects, ...found.flat()]
 }
 
 /** A list says what is there and, of what the cache shows, what is not. */
-function listFacts(query: ListQuery, objects: readonly MeshObject[], snapshot: Snapshot): Fact[] {
+function listFacts(query: ListQuery, objects: readonly MeshObject[], snapshot: Snapshot, mark: number): Fact[] {
   const listed = new Set(objects.map(refKey))
   const gone = [...cached(query, snapshot)].filter((object) => !listed.has(refKey(object)))
   const changed = objects.filter(
     (object) => snapshot.find(object.kind, object.namespace, object.name)?.resourceVersion !== object.resourceVersion
   )
-  return [...changed.map((object) => ({ ref: object, object })), ...gone.map((ref) => ({ ref, object: null }))]
+  return [...changed.map((object) => ({ ref: object, object, mark })), ...gone.map((ref) => ({ ref, object: null, mark }))]
 }
 
 function cached({ kind, namespace, selector }: ListQuery, snapshot: Snapshot): MeshObject[] {
@@ -169,13 +217,6 @@ function cached({ kind, namespace, selector }: ListQuery, snapshot: Snapshot): M
 function unread({ reads, lists }: Doubts, read: Set<string>): Doubts {
   const isNew = (key: string) => !read.has(key) && read.add(key) !== undefined
   return { reads: reads.filter((ref) => isNew(refKey(ref))), lists: lists.filter((list) => isNew(JSON.stringify(list))) }
-}
-
-/** Later facts take the place of earlier ones about the same object. */
-function join(earlier: Difference, later: Difference): Difference {
-  const told = new Set([...(later.removed ?? []), ...(later.added ?? [])].map(refKey))
-  const kept = <T extends ObjectRef>(refs: readonly T[] = []) => refs.filter((ref) => !told.has(refKey(ref)))
-  return { removed: [...kept(earlier.removed), ...(later.removed ?? [])], added: [...kept(earlier.added), ...(later.added ?? [])] }
 }
 
 /** What is admitted whatever is known of the cluster is admitted where little is known: namespaces go on being deleted. */

@@ -59,7 +59,7 @@ interface Envelope {
     readonly name?: string
     readonly namespace?: string
     readonly operation: string
-    readonly userInfo: { readonly username?: string; readonly groups?: readonly string[] }
+    readonly userInfo: Partial<Omit<Author, 'manager'>>
     readonly object?: unknown
     readonly oldObject?: unknown
     readonly dryRun?: boolean | null
@@ -88,7 +88,12 @@ const SCHEMA = {
         operation: { enum: ['CREATE', 'UPDATE', 'DELETE', 'CONNECT'] },
         userInfo: {
           type: 'object',
-          properties: { username: { type: 'string' }, groups: { type: 'array', items: { type: 'string' } } }
+          properties: {
+            username: { type: 'string' },
+            groups: { type: 'array', items: { type: 'string' } },
+            uid: { type: 'string' },
+            extra: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string' } } }
+          }
         },
         dryRun: { type: ['boolean', 'null'] },
         object: { type: ['object', 'null'] },
@@ -146,7 +151,7 @@ function changeOf(request: Envelope['request'], snapshot: Snapshot): Change | nu
   const object = after ?? before
   if (object === null) return null
   const ref: ObjectRef = { kind: object.kind, namespace: object.namespace, name: object.name }
-  const author: Author = { username: userInfo.username ?? '', groups: userInfo.groups ?? [], manager: managerOf(request) }
+  const author: Author = { ...userInfo, username: userInfo.username ?? '', groups: userInfo.groups ?? [], manager: managerOf(request) }
   return { operation: operation as Operation, ref, before, after, dryRun: dryRun === true, author }
 }
 

@@ -24,7 +24,7 @@ export interface SettleOptions {
   /** How long a change takes to reach every proxy; 0 holds nothing. */
   readonly settleMs: () => number
   /** What becomes of a write whose deadline comes before it has settled. */
-  readonly onTimeout: 'warn' | 'deny'
+  readonly onTimeout: () => 'warn' | 'deny'
   readonly recent: RecentChanges
   readonly nowMs: () => number
   /** Resolves after so many milliseconds, or when the signal ends. */
@@ -51,7 +51,7 @@ export function settling(options: SettleOptions): Reviewer {
     const again = await reviewer(change, signal, asker)
     // Proxies hear of it from now on, not from when it was first asked.
     if (again.verdict !== 'deny') recent.note(change.before, change.after)
-    return timedOut ? unsettled(again, options.onTimeout) : again
+    return timedOut ? unsettled(again, options.onTimeout()) : again
   }
 }
 

@@ -37,7 +37,7 @@ export async function demo({ examples, once, port }: DemoOptions, io: Io): Promi
     server: { ...defaults.server, host: '127.0.0.1', port, healthHost: '127.0.0.1', healthPort: 0, drainSeconds: 0 },
     log: { level: 'warn' }
   }
-  const server = await serve({ config, state: sandbox, recent: recentChanges(config, io), tls, live: null }, io)
+  const server = await serve({ config, configFile: null, state: sandbox, recent: recentChanges(config, io), tls, live: null }, io)
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)
   const paint = (colour: 'green' | 'red' | 'bold', text: string) => (io.colour ? styleText(colour, text, { validateStream: false }) : text)
   const play = async (write: Write, expected: boolean): Promise<boolean> => {

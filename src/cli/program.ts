@@ -159,7 +159,8 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
   const recent = recentChanges(config, io)
   const { state, failed, live } = stateOf(flags, config, recent, io)
-  const server = await serve({ config, state, recent, tls, live }, io)
+  const configFile = flags.config === undefined ? null : { file: flags.config, read: () => configOf(flags) }
+  const server = await serve({ config, configFile, state, recent, tls, live }, io)
   const { host, healthHost } = config.server
   io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
   try {

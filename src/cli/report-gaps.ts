@@ -29,7 +29,7 @@ export interface LiveFeed {
 
 export interface ReportOptions {
   readonly live: LiveFeed
-  readonly policy: Policy
+  readonly policy: () => Policy
   readonly metrics: Metrics
   readonly log: Logger
   readonly nowMs: () => number
@@ -48,7 +48,7 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
   const loop: AuditLoop = new AuditLoop({
     clock: systemClock,
     snapshot: () => live.cluster.snapshot(),
-    find: (snapshot, targets) => openGaps(snapshot, targets, policy).map((found) => describe(found, snapshot)),
+    find: (snapshot, targets) => openGaps(snapshot, targets, policy()).map((found) => describe(found, snapshot)),
     opened: (gap) => report(gap, 'opened'),
     closed: (gap) => report(gap, 'closed')
   })

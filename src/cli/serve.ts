@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import { createReviewer } from '../admission/judge.ts'
 import { RecentChanges, settling } from '../admission/settle.ts'
 import { createAuthority, issue, type KeyPair } from '../certificates/self-signed.ts'
+import { mayExempt } from '../cluster/access.ts'
 import type { ClusterSource } from '../cluster/credentials.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
 import { type Config, defaultConfig, parseConfig, policyOf } from '../config.ts'
@@ -15,12 +16,15 @@ import { RULE_IDS } from '../rules/index.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { createMetrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
+import { followConfig } from './follow-config.ts'
 import type { Io } from './io.ts'
 import { readManifests } from './manifests.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
 
 export interface ServeOptions {
   readonly config: Config
+  /** The configuration's file, followed while the webhook runs; null where there is none. */
+  readonly configFile: { readonly file: string; readonly read: () => Config } | null
   readonly state: State
   readonly recent: RecentChanges
   readonly tls: KeyPair
@@ -67,28 +71,32 @@ export function liveState(
   return { state, failed, live: { cluster: state, synced: started, follow: (listener) => listeners.push(listener) } }
 }
 
-export async function serve({ config, state, recent, tls, live }: ServeOptions, io: Io): Promise<Server> {
+export async function serve({ config: started, configFile, state, recent, tls, live }: ServeOptions, io: Io): Promise<Server> {
   const metrics = createMetrics()
-  const policy = policyOf(config)
+  const log = pino({ level: started.log.level }, { write: io.err })
+  const follow = { config: started, log, reloaded: metrics.configured }
+  const config = configFile === null ? () => started : followConfig({ ...configFile, ...follow }, io.signal)
+  const policy = () => policyOf(config())
   const judging = createReviewer({
     state,
-    policy: () => policy,
+    policy,
     nowMs: io.nowMs,
+    ...(live === null ? {} : { mayExempt: (...asked) => mayExempt(live.cluster.connection, ...asked) }),
+    onNews: (cached, stored) => recent.note(cached, stored),
     onReads: (_change, reads, lists, changedVerdict) => metrics.read(reads, lists, changedVerdict)
   })
   const reviewer = settling({
     reviewer: judging,
     state,
     recent,
-    settleMs: () => config.settle.milliseconds,
-    onTimeout: config.settle.onTimeout,
+    settleMs: () => config().settle.milliseconds,
+    onTimeout: () => config().settle.onTimeout,
     nowMs: io.nowMs,
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
-  const log = pino({ level: config.log.level }, { write: io.err })
   if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
-  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds } = config.server
+  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds } = started.server
   return startServer({
     host,
     port,

@@ -6,6 +6,9 @@ export type Operation = 'CREATE' | 'UPDATE' | 'DELETE'
 export interface Author {
   readonly username: string
   readonly groups: readonly string[]
+  readonly uid?: string
+  /** What else the authenticator knows; some authorizers decide by it. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>
   /** The field manager of the newest entry in managedFields, such as `helm` or `argocd-controller`; '' where unknown. */
   readonly manager: string
 }

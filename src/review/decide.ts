@@ -10,21 +10,39 @@ import type { Finding, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './admitted.ts'
 import type { Change } from './change.ts'
 import type { Decision } from './decision.ts'
-import { exemptionOf } from './exemption.ts'
+import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
 import { hintFor } from './hints.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
 import { isStandIn, standIns } from './stand-ins.ts'
 
-export const ADMITTED: Decision = { verdict: 'allow', findings: [], message: '', warnings: [], auditAnnotations: {} }
+export const ADMITTED: Decision = {
+  verdict: 'allow',
+  findings: [],
+  message: '',
+  warnings: [],
+  auditAnnotations: {},
+  claims: [],
+  exempted: []
+}
 
-/** Judges a change against what is known of the cluster. Pure: it asks nothing and changes nothing. `nowMs` decides which exemptions have expired. */
-export function decide(change: Change, snapshot: Snapshot, policy: Policy, nowMs: number): Decision {
+/**
+ * Judges a change against what is known of the cluster. Pure: it asks nothing and changes nothing. `nowMs` decides which exemptions have
+ * expired; `mayExempt` whether the author may let the object past a rule.
+ */
+export function decide(
+  change: Change,
+  snapshot: Snapshot,
+  policy: Policy,
+  nowMs: number,
+  mayExempt: (rule: string) => boolean = () => true
+): Decision {
   const reason = alwaysAdmitted(change, snapshot, policy)
   if (reason !== null) return { ...ADMITTED, auditAnnotations: { admitted: reason } }
   if (isNoOp(change)) return ADMITTED
   const found = judge(change, snapshot, policy)
-  return conclude(change, found, snapshot, policy, nowMs)
+  const namespace = snapshot.find('Namespace', '', change.ref.namespace)?.labels ?? {}
+  return conclude(change, exempt(change, lower(change, found, policy, namespace), nowMs, mayExempt))
 }
 
 /** The snapshots before and after a change; `before` shows the stored object as the API server sent it, which is newer than any cache. */
@@ -57,18 +75,14 @@ function judge(change: Change, snapshot: Snapshot, policy: Policy): Finding[] {
   )
 }
 
-function conclude(change: Change, found: readonly Finding[], snapshot: Snapshot, policy: Policy, nowMs: number): Decision {
-  const namespace = snapshot.find('Namespace', '', change.ref.namespace)?.labels ?? {}
-  const notes: string[] = []
-  const audit: Record<string, string> = {}
-  const findings = exempt(change, lower(change, found, policy, namespace), nowMs, notes, audit).sort(byWeight)
+function conclude(change: Change, { findings: found, claims, exempted, notes, audit: exemption }: Exempted): Decision {
+  const findings = [...found].sort(byWeight)
   const denials = findings.filter(({ severity }) => severity === 'deny')
   const warnings = [...notes.map(warningText), ...findings.filter(({ severity }) => severity === 'warn').flatMap(warningsOf)]
-  if (findings.length > 0) audit['rules'] = [...new Set(findings.map(({ rule }) => rule))].join(',')
-  if (denials.length > 0) {
-    return { verdict: 'deny', findings, message: denial(denials, hintFor(change)), warnings, auditAnnotations: audit }
-  }
-  return { verdict: warnings.length > 0 ? 'warn' : 'allow', findings, message: '', warnings, auditAnnotations: audit }
+  const audit = findings.length > 0 ? { ...exemption, rules: [...new Set(findings.map(({ rule }) => rule))].join(',') } : exemption
+  const verdict = denials.length > 0 ? 'deny' : warnings.length > 0 ? 'warn' : 'allow'
+  const message = denials.length > 0 ? denial(denials, hintFor(change)) : ''
+  return { verdict, findings, message, warnings, auditAnnotations: audit, claims, exempted }
 }
 
 /** Modes of the cluster and the namespace, and dry runs: a batch is dry-run before any of it is written, so what rests on other objects only warns - as
@@ -82,20 +96,30 @@ function lower(change: Change, found: readonly Finding[], policy: Policy, namesp
   })
 }
 
-function exempt(change: Change, findings: readonly Finding[], nowMs: number, notes: string[], audit: Record<string, string>): Finding[] {
-  if (findings.every(({ severity }) => severity !== 'deny')) return [...findings]
+interface Exempted extends Pick<Decision, 'findings' | 'claims' | 'exempted'> {
+  readonly notes: readonly string[]
+  readonly audit: Readonly<Record<string, string>>
+}
+
+function exempt(change: Change, findings: readonly Finding[], nowMs: number, mayExempt: (rule: string) => boolean): Exempted {
+  const nothing: Exempted = { findings, claims: [], exempted: [], notes: [], audit: {} }
+  if (findings.every(({ severity }) => severity !== 'deny')) return nothing
   const exemption = exemptionOf((change.after ?? change.before)?.annotations ?? {}, nowMs)
-  if (exemption === null) return [...findings]
-  if (typeof exemption === 'string') {
-    notes.push(exemption)
-    return [...findings]
+  if (exemption === null) return nothing
+  if (typeof exemption === 'string') return { ...nothing, notes: [exemption] }
+  const isNamed = ({ rule, severity }: Finding) => severity === 'deny' && exemption.rules.includes(rule)
+  const named = [...new Set(findings.filter(isNamed).map(({ rule }) => rule))]
+  const exempted = named.filter(mayExempt)
+  const claims = named.filter((rule) => !mayExempt(rule))
+  return {
+    findings: findings.map((finding) => (isNamed(finding) && mayExempt(finding.rule) ? { ...finding, severity: 'warn' } : finding)),
+    claims,
+    exempted,
+    notes: claims.map(
+      (rule) => `${ALLOW_ANNOTATION} does not count: ${change.author.username} may not exempt from rules.hitless.io/${rule}`
+    ),
+    audit: exempted.length === 0 ? {} : { exempted: exempted.join(','), 'exemption-reason': exemption.reason.slice(0, 200) }
   }
-  return findings.map((finding) => {
-    if (finding.severity !== 'deny' || !exemption.rules.includes(finding.rule)) return finding
-    audit['exempted'] = [audit['exempted'], finding.rule].filter((rule) => rule !== undefined).join(',')
-    audit['exemption-reason'] = exemption.reason.slice(0, 200)
-    return { ...finding, severity: 'warn' as const }
-  })
 }
 
 /** A Deployment's Pods after a write: none once it is deleted or at 0; moved to the new labels, as a rolling update does, when the template changes. */

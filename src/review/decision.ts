@@ -13,6 +13,10 @@ export interface Decision {
   /** At most 120 characters each. */
   readonly warnings: readonly string[]
   readonly auditAnnotations: Readonly<Record<string, string>>
+  /** Rules whose denial the object's annotation asks to be let past, where its writer may not (or has yet to be asked about). */
+  readonly claims: readonly string[]
+  /** Rules whose denial became a warning by the object's annotation. */
+  readonly exempted: readonly string[]
 }
 
 /** Who waits for the answer. */

@@ -17,6 +17,8 @@ export interface Policy {
   readonly whenStale: 'warn' | 'deny' | 'error'
   /** Names of objects in namespaces other than the written object's may be shown. */
   readonly showForeignNames: boolean
+  /** An exemption counts only where the writer may `exempt` the rule, as the API server's authorizers say. */
+  readonly exemptionsNeedAccess: boolean
 }
 
 export const DEFAULT_POLICY: Policy = {
@@ -28,7 +30,8 @@ export const DEFAULT_POLICY: Policy = {
   exemptNamespaces: ['kube-system', 'kube-public', 'kube-node-lease'],
   dryRun: 'warn',
   whenStale: 'warn',
-  showForeignNames: false
+  showForeignNames: false,
+  exemptionsNeedAccess: true
 }
 
 /** The label by which a namespace chooses how hitless acts in it. */

@@ -45,7 +45,14 @@ export function admission(
           ? { ...ADMITTED, warnings }
           : await inTime(asker.remainingMs(), reply.raw, (signal) => judge(reviewer, change, signal, asker))
       metrics.reviewed(change, decision, reply.elapsedTime / 1000)
-      if (change !== null && decision.verdict === 'deny') request.log.info(denialOf(uid, change, decision, reply.elapsedTime), 'denied')
+      if (change !== null && decision.verdict === 'deny') {
+        const rules = decision.findings.filter(({ severity }) => severity === 'deny').map(({ rule }) => rule)
+        request.log.info(logged(uid, change, rules, reply.elapsedTime), 'denied')
+      }
+      if (change !== null && decision.exempted.length > 0) {
+        const reason = decision.auditAnnotations['exemption-reason']
+        request.log.warn({ ...logged(uid, change, decision.exempted, reply.elapsedTime), reason }, 'exempted')
+      }
       return respond(uid, decision)
     }
   })
@@ -81,7 +88,7 @@ async function judge(reviewer: Reviewer, change: Change, signal: AbortSignal, as
 }
 
 /** Names and rules, never a body. */
-function denialOf(uid: string, { ref, operation, author, dryRun }: Change, { findings }: Decision, ms: number): Record<string, unknown> {
-  const rules = [...new Set(findings.filter(({ severity }) => severity === 'deny').map(({ rule }) => rule))]
-  return { uid, object: formatRef(ref), operation, user: author.username, dryRun, rules, durationMs: Math.round(ms * 10) / 10 }
+function logged(uid: string, { ref, operation, author, dryRun }: Change, rules: readonly string[], ms: number): Record<string, unknown> {
+  const durationMs = Math.round(ms * 10) / 10
+  return { uid, object: formatRef(ref), operation, user: author.username, dryRun, rules: [...new Set(rules)], durationMs }
 }

@@ -16,6 +16,8 @@ export interface Metrics {
   held(seconds: number): void
   /** So many gaps of a rule stand open; told by the replica that reports them. */
   gaps(rule: string, open: number): void
+  /** The configuration's file was read again. */
+  configured(success: boolean): void
 }
 
 /** Dense between 5 and 500 ms, where the API server's own latency targets lie; below, what pure code takes; above, held reviews. */
@@ -49,14 +51,28 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
     labelNames: ['rule'],
     registers
   })
+  const exemptions = new Counter({
+    name: 'hitless_exemptions_used_total',
+    help: 'Denials that an annotation turned into warnings',
+    labelNames: ['rule'],
+    registers
+  })
+  const configured = new Gauge({
+    name: 'hitless_config_last_reload_successful',
+    help: 'Whether the file of the configuration, when it was read last, could be taken over',
+    registers
+  })
+  configured.set(1)
   return {
     registry,
+    configured: (success) => configured.set(Number(success)),
     gaps: (rule, open) => gaps.set({ rule }, open),
     held: (seconds) => held.observe(seconds),
-    reviewed(change, { verdict, findings: found }, seconds) {
+    reviewed(change, { verdict, findings: found, exempted }, seconds) {
       const labels = { kind: change?.ref.kind ?? 'other', operation: change?.operation ?? 'other' }
       reviews.inc({ ...labels, verdict, dry_run: String(change?.dryRun ?? false) })
       for (const { rule, severity } of found) findings.inc({ rule, severity })
+      for (const rule of exempted) exemptions.inc({ rule })
       duration.observe(seconds)
     },
     failed: (code) => errors.inc({ code }),

@@ -24,7 +24,7 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
     state,
     recent,
     nowMs,
-    onTimeout,
+    onTimeout: () => onTimeout,
     settleMs: () => SETTLE_MS,
     sleep: async (ms) => {
       now += ms

@@ -26,7 +26,9 @@ const denial: Decision = {
   ],
   message: 'hitless: all requests would get 503',
   warnings: ['mind this'],
-  auditAnnotations: { rules: 'subset-in-use' }
+  auditAnnotations: { rules: 'subset-in-use' },
+  claims: [],
+  exempted: []
 }
 
 /** Refuses what takes something away. */
@@ -43,7 +45,9 @@ t.test('reviews are answered over TLS as the API server wants them', async (t) =
       allowed: false,
       status: { code: 403, reason: 'Forbidden', message: denial.message },
       warnings: ['mind this'],
-      auditAnnotations: { rules: 'subset-in-use' }
+      auditAnnotations: { rules: 'subset-in-use' },
+      claims: [],
+      exempted: []
     }
   }
   const reviews: [string, unknown, unknown][] = [
