@@ -28,6 +28,7 @@ whenStale: error
 dryRun: enforce
 versionLabels: [release]
 disclosure: { objectNames: true }
+exemptions: { checkAccess: false }
 settings: { domain: example.org }
 server: { drainSeconds: 30 }
 log: { level: debug }
@@ -38,7 +39,8 @@ log: { level: debug }
     exemptNamespaces: DEFAULT_POLICY.exemptNamespaces,
     dryRun: 'enforce',
     whenStale: 'error',
-    showForeignNames: true
+    showForeignNames: true,
+    exemptionsNeedAccess: false
   })
   t.strictSame(config.settings, { rootNamespace: 'istio-system', domain: 'example.org' })
   t.match(config, { server: { port: 9443, drainSeconds: 30 }, log: { level: 'debug' } })

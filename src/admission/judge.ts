@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { selects } from '../mesh/labels.ts'
-import type { Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
+import type { Kind, MeshObject, ObjectRef, Pod } from '../mesh/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/state.ts'
 import { alwaysAdmitted, isNoOp } from '../review/admitted.ts'
@@ -18,7 +18,7 @@ const PENDING_MS = 30_000
 /** A creation is stored within a few milliseconds of its last webhook's answer. */
 const STORING_MS = 100
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
-const MOST_ROUNDS = 4
+const MOST_ROUNDS = 5
 const UNREAD = 'fresh facts could not be read'
 
 export interface ReviewerOptions {
@@ -44,13 +44,13 @@ export function createReviewer(options: ReviewerOptions): Reviewer {
     if (change instanceof Error) return admitUnjudged(policy(), asking, change)
     const facts = new Map<string, Fact>()
     const access = new Access(options, change)
-    const judge = () => decide(change, overlay(state.snapshot(), own.known(facts)), policy(), nowMs(), access.mayExempt)
+    const judge = () => decide(change, overlay(state.snapshot(), own.known(facts, state.snapshot())), policy(), nowMs(), access.mayExempt)
     let decision = judge()
     const first = decision.verdict
     const asked = { reads: change === asking ? 0 : 1, lists: 0 }
     const read = new Set<string>()
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), own.known(facts))), read)
+      const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), own.known(facts, state.snapshot()))), read)
       if (doubts.reads.length + doubts.lists.length > 0) {
         asked.reads += doubts.reads.length
         asked.lists += doubts.lists.length
@@ -128,10 +128,11 @@ class OwnWrites {
   }
 
   /** What facts say of the cluster, but for objects whose admitted write they do not show yet: such a write counts until it is stored or given up. */
-  known(facts: ReadonlyMap<string, Fact>): Difference {
+  known(facts: ReadonlyMap<string, Fact>, snapshot: Snapshot): Difference {
     const removed: ObjectRef[] = []
     const added: MeshObject[] = []
     for (const [key, { ref, object, mark }] of facts) {
+      if (object?.kind === 'Pod' && this.#isTakenAway(object, mark, snapshot)) continue
       const write = this.#writes.get(key)
       if (write !== undefined && (write.mark > mark || (!isUnseenCreation(write, object) && this.#isPending(write, object)))) continue
       if (object === null) removed.push(ref)
@@ -146,6 +147,13 @@ class OwnWrites {
       const write = this.#writes.get(refKey(ref))
       return write !== undefined && isUnseenCreation(write, object) && this.#nowMs() - write.atMs < STORING_MS
     })
+  }
+
+  /** What was read of a Pod before its Deployment's write was admitted, or before a deletion is carried out, says nothing of what that does to it. */
+  #isTakenAway({ namespace, deployment }: Pod, mark: number, snapshot: Snapshot): boolean {
+    const write = this.#writes.get(refKey({ kind: 'Deployment', namespace, name: deployment }))
+    if (deployment === '' || write === undefined) return false
+    return write.mark > mark || (write.after === null && snapshot.find('Deployment', namespace, deployment) === undefined)
   }
 
   #isPending({ before, atMs }: Write & { readonly atMs: number }, object: MeshObject | null): boolean {

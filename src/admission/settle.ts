@@ -7,10 +7,11 @@ import { servicesSelecting } from '../mesh/affected.ts'
 import { destinationRulesOver } from '../mesh/contexts.ts'
 import { resolveHost, serviceHost, serviceOfHost } from '../mesh/hosts.ts'
 import { selects } from '../mesh/labels.ts'
-import type { MeshObject, ObjectRef } from '../mesh/objects.ts'
+import type { Deployment, Labels, MeshObject, ObjectRef, Service } from '../mesh/objects.ts'
 import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { State } from '../mesh/state.ts'
 import type { Change } from '../review/change.ts'
+import { sameTemplate } from '../review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../review/decision.ts'
 import { carriedHosts, newlyCarried, takesAway } from '../review/doubts.ts'
 import { warningText } from '../review/message.ts'
@@ -75,6 +76,8 @@ function unsettled(decision: Decision, onTimeout: 'warn' | 'deny'): Decision {
 export class RecentChanges {
   /** By the key of a DestinationRule, Service or Pod: when it changed, or the Pod became Ready. */
   readonly #changedMs = new Map<string, number>()
+  /** By the key of a Deployment: when it was last told to give up its Pods, and their labels. */
+  readonly #leaving = new Map<string, { readonly namespace: string; readonly labels: Labels; readonly atMs: number }>()
   /** By host: when a VirtualService last stopped sending to a destination there. */
   readonly #leftMs = new Map<string, number>()
   readonly #nowMs: () => number
@@ -99,6 +102,12 @@ export class RecentChanges {
       case 'DestinationRule':
       case 'Service':
         if (specText(before) !== specText(after)) this.#put(this.#changedMs, refKey(object))
+        return
+      case 'Deployment':
+        if (before?.kind === 'Deployment' && givesUpPods(before, after)) {
+          const { namespace, templateLabels: labels } = before
+          this.#keep(this.#leaving, refKey(before), { namespace, labels, atMs: this.#nowMs() }, ({ atMs }) => atMs)
+        }
         return
       case 'VirtualService':
         this.#noteLeft(before, after)
@@ -130,7 +139,15 @@ export class RecentChanges {
       const times = pods.filter((pod) => selects(labels, pod.labels)).map((pod) => this.#at(pod))
       return times.length === 0 ? 0 : Math.min(...times)
     })
-    return Math.max(0, ...refs.map((ref) => this.#at(ref)), ...firstReady)
+    return Math.max(0, ...refs.map((ref) => this.#at(ref)), ...firstReady, service === undefined ? 0 : this.#leftMsOf(service))
+  }
+
+  /** Pods that a Deployment was told to give up are Ready for a moment still. */
+  #leftMsOf({ namespace, selector }: Service): number {
+    const left = [...this.#leaving.values()].filter(
+      (each) => selector !== null && each.namespace === namespace && selects(selector, each.labels)
+    )
+    return Math.max(0, ...left.map(({ atMs }) => atMs))
   }
 
   #at(ref: ObjectRef): number {
@@ -144,14 +161,22 @@ export class RecentChanges {
   }
 
   #put(map: Map<string, number>, key: string): void {
-    const now = this.#nowMs()
+    this.#keep(map, key, this.#nowMs(), (ms) => ms)
+  }
+
+  #keep<T>(map: Map<string, T>, key: string, value: T, atMs: (value: T) => number): void {
     map.delete(key)
-    map.set(key, now)
-    for (const [oldest, ms] of map) {
-      if (now - ms <= this.#keepMs()) break
+    map.set(key, value)
+    for (const [oldest, kept] of map) {
+      if (this.#nowMs() - atMs(kept) <= this.#keepMs()) break
       map.delete(oldest)
     }
   }
+}
+
+function givesUpPods(before: Deployment, after: MeshObject | null): boolean {
+  if (before.replicas === 0 || after?.kind !== 'Deployment') return before.replicas > 0
+  return after.replicas === 0 || !sameTemplate(before, after)
 }
 
 /** The hosts from which a write takes something: its own, or those of the Services that select a Deployment's Pods. */

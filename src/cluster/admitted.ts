@@ -25,7 +25,7 @@ export class AdmittedWrites {
   snapshot(): Snapshot {
     if (this.#pending.size === 0) return this.#base
     this.#snapshot ??= overlay(this.#base, {
-      removed: [...this.#pending.values()].map(({ ref }) => ref),
+      removed: [...this.#pending.values()].flatMap((pending) => [pending.ref, ...this.#podsOf(pending)]),
       added: [...this.#pending.values()].flatMap(({ after }) => (after === null ? [] : [after]))
     })
     return this.#snapshot
@@ -58,6 +58,12 @@ export class AdmittedWrites {
     const pending = this.#pending.get(refKey(object))
     if (pending === undefined) return
     if (after === null ? endsWithout(pending) : happened(pending, after) && !isBefore(after, pending.after)) this.forget(object)
+  }
+
+  /** The Pods of a Deployment go with it. */
+  #podsOf({ ref, after }: Pending): ObjectRef[] {
+    if (ref.kind !== 'Deployment' || after !== null) return []
+    return [...this.#base.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)]
   }
 
   #put(pending: Pending): Pending {

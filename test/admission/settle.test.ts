@@ -2,6 +2,7 @@
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { RecentChanges, settling } from '../../src/admission/settle.ts'
+import type { Facts } from '../../src/mesh/state.ts'
 import type { Change } from '../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
@@ -17,10 +18,22 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
   const holds: number[] = []
   const state = new Sandbox()
   for (const manifest of manifests) state.load(parsed(manifest))
+  // What the API server holds; the watch may show an older state.
+  let facts = state.facts
   const nowMs = () => now
   const recent = new RecentChanges(nowMs, () => SETTLE_MS)
   const reviewer = settling({
-    reviewer: createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs }),
+    reviewer: createReviewer({
+      state: {
+        snapshot: () => state.snapshot(),
+        admitted: (write) => state.admitted(write),
+        health: () => state.health(),
+        facts: late(() => facts)
+      },
+      policy: () => DEFAULT_POLICY,
+      nowMs,
+      onNews: (cached, stored) => recent.note(cached, stored)
+    }),
     state,
     recent,
     nowMs,
@@ -45,10 +58,20 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
     pass: (ms: number) => {
       now += ms
     },
+    /** Something that another replica admitted, of which the watch has not told. */
+    store: (...stored: readonly Manifest[]) => {
+      const server = new Sandbox()
+      for (const manifest of [...manifests, ...stored]) server.load(parsed(manifest))
+      facts = server.facts
+    },
     apply: (manifest: Manifest, remainingMs?: number) => ask(change(manifest), remainingMs),
     dryRun: (manifest: Manifest) => ask(change(manifest, { dryRun: true })),
     remove: (manifest: Manifest) => ask(change(manifest, { operation: 'DELETE', after: null }))
   }
+}
+
+function late(facts: () => Facts): Facts {
+  return { read: (ref, signal) => facts().read(ref, signal), list: (query, signal) => facts().list(query, signal) }
 }
 
 const both = virtualService([rule([to('v1', 50), to('v2', 50)])])
@@ -134,4 +157,21 @@ t.test('a label on a Service is no change to wait for', async (t) => {
   await apply(service({}, { labels: { team: 'blue' } }))
   await apply(both)
   t.same(holds, [])
+})
+
+t.test('what reads as newer than the watch has changed just now', async (t) => {
+  const { apply, store, pass, holds } = rig(onlyV1)
+  store(destinationRule(['v1', 'v2']))
+  pass(5 * SETTLE_MS)
+  t.equal((await apply(both)).verdict, 'allow')
+  t.same(holds, [SETTLE_MS])
+})
+
+t.test('a route is not sent to a host whose Pods a Deployment was told to give up just now, until it shows which stay', async (t) => {
+  for (const gone of [null, deployment('v2', { replicas: 0 }), deployment('v2', {}, { app: 'helloworld', version: 'v3' })]) {
+    const { apply, remove, holds } = rig(guideWith(deployment('v3')))
+    t.not((await (gone === null ? remove(deployment('v2')) : apply(gone))).verdict, 'deny')
+    await apply(virtualService([rule([to(null)])]))
+    t.same(holds, [SETTLE_MS])
+  }
 })

@@ -45,9 +45,7 @@ t.test('reviews are answered over TLS as the API server wants them', async (t) =
       allowed: false,
       status: { code: 403, reason: 'Forbidden', message: denial.message },
       warnings: ['mind this'],
-      auditAnnotations: { rules: 'subset-in-use' },
-      claims: [],
-      exempted: []
+      auditAnnotations: { rules: 'subset-in-use' }
     }
   }
   const reviews: [string, unknown, unknown][] = [
