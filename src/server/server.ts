@@ -140,6 +140,8 @@ async function drain(reviews: FastifyInstance<HttpsServer>, probes: FastifyInsta
   await Promise.race([inFlight.empty(), sleep(LAST_ANSWERS_MS, undefined, { ref: false })])
   // Node does not take a connection that never sent a request for an idle one, and would wait for it.
   reviews.server.closeAllConnections()
+  // Nor one whose handshake ends only now: nobody would look after it any more.
+  reviews.server.on('secureConnection', (socket) => socket.destroy())
   await closing
   const probed = probes.close()
   probes.server.closeAllConnections()

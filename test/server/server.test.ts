@@ -357,6 +357,24 @@ t.test('a review that outlasts the drain time is still answered', async (t) => {
   await Promise.all([closed, ended])
 })
 
+t.test('a handshake that ends after the last answer holds nothing up', async (t) => {
+  const { port, close, ca } = await webhook(t)
+  const late = connectPlain(port, '127.0.0.1')
+  await once(late, 'connect')
+  const closed = close()
+  for (;;) {
+    const probe = connectPlain(port, '127.0.0.1')
+    const outcome = await Promise.race([once(probe, 'connect').then(() => 'open'), once(probe, 'error').then(() => 'closed')]).catch(
+      () => 'closed'
+    )
+    probe.destroy()
+    if (outcome === 'closed') break
+  }
+  const shaken = connect({ socket: late, ca, host: '127.0.0.1' }).on('error', () => undefined)
+  await Promise.all([closed, once(shaken, 'close')])
+  t.pass('the server has closed')
+})
+
 t.test('the end of the signal closes the server', async (t) => {
   const ending = new AbortController()
   const { connect } = await webhook(t, {}, ending.signal)
