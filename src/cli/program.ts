@@ -158,15 +158,17 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const tls = await keyPair(flags.tlsCert, flags.tlsKey, ['localhost', '127.0.0.1', 'hitless.hitless-system.svc'], io.nowMs())
   if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
   const recent = recentChanges(config, io)
-  const { state, failed, live } = stateOf(flags, config, recent, io)
+  // The cluster is followed until the last review is answered, which is after the signal to stop.
+  const following = new AbortController()
+  const { state, failed, live } = stateOf(flags, config, recent, { ...io, signal: following.signal })
   const configFile = flags.config === undefined ? null : { file: flags.config, read: () => configOf(flags) }
-  const server = await serve({ config, configFile, state, recent, tls, live }, io)
-  const { host, healthHost } = config.server
-  io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
   try {
-    await Promise.race([stopped(io.signal), failed])
+    const server = await serve({ config, configFile, state, recent, tls, live }, io)
+    const { host, healthHost } = config.server
+    io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
+    await Promise.race([stopped(io.signal), failed]).finally(() => server.close())
   } finally {
-    await server.close()
+    following.abort()
   }
 }
 

@@ -17,6 +17,8 @@ import { RULE_IDS } from '../rules/index.ts'
 import type { Metrics } from '../server/metrics.ts'
 
 const EVENT_MS = 10_000
+/** A replica that ends without a word leaves the Lease for as long; what happens then is told by the next one, at worst a second time. */
+const HANDOVER_MS = 15_000
 /** A cluster that falls apart is told by the metric; thousands of Events would only add to its load. */
 const MOST_EVENTS_AT_ONCE = 20
 
@@ -45,6 +47,8 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
   const { connection } = live.cluster
   let reporting = false
   let sending = 0
+  /** What this replica saw and did not tell, since another one may have. */
+  let untold: { readonly gap: OpenGap; readonly what: 'opened' | 'closed'; readonly atMs: number }[] = []
   const loop: AuditLoop = new AuditLoop({
     clock: systemClock,
     snapshot: () => live.cluster.snapshot(),
@@ -60,8 +64,11 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
     identity,
     changed: (held) => {
       reporting = held
-      if (held) log.info({ gaps: loop.open().length }, 'this replica reports gaps')
       showGaps()
+      if (!held) return
+      log.info({ gaps: loop.open().length }, 'this replica reports gaps')
+      for (const { gap, what } of recentlyUntold()) report(gap, what)
+      untold = []
     },
     failed: (error) => log.warn({ err: error }, 'the Lease of the audit could not be read or written')
   })
@@ -71,8 +78,15 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
     for (const rule of RULE_IDS) metrics.gaps(rule, open.filter((gap) => gap.rule === rule).length)
   }
 
+  function recentlyUntold(): typeof untold {
+    return untold.filter(({ atMs }) => nowMs() - atMs < HANDOVER_MS)
+  }
+
   function report(gap: OpenGap, what: 'opened' | 'closed'): void {
-    if (!reporting) return
+    if (!reporting) {
+      untold = [...recentlyUntold(), { gap, what, atMs: nowMs() }]
+      return
+    }
     showGaps()
     const { rule, object, message } = gap
     if (what === 'opened') log.warn({ rule, object }, `gap opened: ${message}`)
@@ -94,7 +108,7 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
   }
 
   live.follow((before, after) => loop.changed(before, after))
-  live.synced
+  const reported = live.synced
     .then(() => loop.start(signal))
     .then((existing) => {
       if (signal.aborted) return
@@ -103,6 +117,7 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
     })
     // That the cluster cannot be followed is told, and ends the process, where it is followed.
     .catch((error: unknown) => signal.aborted || log.error({ err: error }, 'gaps are not reported'))
+  live.cluster.keepOpen(reported)
 }
 
 function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {

@@ -41,12 +41,15 @@ export class Lease {
     this.#options = options
   }
 
-  /** Acquires, renews and takes over until the signal ends; the Lease then runs out, and another replica takes it over. */
+  /** Acquires, renews and takes over until the signal ends, and then gives it up, so that another replica need not wait for it to run out. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#turn(signal)
       await sleep(this.#options.clock, RENEW_MS, signal)
     }
+    // Where that fails it runs out.
+    if (this.#told) await this.#release(AbortSignal.timeout(REQUEST_MS)).catch(() => undefined)
+    this.#tell(false)
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
@@ -84,6 +87,14 @@ export class Lease {
       if (error instanceof ApiError && error.status === 409) return false
       throw error
     }
+  }
+
+  async #release(signal: AbortSignal): Promise<void> {
+    const { connection, name, identity } = this.#options
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${await connection.namespace()}/leases/${name}`
+    const stored = await this.#read(path, signal)
+    if (stored?.spec?.holderIdentity !== identity) return
+    await connection.send('PUT', path, { ...stored, spec: { ...stored.spec, holderIdentity: '' } }, signal)
   }
 
   async #read(path: string, signal: AbortSignal): Promise<Stored | null> {

@@ -37,6 +37,7 @@ export class LiveCluster implements State {
   readonly #reflectors: ReadonlyMap<Kind, Reflector>
   /** Kinds whose stream is given a moment to show what a read by name found. */
   readonly #expecting = new Set<Kind>()
+  readonly #users: Promise<unknown>[] = []
   #signal: AbortSignal = AbortSignal.abort()
   #ended: Promise<void> = Promise.resolve()
 
@@ -68,9 +69,16 @@ export class LiveCluster implements State {
     this.#signal = signal
     const reflectors = [...this.#reflectors.values()]
     const loops = reflectors.flatMap((reflector) => [reflector.run(signal), this.#compare(reflector)])
-    this.#ended = Promise.all(loops).then(() => this.connection.close())
+    this.#ended = Promise.all(loops)
+      .then(() => Promise.allSettled(this.#users))
+      .then(() => this.connection.close())
     await Promise.race([Promise.all(reflectors.map(({ ready }) => ready)), this.#ended])
     signal.throwIfAborted()
+  }
+
+  /** Keeps the connection open until that work, which the signal ends, has ended. */
+  keepOpen(work: Promise<unknown>): void {
+    this.#users.push(work)
   }
 
   /** Resolves when the signal has ended and nothing is left open. */

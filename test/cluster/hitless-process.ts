@@ -16,7 +16,7 @@ export interface HitlessProcess {
   log(): string
   /** True until it has ended. */
   running(): boolean
-  stop(): Promise<number | null>
+  stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
 export interface HitlessOptions {
@@ -45,7 +45,7 @@ export async function startHitless(plane: ControlPlane, options: HitlessOptions 
     '--health-port',
     '0'
   ]
-  const child = spawn(process.execPath, [MAIN, ...args, ...flags, '--drain', '0', '--write-ca', caFile], {
+  const child = spawn(process.execPath, [MAIN, ...args, '--drain', '0', '--write-ca', caFile, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let log = ''
@@ -61,8 +61,8 @@ export async function startHitless(plane: ControlPlane, options: HitlessOptions 
     ca: await readFile(caFile, 'utf8'),
     log: () => log,
     running: () => child.exitCode === null && child.signalCode === null,
-    stop() {
-      child.kill('SIGTERM')
+    stop(signal = 'SIGTERM') {
+      child.kill(signal)
       return exited
     }
   }

@@ -11,15 +11,27 @@ export interface Turns {
 }
 
 /** A balancer of connections would give every review to one process: the API server keeps its connection. So this one looks at requests. */
-export async function startTurns(tls: { cert: string; key: string }, ca: string, ports: readonly number[]): Promise<Turns> {
+export async function startTurns(
+  tls: { cert: string; key: string },
+  ca: string,
+  ports: readonly number[],
+  /** An answer of a process is passed on when this resolves. */
+  answered: (process: number) => Promise<unknown> = async () => undefined
+): Promise<Turns> {
   const agent = new https.Agent({ ca, keepAlive: true })
   let last = -1
   const server = https.createServer(tls, (incoming, outgoing) => {
     last = (last + 1) % ports.length
+    const process = last
     const { method = 'POST', url = '/', headers } = incoming
-    const onward = https.request({ host: '127.0.0.1', port: ports[last], method, path: url, headers, agent }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
-      answer.pipe(outgoing)
+    const onward = https.request({ host: '127.0.0.1', port: ports[process], method, path: url, headers, agent }, (answer) => {
+      answered(process).then(
+        () => {
+          outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
+          answer.pipe(outgoing)
+        },
+        () => outgoing.destroy()
+      )
     })
     onward.on('error', () => outgoing.destroy())
     incoming.pipe(onward)
