@@ -15,6 +15,8 @@ const JSON_TYPE = 'application/json'
 const AGENT_OPTIONS = {
   // Over HTTP/2 all watches would share one connection, and stall together.
   allowH2: false,
+  // A VirtualService with hundreds of destinations asks for as many reads: they wait for one another, and a watch holds one connection.
+  connections: 64,
   // A quiet watch is no failure; who reads one watches over it.
   bodyTimeout: 0,
   headersTimeout: 60_000,

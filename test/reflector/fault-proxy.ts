@@ -36,6 +36,8 @@ export class FaultProxy {
   /** Waits this long before each piece of an answer. */
   trickleMs = 0
   readonly requests: string[] = []
+  /** So many connections were open at the same time. */
+  mostConnections = 0
 
   /** Passes on with the API server's own token whatever token came, so that a test can make up tokens. */
   constructor({ url, ca, token }: { url: string; ca: string; token: string }) {
@@ -45,6 +47,12 @@ export class FaultProxy {
   }
 
   async listen(): Promise<string> {
+    const open = new Set<unknown>()
+    this.#server.on('connection', (socket) => {
+      open.add(socket)
+      socket.once('close', () => open.delete(socket))
+      this.mostConnections = Math.max(this.mostConnections, open.size)
+    })
     this.#server.listen(0, '127.0.0.1')
     await once(this.#server, 'listening')
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`

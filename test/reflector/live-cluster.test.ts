@@ -207,3 +207,16 @@ t.test('a signal that ends before all is synced ends the start', async (t) => {
 
 // The control plane's processes would keep this one alive, and with it the end of the tests.
 t.end()
+
+t.test('many reads at once wait for one another, and are all answered', async (t) => {
+  const followed = new Followed(writeKubeconfig(t.testdir(), url, plane.token), {}, ['Service'])
+  await followed.start()
+  const names = Array.from({ length: 500 }, (_, at) => (at % 2 === 0 ? 'reviews' : `missing-${at}`))
+  const found = await Promise.all(
+    names.map((name) => followed.cluster.facts.read({ kind: 'Service', namespace: 'default', name }, signal()))
+  )
+  t.equal(found.filter((service) => service?.name === 'reviews').length, 250)
+  t.equal(found.filter((service) => service === null).length, 250)
+  t.ok(proxy.mostConnections <= 64, `${proxy.mostConnections} connections`)
+  await followed.stop()
+})
