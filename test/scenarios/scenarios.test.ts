@@ -1,26 +1,17 @@
 /** Every scenario, on what the cluster holds and with a cache that is one write behind. */
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
-import { play, readScenarios, type Scenario } from '../../src/cli/scenario.ts'
+import { play, type Scenario } from '../../src/cli/scenario.ts'
 import { Behind } from './behind.ts'
+import { playBoth, scenarios } from './matrix.ts'
+import { NOT_PLAYED, ROWS } from './rows.ts'
 
-const scenarios = readdirSync(import.meta.dirname)
-  .filter((name) => name.endsWith('.yaml'))
-  .flatMap((name) => readScenarios(join(import.meta.dirname, name)))
+const all = scenarios()
 
-const verdicts = (steps: readonly { verdict: string }[]) => steps.map(({ verdict }) => verdict).join(' ')
-
-const refusals = (steps: readonly { verdict: string }[]) => steps.map(({ verdict }) => (verdict === 'deny' ? 'deny' : 'admit')).join(' ')
-
-for (const scenario of scenarios) {
-  t.test(scenario.name, async (t) => {
-    const fresh = await play(scenario, Date.now)
-    for (const { operation, object, line, failure } of fresh) t.equal(failure, null, `${line}: ${operation} ${object}`)
-    const behind = await play(scenario, Date.now, (sandbox) => new Behind(sandbox))
-    // A warning rests on the cache alone; what is refused never does.
-    t.equal(refusals(behind), refusals(fresh), 'a cache one write behind')
-    t.comment(`${scenario.name} | fresh: ${verdicts(fresh)} | behind: ${verdicts(behind)}`)
+for (const each of all) {
+  t.test(each.scenario.name, async (t) => {
+    const { fresh, mismatches } = await playBoth(each)
+    t.ok(fresh.length > 0)
+    t.same(mismatches, [])
   })
 }
 
@@ -29,6 +20,25 @@ t.test('without fresh reads a cache one write behind does give wrong verdicts', 
     const steps = await play(scenario, Date.now, (sandbox) => new Behind(sandbox, 'behind'))
     return steps.some(({ failure }) => failure !== null)
   }
-  const found = await Promise.all(scenarios.map(wrong))
-  t.ok(found.filter(Boolean).length >= 10, `${found.filter(Boolean).length} of ${scenarios.length} scenarios go wrong`)
+  const found = await Promise.all(all.map(({ scenario }) => wrong(scenario)))
+  t.ok(found.filter(Boolean).length >= 10, `${found.filter(Boolean).length} of ${all.length} scenarios go wrong`)
+})
+
+t.test('everything that tools were seen to write is played, or said why not', async (t) => {
+  const played = new Set(all.flatMap(({ rows }) => rows))
+  t.same(
+    ROWS.filter((row) => !played.has(row) && !(row in NOT_PLAYED)),
+    [],
+    'rows without a scenario'
+  )
+  t.same(
+    [...played].filter((row) => !ROWS.includes(row)),
+    [],
+    'rows that are not in the list'
+  )
+  t.same(
+    Object.keys(NOT_PLAYED).filter((row) => played.has(row) || !ROWS.includes(row)),
+    [],
+    'reasons that are not needed'
+  )
 })

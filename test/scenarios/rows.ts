@@ -1,0 +1,35 @@
+/**
+ * Every write that release tools were seen to make, by an id: AR Argo Rollouts, FL Flagger, HE Helm, AC Argo CD, FX Flux, KU kubectl and the like,
+ * K what the cluster itself writes, GW the Gateway API. A scenario names the rows that it plays in its comments.
+ */
+export const ROWS: readonly string[] = [
+  ...ids('AR', 'S0 S1 S2 S3 S4 S5 S6 S7 S8 S9 A1 A2 A3 V3a V3b V3c H1 H2 M1 R1 R2 G1 X3 HL1 HL2 HL3 HL4 HL5 PP1 BG1 BG2 W1 W2 W3 W4'),
+  ...ids('FL', 'I1 I2 I3 I4 I5 I6 R1 R2 R3 R4 R5 R6 R7 R8 R9 R10 R11 R12 D1 D2'),
+  ...ids('HE', '1 2 3 4 5 6 7 8 9 10'),
+  ...ids('AC', '1 2 3 4'),
+  ...ids('FX', '1 2 3 4 5'),
+  ...ids('KU', '1 2 3 4 5'),
+  ...ids('K', '1 2 3 4 5 6 7 8 9 10 11 12 13'),
+  ...ids('GW', '1 2 3 4 5 6 7')
+]
+
+/** Rows that no scenario can play, and where they are tested instead. */
+export const NOT_PLAYED: Readonly<Record<string, string>> = {
+  'AR-S1': 'a ReplicaSet without replicas is created: ReplicaSets are not reviewed',
+  'FX-5': 'what Flux does after a refused deletion is its own affair: the refusal is that of K-9',
+  'GW-2': 'HTTPRoutes are not reviewed',
+  'K-12': 'two writes in flight at once: test/admission/concurrent.test.ts, and test/cluster/gaps.test.ts for two replicas',
+  'K-13': 'hitless is down: the failurePolicy of the chart, test/chart'
+}
+
+const ROW = /\b(?:AR|FL|HE|AC|FX|KU|K|GW)-[A-Z]*\d+[a-z]?\b/g
+
+/** The rows that the comments of a scenario name. */
+export function rowsIn(text: string): string[] {
+  const comments = [...text.matchAll(/#(.*)$/gm)].map(([, comment = '']) => comment)
+  return [...new Set(comments.flatMap((comment) => comment.match(ROW) ?? []))]
+}
+
+function ids(tool: string, numbers: string): string[] {
+  return numbers.split(' ').map((number) => `${tool}-${number}`)
+}
