@@ -5,6 +5,7 @@ import { selects } from '../mesh/labels.ts'
 import type { Kind, MeshObject, ObjectRef, Pod } from '../mesh/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/state.ts'
+import { podsLeaving } from '../mesh/workloads.ts'
 import { alwaysAdmitted, isNoOp } from '../review/admitted.ts'
 import type { Author, Change } from '../review/change.ts'
 import { ADMITTED, decide, sameTemplate } from '../review/decide.ts'
@@ -44,13 +45,13 @@ export function createReviewer(options: ReviewerOptions): Reviewer {
     if (change instanceof Error) return admitUnjudged(policy(), asking, change)
     const facts = new Map<string, Fact>()
     const access = new Access(options, change)
-    const judge = () => decide(change, overlay(state.snapshot(), own.known(facts, state.snapshot())), policy(), nowMs(), access.mayExempt)
+    const judge = () => decide(change, overlay(state.snapshot(), own.known(facts)), policy(), nowMs(), access.mayExempt)
     let decision = judge()
     const first = decision.verdict
     const asked = { reads: change === asking ? 0 : 1, lists: 0 }
     const read = new Set<string>()
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), own.known(facts, state.snapshot()))), read)
+      const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), own.known(facts))), read)
       if (doubts.reads.length + doubts.lists.length > 0) {
         asked.reads += doubts.reads.length
         asked.lists += doubts.lists.length
@@ -65,7 +66,7 @@ export function createReviewer(options: ReviewerOptions): Reviewer {
     }
     if (asked.reads + asked.lists > 0) onReads?.(change, asked.reads, asked.lists, first !== decision.verdict)
     if (decision.verdict !== 'deny' && !change.dryRun) {
-      own.note(change)
+      own.note(change, state.snapshot())
       state.admitted(change)
     }
     return decision
@@ -103,9 +104,16 @@ class Access {
   }
 }
 
+interface OwnWrite extends Write {
+  /** Names of the Pods that go with a Deployment. */
+  readonly leaving: ReadonlySet<string>
+  readonly atMs: number
+  readonly mark: number
+}
+
 /** This replica's admitted writes that a read may not show yet. */
 class OwnWrites {
-  readonly #writes = new Map<string, Write & { readonly atMs: number; readonly mark: number }>()
+  readonly #writes = new Map<string, OwnWrite>()
   readonly #nowMs: () => number
   #mark = 0
 
@@ -117,10 +125,12 @@ class OwnWrites {
     return this.#mark
   }
 
-  note({ ref, before, after }: Change): void {
+  /** `snapshot` is that of the moment, without the write. */
+  note({ ref, before, after }: Change, snapshot: Snapshot): void {
     const key = refKey(ref)
+    const leaving = new Set(podsLeaving({ ref, after }, snapshot).map(({ name }) => name))
     this.#writes.delete(key)
-    this.#writes.set(key, { ref, before, after, atMs: this.#nowMs(), mark: ++this.#mark })
+    this.#writes.set(key, { ref, before, after, leaving, atMs: this.#nowMs(), mark: ++this.#mark })
     for (const [oldest, { atMs }] of this.#writes) {
       if (this.#nowMs() - atMs < PENDING_MS) break
       this.#writes.delete(oldest)
@@ -128,11 +138,11 @@ class OwnWrites {
   }
 
   /** What facts say of the cluster, but for objects whose admitted write they do not show yet: such a write counts until it is stored or given up. */
-  known(facts: ReadonlyMap<string, Fact>, snapshot: Snapshot): Difference {
+  known(facts: ReadonlyMap<string, Fact>): Difference {
     const removed: ObjectRef[] = []
     const added: MeshObject[] = []
     for (const [key, { ref, object, mark }] of facts) {
-      if (object?.kind === 'Pod' && this.#isTakenAway(object, mark, snapshot)) continue
+      if (object?.kind === 'Pod' && this.#isTakenAway(object, mark)) continue
       const write = this.#writes.get(key)
       if (write !== undefined && (write.mark > mark || (!isUnseenCreation(write, object) && this.#isPending(write, object)))) continue
       if (object === null) removed.push(ref)
@@ -149,14 +159,13 @@ class OwnWrites {
     })
   }
 
-  /** What was read of a Pod before its Deployment's write was admitted, or before a deletion is carried out, says nothing of what that does to it. */
-  #isTakenAway({ namespace, deployment }: Pod, mark: number, snapshot: Snapshot): boolean {
-    const write = this.#writes.get(refKey({ kind: 'Deployment', namespace, name: deployment }))
-    if (deployment === '' || write === undefined) return false
-    return write.mark > mark || (write.after === null && snapshot.find('Deployment', namespace, deployment) === undefined)
+  /** A Pod was read before its Deployment's write was admitted, or is one of those that the write takes away, and still to be seen for a moment. */
+  #isTakenAway(pod: Pod, mark: number): boolean {
+    const write = this.#writes.get(refKey({ kind: 'Deployment', namespace: pod.namespace, name: pod.deployment }))
+    return pod.deployment !== '' && write !== undefined && (write.mark > mark || write.leaving.has(pod.name))
   }
 
-  #isPending({ before, atMs }: Write & { readonly atMs: number }, object: MeshObject | null): boolean {
+  #isPending({ before, atMs }: OwnWrite, object: MeshObject | null): boolean {
     return this.#nowMs() - atMs < PENDING_MS && (before?.resourceVersion ?? '') === (object?.resourceVersion ?? '')
   }
 }

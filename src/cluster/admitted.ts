@@ -2,12 +2,15 @@
 import type { MeshObject, ObjectRef } from '../mesh/objects.ts'
 import { overlay, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { Write } from '../mesh/state.ts'
+import { podsLeaving } from '../mesh/workloads.ts'
 import { isLater } from './resource-version.ts'
 
 /** An admitted write of which the stream has shown nothing yet. */
 export interface Pending {
   readonly ref: ObjectRef
   readonly after: MeshObject | null
+  /** Pods that go with a Deployment. */
+  readonly leaving: readonly ObjectRef[]
   /** The state that the write replaces; it says nothing of whether the write happened. */
   readonly replaced: { readonly uid: string; readonly resourceVersion: string } | null
 }
@@ -25,7 +28,7 @@ export class AdmittedWrites {
   snapshot(): Snapshot {
     if (this.#pending.size === 0) return this.#base
     this.#snapshot ??= overlay(this.#base, {
-      removed: [...this.#pending.values()].flatMap((pending) => [pending.ref, ...this.#podsOf(pending)]),
+      removed: [...this.#pending.values()].flatMap(({ ref, leaving }) => [ref, ...leaving]),
       added: [...this.#pending.values()].flatMap(({ after }) => (after === null ? [] : [after]))
     })
     return this.#snapshot
@@ -34,7 +37,7 @@ export class AdmittedWrites {
   add({ ref, before, after }: Write): Pending {
     // The server creates what does not exist there: what stands under that name here is gone, and the stream has not told yet.
     const replaced = before ?? this.#base.find(ref.kind, ref.namespace, ref.name) ?? null
-    return this.#put({ ref, after, replaced })
+    return this.#put({ ref, after, replaced, leaving: podsLeaving({ ref, after }, this.#base) })
   }
 
   isPending(pending: Pending): boolean {
@@ -48,7 +51,7 @@ export class AdmittedWrites {
 
   /** The object as the server holds it now, which the stream has yet to show, in place of the write as it was admitted. */
   confirm({ ref, replaced }: Pending, found: MeshObject | null): Pending {
-    return this.#put({ ref, after: found, replaced })
+    return this.#put({ ref, after: found, replaced, leaving: podsLeaving({ ref, after: found }, this.#base) })
   }
 
   /** The stream has shown a change of an object: what happened to it from here on is told by the stream. */
@@ -58,12 +61,6 @@ export class AdmittedWrites {
     const pending = this.#pending.get(refKey(object))
     if (pending === undefined) return
     if (after === null ? endsWithout(pending) : happened(pending, after) && !isBefore(after, pending.after)) this.forget(object)
-  }
-
-  /** The Pods of a Deployment go with it. */
-  #podsOf({ ref, after }: Pending): ObjectRef[] {
-    if (ref.kind !== 'Deployment' || after !== null) return []
-    return [...this.#base.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)]
   }
 
   #put(pending: Pending): Pending {

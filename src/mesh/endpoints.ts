@@ -38,7 +38,7 @@ function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService,
   const target = service.ports.find((each) => each.port === port)?.targetPort
   let count = 0
   for (const pod of podsSelected(snapshot, service.namespace, service.selector)) {
-    if (isUsed(snapshot, pod, service.publishNotReadyAddresses) && hasPort(pod, target) && hasLabels(labelsOf(pod), subset)) count++
+    if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && hasLabels(labelsOf(pod), subset)) count++
   }
   return count + countWorkloads(snapshot, service.namespace, service.selector, subset)
 }
@@ -61,9 +61,7 @@ function ofEntry(snapshot: Snapshot, entry: ServiceEntry, resolution: MeshServic
     const own = endpoints.length === 0 && resolution === 'dns' ? [{ labels: {} }] : endpoints
     return own.filter(({ labels }) => hasLabels(labels, subset)).length
   }
-  const pods = podsSelected(snapshot, namespace, workloadSelector).filter(
-    (pod) => isUsed(snapshot, pod, false) && hasLabels(labelsOf(pod), subset)
-  )
+  const pods = podsSelected(snapshot, namespace, workloadSelector).filter((pod) => isUsed(pod, false) && hasLabels(labelsOf(pod), subset))
   return pods.length + countWorkloads(snapshot, namespace, workloadSelector, subset)
 }
 
@@ -79,13 +77,9 @@ function countWorkloads(snapshot: Snapshot, namespace: string, selector: Labels,
   return count
 }
 
-/**
- * Unready Pods get no requests unless the Service publishes them; terminating ones get none at once (11.4). Those of a Deployment that wants
- * none are about to terminate.
- */
-function isUsed(snapshot: Snapshot, { ready, deleting, namespace, deployment }: Pod, publishNotReady: boolean): boolean {
-  if (deleting || !(ready || publishNotReady)) return false
-  return deployment === '' || snapshot.find('Deployment', namespace, deployment)?.replicas !== 0
+/** Unready Pods get no requests unless the Service publishes them; terminating ones get none at once (11.4). */
+function isUsed({ ready, deleting }: Pod, publishNotReady: boolean): boolean {
+  return !deleting && (ready || publishNotReady)
 }
 
 /** A named targetPort that no container declares gives no endpoint (11.5). */

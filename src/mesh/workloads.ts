@@ -1,4 +1,6 @@
 import type { Deployment, Pod } from './objects.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { Write } from './state.ts'
 
 /**
  * The Pods that a Deployment of a file stands for: `status.readyReplicas` Ready ones of `status.replicas`, and where it has no status all
@@ -21,4 +23,10 @@ export function podsOf(deployment: Deployment): Pod[] {
     portNames: deployment.templatePortNames,
     deployment: deployment.name
   }))
+}
+
+/** The Pods that a write takes away: those of a Deployment that is deleted or wants no replicas. */
+export function podsLeaving({ ref, after }: Pick<Write, 'ref' | 'after'>, snapshot: Snapshot): Pod[] {
+  if (ref.kind !== 'Deployment' || (after?.kind === 'Deployment' && after.replicas > 0)) return []
+  return [...snapshot.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)]
 }

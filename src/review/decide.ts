@@ -5,6 +5,7 @@ import { sameLabels } from '../mesh/labels.ts'
 import type { Deployment, Labels, MeshObject, ObjectRef, Pod } from '../mesh/objects.ts'
 import { formatRef } from '../mesh/objects.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot.ts'
+import { podsLeaving } from '../mesh/workloads.ts'
 import { RULES } from '../rules/index.ts'
 import type { Finding, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './admitted.ts'
@@ -123,12 +124,12 @@ function exempt(change: Change, findings: readonly Finding[], nowMs: number, may
 }
 
 /** A Deployment's Pods after a write: none once it is deleted or at 0; moved to the new labels, as a rolling update does, when the template changes. */
-function podsAfter({ before, after }: Change, snapshot: Snapshot): { removed: ObjectRef[]; added: MeshObject[] } {
-  if (before?.kind !== 'Deployment') return { removed: [], added: [] }
+function podsAfter(change: Change, snapshot: Snapshot): { removed: ObjectRef[]; added: MeshObject[] } {
+  const { before, after } = change
+  const removed = podsLeaving(change, snapshot)
+  if (before?.kind !== 'Deployment' || after?.kind !== 'Deployment' || sameTemplate(before, after)) return { removed, added: [] }
   const pods = [...snapshot.lookup('podByDeployment', `${before.namespace}/${before.name}`)]
-  if (after === null || (after.kind === 'Deployment' && after.replicas === 0)) return { removed: pods, added: [] }
-  if (after.kind !== 'Deployment' || sameTemplate(before, after)) return { removed: [], added: [] }
-  return { removed: [], added: pods.map((pod) => relabelled(pod, before, after)) }
+  return { removed, added: removed.length > 0 ? [] : pods.map((pod) => relabelled(pod, before, after)) }
 }
 
 /** Labels that the template does not name come from controllers and stay. */
