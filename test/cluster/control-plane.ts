@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Api, connectApi } from './api.ts'
 import { type Binaries, installBinaries } from './binaries.ts'
-import { type PodMatch, startKubelet } from './kubelet.ts'
+import { type Containers, type PodMatch, startKubelet } from './kubelet.ts'
 import { type LocalProcess, startProcess } from './local-process.ts'
 import { registerWebhook, type WebhookRegistration } from './webhook.ts'
 
@@ -35,6 +35,8 @@ export interface ControlPlaneOptions {
   readonly controllers?: boolean
   /** Installs Istio's CustomResourceDefinitions. Default true. */
   readonly istio?: boolean
+  /** What runs in the Pods. Default: nothing, they are only said to be Ready. */
+  readonly containers?: Containers
   /** Further flags of kube-apiserver. */
   readonly apiServerFlags?: readonly string[]
 }
@@ -81,7 +83,7 @@ export interface ControlPlane {
 
 /** Starts a control plane, in seconds once its binaries are built; see {@link ControlPlane}. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { controllers = true, istio = true, apiServerFlags = [] } = options
+  const { controllers = true, istio = true, containers, apiServerFlags = [] } = options
   const binaries = await installBinaries()
   const directory = await mkdtemp(join(tmpdir(), 'hitless-control-plane-'))
   const processes = new Map<string, LocalProcess>()
@@ -122,7 +124,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     }
     if (controllers) {
       start('kube-controller-manager')
-      const kubelet = await startKubelet(api, (line) => appendFileSync(join(directory, 'kubelet.log'), `${line}\n`))
+      const kubelet = await startKubelet(api, (line) => appendFileSync(join(directory, 'kubelet.log'), `${line}\n`), containers)
       releases.push(kubelet.stop)
       holdUnready = kubelet.holdUnready
     }

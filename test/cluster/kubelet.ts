@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Api, ApiAnswer, KubernetesObject } from './api.ts'
 
 const NODE = 'node-1'
+const NONE: Containers = { start: async () => undefined, stop: async () => undefined }
 
-interface Pod extends KubernetesObject {
+export interface Pod extends KubernetesObject {
   readonly metadata: KubernetesObject['metadata'] & { readonly namespace: string; readonly uid: string }
   readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly name: string; readonly image: string }[] }
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
@@ -15,6 +16,14 @@ export interface PodMatch {
   readonly labels?: Readonly<Record<string, string>>
 }
 
+/** What runs in the Pods, where something is to answer there. Both are called again for the same Pod until they have succeeded. */
+export interface Containers {
+  /** Resolves when the Pod can answer on its address. */
+  start(pod: Pod, address: string): Promise<void>
+  /** Resolves when nothing of the Pod runs any more. */
+  stop(pod: Pod): Promise<void>
+}
+
 /** Does to Pods what a scheduler, a kubelet and healthy containers would: they run at once and are Ready, unless held. */
 export interface Kubelet {
   /** The Pods that match become and stay unready, those yet to come too, until the returned function is called. */
@@ -23,7 +32,7 @@ export interface Kubelet {
 }
 
 /** Starts the kubelet on its one Node; failures are retried for ever and written with `log`. */
-export async function startKubelet(api: Api, log: (line: string) => void): Promise<Kubelet> {
+export async function startKubelet(api: Api, log: (line: string) => void, containers: Containers = NONE): Promise<Kubelet> {
   // Without a Node object the EndpointSlice controller refuses the Pods of it ("Node Not Found").
   await api.request('POST', '/api/v1/nodes', { body: { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } } })
 
@@ -39,7 +48,7 @@ export async function startKubelet(api: Api, log: (line: string) => void): Promi
     return address
   }
   const attend = (pod: Pod) =>
-    step(api, pod, { ready: !isHeld(holds, pod), address: () => addressOf(pod) }).catch((error) => {
+    step(api, pod, { ready: !isHeld(holds, pod), address: () => addressOf(pod), containers }).catch((error) => {
       if (!stopped.signal.aborted) log(`${pod.metadata.namespace}/${pod.metadata.name}: ${error}`)
     })
 
@@ -85,16 +94,18 @@ export async function startKubelet(api: Api, log: (line: string) => void): Promi
 }
 
 /** One step of a Pod's life; the event that it causes brings the next. */
-async function step(api: Api, pod: Pod, wanted: { ready: boolean; address: () => string }): Promise<void> {
+async function step(api: Api, pod: Pod, wanted: { ready: boolean; address: () => string; containers: Containers }): Promise<void> {
   const { namespace, name, uid, deletionTimestamp } = pod.metadata
   const path = `/api/v1/namespaces/${namespace}/pods/${name}`
   if (deletionTimestamp !== undefined) {
+    await wanted.containers.stop(pod)
     return expectDone(await api.request('DELETE', path, { body: { gracePeriodSeconds: 0, preconditions: { uid } } }))
   }
   if (pod.spec.nodeName === undefined) {
     return expectDone(await api.request('POST', `${path}/binding`, { body: binding(pod) }))
   }
   if (isReady(pod) === wanted.ready) return
+  await wanted.containers.start(pod, wanted.address())
   const body = { metadata: { uid }, status: status(pod, wanted.ready, wanted.address()) }
   expectDone(await api.request('PATCH', `${path}/status`, { body, contentType: 'application/strategic-merge-patch+json' }))
 }
