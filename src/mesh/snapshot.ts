@@ -215,6 +215,7 @@ export class World implements Snapshot {
 
 /** `base` as it is after `difference`; `base` is not touched. */
 export function overlay(base: Snapshot, { removed = [], added = [] }: Difference): Snapshot {
+  if (removed.length === 0 && added.length === 0) return base
   return new Overlay(base, removed, added)
 }
 

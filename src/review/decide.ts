@@ -48,10 +48,20 @@ export function decide(
 
 /** The snapshots before and after a change; `before` shows the stored object as the API server sent it, which is newer than any cache. */
 export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snapshot; after: Snapshot } {
-  const before = change.before === null ? overlay(snapshot, { removed: [change.ref] }) : overlay(snapshot, { added: [change.before] })
   const pods = podsAfter(change, snapshot)
+  const removed = [change.ref, ...pods.removed]
   const added = change.after === null ? pods.added : [change.after, ...pods.added]
-  return { before, after: overlay(before, { removed: [change.ref, ...pods.removed], added }) }
+  const before = asStored(change, snapshot)
+  return { before, after: overlay(before, { removed, added }) }
+}
+
+/** Nothing is laid over a cache that shows the stored object already: each layer costs every look-up. */
+function asStored({ ref, before }: Change, snapshot: Snapshot): Snapshot {
+  const cached = snapshot.find(ref.kind, ref.namespace, ref.name)
+  if (before === null) return cached === undefined ? snapshot : overlay(snapshot, { removed: [ref] })
+  const isShown =
+    cached === before || (cached?.uid === before.uid && before.resourceVersion !== '' && cached.resourceVersion === before.resourceVersion)
+  return isShown ? snapshot : overlay(snapshot, { added: [before] })
 }
 
 function judge(change: Change, snapshot: Snapshot, policy: Policy): Finding[] {
