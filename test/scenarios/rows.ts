@@ -22,12 +22,42 @@ export const NOT_PLAYED: Readonly<Record<string, string>> = {
   'K-13': 'hitless is down: the failurePolicy of the chart, test/chart'
 }
 
+/** Refused at least once; where it is not a matter of Pods being Ready, every time. */
+export const REFUSED: readonly string[] = [
+  ...ids('AR', 'V3c H2 X3 W2'),
+  ...ids('HE', '3 4 6 7 10'),
+  ...ids('AC', '1 2 3'),
+  ...ids('FX', '2 3'),
+  ...ids('KU', '3'),
+  ...ids('K', '2 6 9 11'),
+  ...ids('GW', '4 7')
+]
+
+/** Admitted while Pods are Ready behind it, refused while none is: both are played. `kubectl apply` of a folder is as each of its writes is. */
+export const EITHER: readonly string[] = [...ids('AR', 'S5 W4'), ...ids('FL', 'I3'), ...ids('KU', '1 4')]
+
+/** What Argo Rollouts does to ReplicaSets, which no scenario can write: it sets their Pods. */
+export const UNSEEN: readonly string[] = ids('AR', 'S4 S9 A2')
+
 const ROW = /\b(?:AR|FL|HE|AC|FX|KU|K|GW)-[A-Z]*\d+[a-z]?\b/g
 
 /** The rows that the comments of a scenario name. */
 export function rowsIn(text: string): string[] {
-  const comments = [...text.matchAll(/#(.*)$/gm)].map(([, comment = '']) => comment)
-  return [...new Set(comments.flatMap((comment) => comment.match(ROW) ?? []))]
+  return [...new Set(text.split('\n').flatMap(named))]
+}
+
+/** The rows that a write belongs to: those of the last comment above it, in its own document, that names any. Lines count from 1. */
+export function rowsAt(lines: readonly string[], line: number): string[] {
+  for (let at = line - 1; at >= 0 && lines[at] !== '---'; at -= 1) {
+    const rows = named(lines[at] ?? '')
+    if (rows.length > 0) return rows
+  }
+  return []
+}
+
+function named(line: string): string[] {
+  const [, comment = ''] = /#(.*)$/.exec(line) ?? []
+  return comment.match(ROW) ?? []
 }
 
 function ids(tool: string, numbers: string): string[] {

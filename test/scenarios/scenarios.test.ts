@@ -3,14 +3,18 @@ import t from 'tap'
 import { play, type Scenario } from '../../src/cli/scenario.ts'
 import { Behind } from './behind.ts'
 import { playBoth, scenarios } from './matrix.ts'
-import { NOT_PLAYED, ROWS } from './rows.ts'
+import { EITHER, NOT_PLAYED, REFUSED, ROWS, UNSEEN } from './rows.ts'
 
 const all = scenarios()
 
 for (const each of all) {
   t.test(each.scenario.name, async (t) => {
-    const { fresh, mismatches } = await playBoth(each)
-    t.ok(fresh.length > 0)
+    const { writes, mismatches } = await playBoth(each)
+    t.ok(writes.length > 0)
+    t.ok(
+      writes.every(({ expected }) => expected !== undefined),
+      'each write says what it expects'
+    )
     t.same(mismatches, [])
   })
 }
@@ -41,4 +45,19 @@ t.test('everything that tools were seen to write is played, or said why not', as
     [],
     'reasons that are not needed'
   )
+})
+
+t.test('what tools must be able to write is admitted, and what opens a gap refused', async (t) => {
+  const verdicts = new Map<string, string[]>()
+  for (const each of all) {
+    for (const { rows, fresh } of (await playBoth(each)).writes)
+      for (const row of rows) verdicts.set(row, [...(verdicts.get(row) ?? []), fresh])
+  }
+  for (const row of ROWS.filter((row) => !(row in NOT_PLAYED) && !UNSEEN.includes(row))) {
+    const seen = verdicts.get(row) ?? []
+    const refused = seen.includes('deny')
+    const admitted = seen.some((verdict) => verdict !== 'deny')
+    const isRight = EITHER.includes(row) ? admitted && refused : REFUSED.includes(row) ? refused : admitted && !refused
+    t.ok(isRight, `${row}: ${seen.join(' ')}`)
+  }
 })
