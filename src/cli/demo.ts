@@ -4,10 +4,12 @@ import { Agent, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
+import { defaultConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
+import { RULE_IDS } from '../rules/index.ts'
 import type { Io } from './io.ts'
 import { type Manifest, readManifests } from './manifests.ts'
-import { keyPair, loadSandbox, readConfig, recentChanges, serve, telling } from './serve.ts'
+import { keyPair, loadSandbox, recentChanges, serve, telling } from './serve.ts'
 
 export interface DemoOptions {
   /** The folder with `world/` and `release/`. */
@@ -29,7 +31,7 @@ interface Answer {
 export async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<number> {
   const sandbox = loadSandbox([join(examples, 'world')], 1000, io)
   const tls = await keyPair(undefined, undefined, ['localhost', '127.0.0.1'], io.nowMs())
-  const defaults = readConfig(undefined)
+  const defaults = defaultConfig(RULE_IDS)
   const config = {
     ...defaults,
     // One player writes to a cluster without proxies: there is nothing to wait for.

@@ -1,30 +1,36 @@
 /** A configuration that changes while the webhook runs: what can be taken over at once is, and the rest waits for a restart. */
-import { unwatchFile, watchFile } from 'node:fs'
 import type { Logger } from 'pino'
 import type { Config } from '../config.ts'
 import { HitlessError } from '../errors.ts'
+import { followFile } from './follow-file.ts'
 
-/** Looked at by name: a ConfigMap's file changes by a link that is swapped, of which a watch on the file itself would tell nothing. */
-const LOOK_MS = 1000
 /** What listeners, watches and the model were built with. */
 const FIXED = ['server', 'settings'] as const
 
-export interface FollowOptions {
+/** Where a configuration comes from. */
+export interface ConfigFile {
   readonly file: string
+  /** What it held when the process started. */
+  readonly content: string
+  /** The configuration that a content means; throws HitlessError where it is not valid. */
+  readonly parse: (content: string) => Config
+}
+
+export interface FollowOptions extends ConfigFile {
+  /** That of the content at start. */
   readonly config: Config
-  /** Reads the file again; throws HitlessError where it is not valid. */
-  readonly read: () => Config
   readonly log: Logger
   /** Told of each attempt to take over a new configuration. */
   readonly reloaded: (success: boolean) => void
 }
 
 /** Gives the configuration of this moment. A file that is not valid changes nothing and is told in the log. */
-export function followConfig({ file, config, read, log, reloaded }: FollowOptions, signal: AbortSignal): () => Config {
+export function followConfig({ file, content, config, parse, log, reloaded }: FollowOptions, signal: AbortSignal): () => Config {
   let current = config
-  const look = () => {
+  const take = (changed: string | null) => {
     try {
-      const next = read()
+      if (changed === null) throw new HitlessError('HITLESS_UNREADABLE', `${file}: cannot be read`)
+      const next = parse(changed)
       const waiting = FIXED.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(current[key]))
       current = { ...next, server: current.server, settings: current.settings }
       log.level = current.log.level
@@ -37,7 +43,6 @@ export function followConfig({ file, config, read, log, reloaded }: FollowOption
       reloaded(false)
     }
   }
-  watchFile(file, { interval: LOOK_MS, persistent: false }, look)
-  signal.addEventListener('abort', () => unwatchFile(file, look), { once: true })
+  followFile(file, content, take, signal)
   return () => current
 }

@@ -1,9 +1,10 @@
 /** The command line: every command, its options, and how its errors are said. */
 import { Command, CommanderError, Option } from 'commander'
 import type { RecentChanges } from '../admission/settle.ts'
-import type { Config } from '../config.ts'
+import { type Config, defaultConfig, parseConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import type { State } from '../mesh/state.ts'
+import { RULE_IDS } from '../rules/index.ts'
 import { type AuditOptions, auditPaths } from './audit.ts'
 import { check } from './check.ts'
 import { demo } from './demo.ts'
@@ -13,7 +14,7 @@ import { TOOLS, type Tool } from './order.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
 import type { LiveFeed } from './report-gaps.ts'
-import { keyPair, liveState, loadSandbox, readConfig, recentChanges, serve, type Telling, telling } from './serve.ts'
+import { keyPair, liveState, loadSandbox, readText, recentChanges, serve, type Telling, telling } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], io: Io, examples: string): Promise<number> {
@@ -154,7 +155,8 @@ interface ServeFlags {
 }
 
 async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
-  const config = configOf(flags)
+  const content = flags.config === undefined ? '' : readText(flags.config)
+  const config = configOf(flags, content)
   const tls = await keyPair(flags.tlsCert, flags.tlsKey, ['localhost', '127.0.0.1', 'hitless.hitless-system.svc'], io.nowMs())
   if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
   const recent = recentChanges(config, io)
@@ -162,7 +164,7 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const following = new AbortController()
   const told = telling(config, io)
   const { state, failed, live } = stateOf(flags, config, recent, told, { ...io, signal: following.signal })
-  const configFile = flags.config === undefined ? null : { file: flags.config, read: () => configOf(flags) }
+  const configFile = flags.config === undefined ? null : { file: flags.config, content, parse: (text: string) => configOf(flags, text) }
   try {
     const server = await serve({ ...told, config, configFile, state, recent, tls, live }, io)
     const { host, healthHost } = config.server
@@ -188,8 +190,8 @@ function stateOf(
 }
 
 /** The configuration file, with what the command line says in place of it. */
-function configOf(flags: ServeFlags): Config {
-  const config = readConfig(flags.config)
+function configOf(flags: ServeFlags, content: string): Config {
+  const config = flags.config === undefined ? defaultConfig(RULE_IDS) : parseConfig(content, flags.config, RULE_IDS)
   const { server, settle, log } = config
   return {
     ...config,

@@ -8,15 +8,14 @@ import { createAuthority, issue, type KeyPair } from '../certificates/self-signe
 import { mayExempt } from '../cluster/access.ts'
 import type { ClusterSource } from '../cluster/credentials.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
-import { type Config, defaultConfig, parseConfig, policyOf } from '../config.ts'
+import { type Config, policyOf } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import type { MeshObject } from '../mesh/objects.ts'
 import type { State } from '../mesh/state.ts'
-import { RULE_IDS } from '../rules/index.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { createMetrics, type Metrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
-import { followConfig } from './follow-config.ts'
+import { type ConfigFile, followConfig } from './follow-config.ts'
 import type { Io } from './io.ts'
 import { readManifests } from './manifests.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
@@ -35,7 +34,7 @@ export function telling({ log }: Config, io: Io): Telling {
 export interface ServeOptions extends Telling {
   readonly config: Config
   /** The configuration's file, followed while the webhook runs; null where there is none. */
-  readonly configFile: { readonly file: string; readonly read: () => Config } | null
+  readonly configFile: ConfigFile | null
   readonly state: State
   readonly recent: RecentChanges
   readonly tls: KeyPair
@@ -128,11 +127,6 @@ export async function serve(
   })
 }
 
-/** The configuration of a file, or what a cluster gets whose owners said nothing. */
-export function readConfig(file: string | undefined): Config {
-  return file === undefined ? defaultConfig(RULE_IDS) : parseConfig(readText(file), file, RULE_IDS)
-}
-
 /** The embedded cluster from manifests. An admitted Deployment becomes Ready after `readyAfterMs`, as a kubelet would make it. */
 export function loadSandbox(paths: readonly string[], readyAfterMs: number, io: Io): Sandbox {
   const { manifests, errors } = readManifests(paths, io.stdin)
@@ -164,7 +158,8 @@ export async function keyPair(
   return { ...(await issue(authority, names, { nowMs, days: 90 })), authority: authority.certificate }
 }
 
-function readText(file: string): string {
+/** A file's content; throws HITLESS_UNREADABLE. */
+export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {

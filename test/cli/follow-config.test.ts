@@ -1,5 +1,5 @@
 /** A configuration's file that changes while the webhook runs. */
-import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t from 'tap'
@@ -24,16 +24,23 @@ function follow(end: AbortSignal, folder: string, body: string) {
   symlinkSync('..data/config.yaml', file)
   const lines: Record<string, unknown>[] = []
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-  const read = () => parseConfig(readFileSync(file, 'utf8'), file, RULE_IDS)
+  const parse = (text: string) => parseConfig(text, file, RULE_IDS)
   // The look at the file keeps no process alive.
   const alive = setInterval(() => undefined, 60_000)
   end.addEventListener('abort', () => clearInterval(alive), { once: true })
   let looked: (success: boolean) => void = () => undefined
-  const config = followConfig({ file, config: read(), read, log, reloaded: (success) => looked(success) }, end)
+  const content = readFileSync(file, 'utf8')
+  const config = followConfig({ file, content, config: parse(content), parse, log, reloaded: (success) => looked(success) }, end)
   return {
     config,
     lines,
     log,
+    /** Resolves when it was noticed that the file has gone. */
+    remove: () =>
+      new Promise<boolean>((resolve) => {
+        looked = resolve
+        unlinkSync(file)
+      }),
     /** Resolves when the new file was looked at, to whether it was taken over. */
     swap: (text: string) =>
       new Promise<boolean>((resolve) => {
@@ -46,7 +53,7 @@ function follow(end: AbortSignal, folder: string, body: string) {
 t.test('a valid file is taken over at once, and one that is not changes nothing', async (t) => {
   const end = new AbortController()
   t.teardown(() => end.abort())
-  const { config, swap, lines, log } = follow(end.signal, t.testdir(), 'rules: { missing-fallback: warn }')
+  const { config, swap, remove, lines, log } = follow(end.signal, t.testdir(), 'rules: { missing-fallback: warn }')
   t.same(config().rules, { 'missing-fallback': 'warn' })
 
   t.equal(await swap('rules: { workload-name: "off" }\nsettle: { milliseconds: 0 }\nlog: { level: debug }'), true)
@@ -60,6 +67,10 @@ t.test('a valid file is taken over at once, and one that is not changes nothing'
 
   t.equal(await swap('rules: { workload-name: warn }'), true)
   t.same(config().rules, { 'workload-name': 'warn' }, 'a repaired file is taken over')
+
+  t.equal(await remove(), false)
+  t.same(config().rules, { 'workload-name': 'warn' }, 'a lost file changes nothing')
+  t.match(lines.at(-1)?.['msg'], /cannot be read/)
 })
 
 t.test('what listeners and the model were built with waits for a restart, and is named', async (t) => {
