@@ -1,7 +1,7 @@
 /** Which hosts a write can affect, and for which contexts: only those are compared before and after it. */
 import { gatewayContexts, meshContexts } from './contexts.ts'
 import type { Target } from './gaps.ts'
-import { hostCovers, isWildcard, resolveHost, resolveVirtualServiceHost, serviceHost } from './hosts.ts'
+import { hostCovers, hostKey, isWildcard, resolveHost, resolveVirtualServiceHost, serviceHost } from './hosts.ts'
 import { selects } from './labels.ts'
 import type { Deployment, DestinationRule, Labels, MeshObject, Service, VirtualService } from './objects.ts'
 import { boundGateways, destinationsOf, type Snapshot } from './snapshot.ts'
@@ -104,7 +104,9 @@ function podLabels(snapshot: Snapshot, { namespace, name }: Deployment): Labels[
 
 /** The VirtualServices with a destination or mirror at a host, or at an alias of it (8.4). */
 function senders(snapshot: Snapshot, host: string): VirtualService[] {
-  if (isWildcard(host)) return [...snapshot.all('VirtualService')].filter((vs) => sendsUnder(snapshot, vs, host))
+  if (isWildcard(host)) {
+    return [...snapshot.lookup('virtualServiceByDestination', hostKey(host))].filter((vs) => sendsUnder(snapshot, vs, host))
+  }
   return [host, ...aliases(snapshot, host)].flatMap((name) => [...snapshot.lookup('virtualServiceByDestination', name)])
 }
 

@@ -1,7 +1,7 @@
 /** From destinations as written to the clusters that Envoy has, and the endpoints behind them (8, 9). */
 import { hasNoCluster, readyEndpoints } from './endpoints.ts'
 import type { Destination } from './objects.ts'
-import { destinationInScope, type Scope, serviceInScope, subsetLabels } from './scope.ts'
+import { type ClusterState, destinationInScope, type Scope, serviceInScope, subsetLabels } from './scope.ts'
 import { type MeshService, portOf } from './services.ts'
 import type { Missing, RoutedDestination } from './table.ts'
 
@@ -41,12 +41,17 @@ export function toWhole(scope: Scope, host: string, port: number): RoutedDestina
   return { ...cluster, ...stateOf(scope, cluster, host) }
 }
 
+type Cluster = Pick<RoutedDestination, 'host' | 'port' | 'subset'>
+
 /** `named` is the host that the VirtualService itself names, and thereby imports (3.9). */
-function stateOf(
-  scope: Scope,
-  { host, port, subset }: Pick<RoutedDestination, 'host' | 'port' | 'subset'>,
-  named: string
-): Pick<RoutedDestination, 'missing' | 'ready'> {
+function stateOf(scope: Scope, cluster: Cluster, named: string): ClusterState {
+  const key = `${cluster.port}|${cluster.subset ?? ''}|${cluster.host}|${named}`
+  const known = scope.clusters.get(key) ?? findState(scope, cluster, named)
+  scope.clusters.set(key, known)
+  return known
+}
+
+function findState(scope: Scope, { host, port, subset }: Cluster, named: string): ClusterState {
   const { snapshot, context } = scope
   if (!snapshot.knows('Service') || !snapshot.knows('ServiceEntry')) return { missing: null, ready: null }
   const service = host === named ? destinationInScope(scope, host) : serviceInScope(scope, host)
@@ -61,6 +66,6 @@ function stateOf(
   return { missing: null, ready: readyEndpoints(snapshot, context, service, port, labels) }
 }
 
-function none(missing: Missing): Pick<RoutedDestination, 'missing' | 'ready'> {
+function none(missing: Missing): ClusterState {
   return { missing, ready: 0 }
 }

@@ -38,7 +38,7 @@ function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService,
   const target = service.ports.find((each) => each.port === port)?.targetPort
   let count = 0
   for (const pod of podsSelected(snapshot, service.namespace, service.selector)) {
-    if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && hasLabels(labelsOf(pod), subset)) count++
+    if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && isOfSubset(pod, subset)) count++
   }
   return count + countWorkloads(snapshot, service.namespace, service.selector, subset)
 }
@@ -49,7 +49,7 @@ function ofSlices(snapshot: Snapshot, slices: readonly EndpointSlice[], namespac
   const named = slices.flatMap(({ endpoints }) => endpoints.filter(({ ready, pod }) => ready && pod !== ''))
   return named.filter(({ pod }) => {
     const found = snapshot.find('Pod', namespace, pod)
-    return found !== undefined && hasLabels(labelsOf(found), subset)
+    return found !== undefined && isOfSubset(found, subset)
   }).length
 }
 
@@ -61,7 +61,7 @@ function ofEntry(snapshot: Snapshot, entry: ServiceEntry, resolution: MeshServic
     const own = endpoints.length === 0 && resolution === 'dns' ? [{ labels: {} }] : endpoints
     return own.filter(({ labels }) => hasLabels(labels, subset)).length
   }
-  const pods = podsSelected(snapshot, namespace, workloadSelector).filter((pod) => isUsed(pod, false) && hasLabels(labelsOf(pod), subset))
+  const pods = podsSelected(snapshot, namespace, workloadSelector).filter((pod) => isUsed(pod, false) && isOfSubset(pod, subset))
   return pods.length + countWorkloads(snapshot, namespace, workloadSelector, subset)
 }
 
@@ -95,8 +95,10 @@ function hasLabels(labels: Labels, subset: Labels): boolean {
   return true
 }
 
-function labelsOf({ labels, node }: Pod): Labels {
-  return node === '' || HOSTNAME_LABEL in labels ? labels : { ...labels, [HOSTNAME_LABEL]: node }
+/** A Pod has its node's name for a label, unless it says otherwise itself; few subsets ask for it. */
+function isOfSubset({ labels, node }: Pod, subset: Labels): boolean {
+  if (node === '' || !(HOSTNAME_LABEL in subset) || HOSTNAME_LABEL in labels) return hasLabels(labels, subset)
+  return hasLabels({ ...labels, [HOSTNAME_LABEL]: node }, subset)
 }
 
 function labelsOfWorkload({ labels, workloadLabels }: WorkloadEntry): Labels {

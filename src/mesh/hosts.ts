@@ -22,10 +22,11 @@ export function serviceHost(namespace: string, name: string, domain: string): st
 export function serviceOfHost(host: string, domain: string): { namespace: string; name: string } | null {
   const suffix = `.svc.${domain}`
   if (!host.endsWith(suffix)) return null
-  const parts = host.slice(0, -suffix.length).split('.')
-  const [name, namespace] = parts
-  if (parts.length !== 2 || name === undefined || namespace === undefined) return null
-  return { namespace, name }
+  const end = host.length - suffix.length
+  const dot = host.indexOf('.')
+  // A name, one dot, a namespace: no more and no less.
+  if (dot >= end || host.lastIndexOf('.', end - 1) !== dot) return null
+  return { namespace: host.slice(dot + 1, end), name: host.slice(0, dot) }
 }
 
 export function isWildcard(host: string): boolean {

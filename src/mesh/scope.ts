@@ -4,7 +4,7 @@ import type { Labels, Subset } from './objects.ts'
 import { foldServices, isKubernetes, isVisible, type MeshService, portOf, servicesNamed, visibleInOrder, withOnlyPort } from './services.ts'
 import { type EgressListener, egressListeners, listenerFor } from './sidecars.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { Context } from './table.ts'
+import type { Context, Missing } from './table.ts'
 
 /** Made for one question and dropped with it: what it remembers is true of one moment only. */
 export interface Scope {
@@ -15,25 +15,35 @@ export interface Scope {
   readonly services: Map<string, readonly MeshService[]>
   /** Subsets of each service, by host and namespace, likewise. */
   readonly subsets: Map<string, readonly Subset[]>
+  /** State of each cluster: routes, conditions and mirrors of one table name the same few. */
+  readonly clusters: Map<string, ClusterState>
+}
+
+/** Whether a cluster exists, and how many endpoints would get its requests; null where nobody can know. */
+export interface ClusterState {
+  readonly missing: Missing | null
+  readonly ready: number | null
 }
 
 export function scopeOf(snapshot: Snapshot, context: Context): Scope {
   const listeners = context.kind === 'mesh' ? egressListeners(snapshot, context) : []
-  return { snapshot, context, listeners, services: new Map(), subsets: new Map() }
+  return { snapshot, context, listeners, services: new Map(), subsets: new Map(), clusters: new Map() }
 }
 
 /** The labels of a subset of a service for the client; null where the DestinationRule that it uses defines no such subset. */
 export function subsetLabels(scope: Scope, service: MeshService, subset: string): Labels | null {
   const key = `${service.namespace} ${service.host}`
-  const known = scope.subsets.get(key) ?? subsetsOf(scope.snapshot, scope.context, service)
-  scope.subsets.set(key, known)
-  return known.find(({ name }) => name === subset)?.labels ?? null
+  const subsets = scope.subsets.get(key) ?? subsetsOf(scope.snapshot, scope.context, service)
+  scope.subsets.set(key, subsets)
+  return subsets.find(({ name }) => name === subset)?.labels ?? null
 }
 
 function named({ snapshot, services }: Scope, host: string): readonly MeshService[] {
-  const known = services.get(host) ?? servicesNamed(snapshot, host)
-  services.set(host, known)
-  return known
+  const known = services.get(host)
+  if (known !== undefined) return known
+  const found = servicesNamed(snapshot, host)
+  services.set(host, found)
+  return found
 }
 
 /** The service that the proxy has clusters for under this host; null where it has none. */

@@ -2,7 +2,7 @@
  * The snapshot: all that is known of the cluster at one moment, with the look-ups that the model needs, each at the cost of what it
  * finds and not of what exists. `World` is the mutable store behind it; `overlay` shows a snapshot as it would be after a change.
  */
-import { hostKey, resolveHost, resolveVirtualServiceHost, serviceHost } from './hosts.ts'
+import { hostKey, resolveHost, resolveVirtualServiceHost, serviceHost, wildcardsOver } from './hosts.ts'
 import { selects } from './labels.ts'
 import type { Kind, Labels, MeshObject, ObjectOf, ObjectRef, Pod, VirtualService } from './objects.ts'
 import { protocolOfEntryPort, protocolOfPort } from './ports.ts'
@@ -37,9 +37,12 @@ const INDEXES = {
   virtualServiceByHost: index('VirtualService', (vs, { domain }) =>
     vs.hosts.map((host) => hostKey(resolveVirtualServiceHost(host, vs.namespace, domain)))
   ),
-  /** VirtualServices by each host that one of their routes or mirrors names. */
+  /** VirtualServices by each host that one of their routes or mirrors names, and by every wildcard that can cover it. */
   virtualServiceByDestination: index('VirtualService', (vs, { domain }) =>
-    destinationsOf(vs).map((host) => resolveHost(host, vs.namespace, domain))
+    [...new Set(destinationsOf(vs))].flatMap((written) => {
+      const host = resolveHost(written, vs.namespace, domain)
+      return [host, ...wildcardsOver(host)]
+    })
   ),
   /** VirtualServices by the `namespace/name` of the VirtualServices they delegate to. */
   virtualServiceByDelegate: index('VirtualService', (vs) =>

@@ -1,4 +1,4 @@
-import { affectedTargets, servicesSelecting } from '../mesh/affected.ts'
+import { servicesSelecting } from '../mesh/affected.ts'
 import { destinationRulesOver } from '../mesh/contexts.ts'
 import { resolveHost, serviceHost, serviceOfHost } from '../mesh/hosts.ts'
 import { sameLabels, selects } from '../mesh/labels.ts'
@@ -38,7 +38,7 @@ function obsolete(subject: Subject, rule: DestinationRule, concerns: (subset: Su
   const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
   if (service === undefined || service.selector === null) return []
   return rule.subsets
-    .filter((subset) => concerns(subset) && !isBacked(snapshot, service, subset) && !isCarried(snapshot, rule, host, subset))
+    .filter((subset) => concerns(subset) && !isBacked(snapshot, service, subset) && !isCarried(subject, host, subset))
     .map((subset) => ({
       severity: 'warn',
       object: { kind: 'DestinationRule', namespace: rule.namespace, name: rule.name },
@@ -58,9 +58,10 @@ function isBacked(snapshot: Snapshot, { namespace, selector }: Service, { labels
   )
 }
 
-function isCarried(snapshot: Snapshot, rule: DestinationRule, host: string, { name }: Subset): boolean {
-  return affectedTargets(snapshot, snapshot, [rule]).some((target) =>
-    routeTables(snapshot, target.context, target.host).some(({ routes }) =>
+/** Whoever sends to the host of the rule or of the Deployment's Service is among the targets of the write. */
+function isCarried({ snapshotAfter, targets }: Subject, host: string, { name }: Subset): boolean {
+  return targets.some((target) =>
+    routeTables(snapshotAfter, target.context, target.host).some(({ routes }) =>
       routes.some(({ destinations }) => destinations.some((destination) => destination.host === host && destination.subset === name))
     )
   )
