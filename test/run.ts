@@ -30,9 +30,9 @@ for (const [command, ...args] of CHECKS) {
 await installBinaries().catch((error: Error) => say(error.message))
 
 const listener: Listener = {
-  file: (name, { passed, failed, skipped }, fault) => {
+  file: (name, { passed, failed, skipped }, fault, timeMs = 0) => {
     const counts = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
-    say(`${failed > 0 ? 'not ok' : 'ok'} ${name}: ${fault ?? counts}`)
+    say(`${failed > 0 ? 'not ok' : 'ok'} ${name}: ${fault ?? counts} (${(timeMs / 1000).toFixed(1)} s)`)
   },
   failure: ({ fullname, diag }) => say(`not ok ${fullname}\n${describe(diag)}`),
   text: (line) => process.stdout.write(line)

@@ -9,11 +9,17 @@ function file(point: string, ...lines: string[]): string {
   return [`# Subtest: ${FILE}`, ...lines.map((line) => `    ${line}`), `${point} - ${FILE}`, '1..1', ''].join('\n')
 }
 
-const cases: Record<string, { tap: string; passed: number; failed: number; skipped?: number; fault?: string }> = {
+const cases: Record<string, { tap: string; passed: number; failed: number; skipped?: number; fault?: string; time?: number }> = {
   'assertions count wherever they stand': {
     tap: file('ok 1', 'ok 1 - first', '# Subtest: inner', '    ok 1 - second', '    ok 2 - third', '    1..2', 'ok 2 - inner', '1..2'),
     passed: 3,
     failed: 0
+  },
+  'the time of a file is told': {
+    tap: `# Subtest: ${FILE}\n    ok 1 - done\n    1..1\nok 1 - ${FILE} # time=1234.5ms\n1..1\n`,
+    passed: 1,
+    failed: 0,
+    time: 1234.5
   },
   'a failed assertion counts once, not once a level': {
     tap: file('not ok 1', '# Subtest: inner', '    not ok 1 - wrong', '    ok 2 - right', '    1..2', 'not ok 1 - inner', '1..1'),
@@ -57,7 +63,7 @@ const cases: Record<string, { tap: string; passed: number; failed: number; skipp
   'a file that tap did not get to has failed': { tap: '1..0\n', passed: 0, failed: 1, fault: 'was not run' }
 }
 
-for (const [name, { tap, passed, failed, skipped = 0, fault }] of Object.entries(cases)) {
+for (const [name, { tap, passed, failed, skipped = 0, fault, time }] of Object.entries(cases)) {
   t.test(name, async (t) => {
     const files: unknown[] = []
     const failures: string[] = []
@@ -67,7 +73,7 @@ for (const [name, { tap, passed, failed, skipped = 0, fault }] of Object.entries
       text: (line) => t.fail(`printed: ${line}`)
     })
     t.strictSame(counts, { passed, failed, skipped })
-    t.strictSame(files, [[FILE, counts, fault]])
+    t.strictSame(files, [[FILE, counts, fault, time]])
     t.equal(failures.length, fault === undefined ? failed : 0)
   })
 }

@@ -9,8 +9,8 @@ export interface Counts {
 
 /** What is worth showing while the tests run. */
 export interface Listener {
-  /** A test file is through; `fault` says why it counts as failed although no assertion of its failed. */
-  file(name: string, counts: Counts, fault: string | undefined): void
+  /** A test file is through; `fault` says why it counts as failed although no assertion of its failed, `timeMs` how long it took where tap says. */
+  file(name: string, counts: Counts, fault: string | undefined, timeMs: number | undefined): void
   /** An assertion failed, or a subtest failed without one (it timed out, or missed its plan). */
   failure(result: Result): void
   /** Something that a test printed. */
@@ -23,15 +23,15 @@ const NOTHING: Counts = { passed: 0, failed: 0, skipped: 0 }
 export async function tally(tap: AsyncIterable<string>, files: readonly string[], listener: Listener): Promise<Counts> {
   let total = NOTHING
   const missing = new Set(files)
-  const finish = (name: string, counts: Counts, fault?: string) => {
+  const finish = (name: string, counts: Counts, fault?: string, timeMs?: number) => {
     const own = fault === undefined ? counts : add(counts, { ...NOTHING, failed: 1 })
     total = add(total, own)
     missing.delete(name)
-    listener.file(name, own, fault)
+    listener.file(name, own, fault, timeMs)
   }
 
   const parser = new Parser()
-  follow(parser, listener, (file, counts) => finish(nameOf(file), counts, fault(file, counts)))
+  follow(parser, listener, (file, counts) => finish(nameOf(file), counts, fault(file, counts), file.time ?? undefined))
   for await (const chunk of tap) parser.write(chunk)
   parser.end()
 
