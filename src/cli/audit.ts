@@ -6,17 +6,18 @@ import type { Snapshot } from '../mesh/snapshot.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
+import type { ClusterFlags } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
 import { stateOf } from './state.ts'
 
-export interface AuditOptions {
+export interface AuditOptions extends ClusterFlags {
   readonly output: OutputFormat
   readonly failOn: 'deny' | 'warn'
 }
 
 /** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */
-export function auditPaths(paths: readonly string[], options: AuditOptions, io: Io): number {
-  const { snapshot, errors } = stateOf(paths, io)
+export async function auditState(paths: readonly string[], options: AuditOptions, io: Io): Promise<number> {
+  const { snapshot, errors } = await stateOf(paths, options, io)
   const exit = printAudit(snapshot, options, io)
   return errors.length > 0 ? EXIT.usage : exit
 }

@@ -6,12 +6,14 @@ import { formatRef } from '../mesh/objects.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
+import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
 import { type Manifest, readManifests } from './manifests.ts'
 import { inOrder, type Tool } from './order.ts'
 import { Session } from './session.ts'
 
-export interface CheckOptions {
+export interface CheckOptions extends ClusterFlags {
+  /** What the cluster holds already, beside what is read from a real one. */
   readonly base: readonly string[]
   readonly as: Tool
   readonly output: OutputFormat
@@ -45,6 +47,7 @@ export async function check(paths: readonly string[], options: CheckOptions, io:
   const written = readManifests(paths, io.stdin)
   const errors = [...base.errors, ...written.errors]
   const session = new Session(FILES_POLICY, io.nowMs)
+  if (options.cluster) session.sandbox.copy(await clusterState(sourceOf(options), io))
   for (const { object } of base.manifests) if (object !== null) session.sandbox.load(object)
   const steps: Step[] = []
   for (const manifest of inOrder(written.manifests, options.as)) {

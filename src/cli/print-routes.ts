@@ -3,11 +3,12 @@ import { dump } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/hosts.ts'
 import type { Context } from '../mesh/table.ts'
+import type { ClusterFlags } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
 import { contextsOf, parseContext, routesJson, routesTable } from './routes.ts'
 import { stateOf } from './state.ts'
 
-export interface RoutesOptions {
+export interface RoutesOptions extends ClusterFlags {
   /** `namespace{label=value}`, of mesh clients and of gateways' Pods; where neither is given, all that the state shows. */
   readonly client: readonly string[]
   readonly gatewayProxy: readonly string[]
@@ -16,8 +17,8 @@ export interface RoutesOptions {
 }
 
 /** Gives 0, or 2 where something could not be read. */
-export function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): number {
-  const { snapshot, errors } = stateOf(paths, io)
+export async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
+  const { snapshot, errors } = await stateOf(paths, options, io)
   const asked = [
     ...options.client.map((text) => contextNamed('mesh', text)),
     ...options.gatewayProxy.map((text) => contextNamed('gateway', text))

@@ -5,8 +5,9 @@ import { type Config, defaultConfig, parseConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import type { State } from '../mesh/state.ts'
 import { RULE_IDS } from '../rules/index.ts'
-import { type AuditOptions, auditPaths } from './audit.ts'
+import { type AuditOptions, auditState } from './audit.ts'
 import { check } from './check.ts'
+import { type ClusterFlags, sourceOf } from './cluster-state.ts'
 import { demo } from './demo.ts'
 import { explain } from './explain.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
@@ -49,8 +50,13 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .showSuggestionAfterError()
   const output = () => new Option('-o, --output <format>', 'form of the result').choices(['text', 'json', 'yaml']).default('text')
 
-  program
-    .command('check')
+  const onCluster = (command: Command, description: string) =>
+    command
+      .option('--cluster', description, false)
+      .option('--kubeconfig <file>', 'the cluster; as kubectl finds it where absent')
+      .option('--context <name>', 'a context of the kubeconfig')
+
+  onCluster(program.command('check'), 'what the cluster holds already is read from it')
     .description('judge manifests as writes; Deployments count as Ready once applied')
     .argument('<paths...>', 'files or folders; - is standard input')
     .option('--base <path>', 'what the cluster holds already; may be given more than once', collect, [])
@@ -69,23 +75,21 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .addOption(output())
     .action(async (files: string[], options: { output: OutputFormat }) => done(await replay(files, options.output, io)))
 
-  program
-    .command('routes')
-    .description('the route tables that Istio would build of these manifests')
-    .argument('<paths...>', 'files or folders; - is standard input')
+  onCluster(program.command('routes'), 'look at a cluster instead of files')
+    .description('the route tables that Istio would build of these manifests, or of a cluster')
+    .argument('[paths...]', 'files or folders; - is standard input')
     .option('--client <namespace{label=value}>', 'as this mesh client sees them; may be given more than once', collect, [])
     .option('--gateway-proxy <namespace{label=value}>', "as this gateway's Pods see them; may be given more than once", collect, [])
     .option('--host <host>', 'only this host; may be given more than once', collect, [])
     .addOption(output())
-    .action((paths: string[], options: RoutesOptions) => done(printRoutes(paths, options, io)))
+    .action(async (paths: string[], options: RoutesOptions) => done(await printRoutes(paths, options, io)))
 
-  program
-    .command('audit')
+  onCluster(program.command('audit'), 'look at a cluster instead of files')
     .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
-    .argument('<paths...>', 'files or folders; - is standard input')
+    .argument('[paths...]', 'files or folders; - is standard input')
     .addOption(new Option('--fail-on <severity>', 'which findings make the exit code 1').choices(['deny', 'warn']).default('deny'))
     .addOption(output())
-    .action((paths: string[], options: AuditOptions) => done(auditPaths(paths, options, io)))
+    .action(async (paths: string[], options: AuditOptions) => done(await auditState(paths, options, io)))
 
   program
     .command('explain')
@@ -128,7 +132,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
   return program
 }
 
-interface CheckFlags {
+interface CheckFlags extends ClusterFlags {
   readonly base: string[]
   readonly as: Tool
   readonly failOn: 'deny' | 'warn'
@@ -183,7 +187,7 @@ function stateOf(
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed | null } {
   if (flags.sandbox === undefined) {
-    return liveState({ kubeconfig: flags.kubeconfig ?? null, context: flags.context ?? null }, config, recent, told, io)
+    return liveState(sourceOf(flags), config, recent, told, io)
   }
   const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
   return { state, failed: new Promise<never>(() => undefined), live: null }

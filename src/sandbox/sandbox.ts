@@ -41,6 +41,11 @@ export class Sandbox implements State {
     for (const pod of podsOf(stored)) this.#store(pod)
   }
 
+  /** Takes over all that another snapshot holds, Pods as they are. */
+  copy(snapshot: Snapshot): void {
+    for (const kind of KINDS) for (const object of snapshot.all(kind)) this.#store(object)
+  }
+
   unload(ref: ObjectRef): void {
     this.#remove(ref)
   }

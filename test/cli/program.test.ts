@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { RULES } from '../../src/rules/index.ts'
@@ -126,4 +127,29 @@ t.test('routes as JSON, for one client and one host by its short name', async (t
 
 t.test('routes of what cannot be read are bad input', async (t) => {
   t.equal((await hitless(['routes', 'nowhere'])).exit, 2)
+})
+
+t.test('a cluster that is not there ends with 3, a kubeconfig without one too', async (t) => {
+  const kubeconfig = join(t.testdir(), 'config')
+  const cluster = { name: 'gone', cluster: { server: 'https://127.0.0.1:1' } }
+  const context = { name: 'gone', context: { cluster: 'gone', user: 'me' } }
+  writeFileSync(
+    kubeconfig,
+    JSON.stringify({ clusters: [cluster], contexts: [context], users: [{ name: 'me' }], 'current-context': 'gone' })
+  )
+  for (const command of [['routes'], ['audit'], ['check', WORLD]]) {
+    const { exit, out, err } = await hitless([...command, '--cluster', '--kubeconfig', kubeconfig])
+    t.equal(exit, 3, command.join(' '))
+    t.equal(out, '')
+    t.match(err, /^hitless: the cluster cannot be read: \w+: .*127\.0\.0\.1:1.* \[HITLESS_UNREACHABLE\]\n$/)
+  }
+  const { exit, err } = await hitless(['audit', '--cluster', '--kubeconfig', join(t.testdirName, 'none')])
+  t.equal(exit, 3)
+  t.match(err, /cannot read the kubeconfig/)
+})
+
+t.test('a command looks at files or at a cluster', async (t) => {
+  for (const args of [['audit'], ['routes', '--cluster', WORLD]]) {
+    t.match(await hitless(args), { exit: 2, err: /name either files or --cluster \[HITLESS_USAGE\]/ })
+  }
 })

@@ -1,0 +1,66 @@
+/** The commands that look at a live cluster: `routes`, `audit` and `check` with `--cluster`. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { hitless } from '../cli/commands.ts'
+import { guide, HOST, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { startControlPlane } from './control-plane.ts'
+
+t.setTimeout(30 * 60_000)
+
+const plane = await startControlPlane()
+t.teardown(() => plane.stop())
+const CLUSTER = ['--cluster', '--kubeconfig', plane.kubeconfig]
+
+async function kubectl(args: readonly string[], manifests: readonly Manifest[] = []): Promise<void> {
+  const input = manifests.map((manifest) => JSON.stringify(manifest)).join('\n---\n')
+  const { code, stderr } = await plane.kubectl(args, manifests.length === 0 ? {} : { input })
+  if (code !== 0) throw new Error(stderr)
+}
+
+/** A file with these manifests. */
+function file(name: string, ...manifests: readonly Manifest[]): string {
+  const path = join(plane.directory, `${name}.yaml`)
+  writeFileSync(path, manifests.map((manifest) => JSON.stringify(manifest)).join('\n---\n'))
+  return path
+}
+
+await kubectl(['apply', '-f', '-'], guide())
+await kubectl(['rollout', 'status', 'deployment', '--timeout=120s'])
+
+t.test('routes shows what Istio would send, with the Pods behind it', async (t) => {
+  const { exit, out, err } = await hitless(['routes', ...CLUSTER, '--client', 'default', '--host', HOST, '-o', 'json'])
+  t.equal(exit, 0, err)
+  const { contexts } = JSON.parse(out) as { contexts: { hosts: { host: string; routes: { destinations: unknown[] }[] }[] }[] }
+  t.equal(contexts[0]?.hosts[0]?.host, HOST)
+  t.match(contexts[0]?.hosts[0]?.routes[0]?.destinations, [{ subset: 'v1', share: 1, defined: true, ready: 2 }])
+})
+
+t.test('check takes the cluster for what is there, its Pods too', async (t) => {
+  const undefinedSubset = file('undefined', virtualService([rule([to('v1', 50), to('v3', 50)])]))
+  const refused = await hitless(['check', ...CLUSTER, undefinedSubset])
+  t.equal(refused.exit, 1, refused.err)
+  t.match(refused.out, /undefined\.yaml:1:\d+: deny \[undefined-subset\] 50% of requests to /)
+  const shift = file('shift', virtualService([rule([to('v2')])]))
+  const admitted = await hitless(['check', ...CLUSTER, shift])
+  t.equal(admitted.exit, 0, `${admitted.out}${admitted.err}`)
+  t.equal(admitted.out, '1 write: 0 would be denied, 0 with warnings\n')
+})
+
+t.test('audit tells what is broken in it', async (t) => {
+  const whole = await hitless(['audit', ...CLUSTER])
+  t.same(whole, { exit: 0, out: '0 gaps, 0 findings\n', err: '' })
+  await kubectl(['delete', 'destinationrule', 'helloworld'])
+  const broken = await hitless(['audit', ...CLUSTER])
+  t.equal(broken.exit, 1)
+  t.match(broken.out, /gap {2}100% of requests to helloworld\..* get 503: VirtualService default\/helloworld .*\[undefined-subset\]/)
+})
+
+t.test('who may not read is told what', async (t) => {
+  await kubectl(['create', 'serviceaccount', 'stranger', '-n', 'default'])
+  const kubeconfig = await plane.kubeconfigFor({ namespace: 'default', name: 'stranger' })
+  const { exit, out, err } = await hitless(['audit', '--cluster', '--kubeconfig', kubeconfig])
+  t.equal(exit, 3)
+  t.equal(out, '')
+  t.match(err, /^hitless: the cluster cannot be read: \w+: .*stranger.* cannot (list|watch) resource .* \[HITLESS_UNREACHABLE\]\n$/)
+})
