@@ -6,7 +6,7 @@ import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { inspect } from 'node:util'
-import { installBinaries } from './cluster/binaries.ts'
+import { installBinaries, installMesh } from './cluster/binaries.ts'
 import { type Listener, tally } from './tally.ts'
 
 const CHECKS = [
@@ -27,7 +27,7 @@ for (const [command, ...args] of CHECKS) {
 }
 
 // Before the tests, where no time-out runs. What fails here fails again, with the same words, in each test that needs it.
-await installBinaries().catch((error: Error) => say(error.message))
+for (const install of [installBinaries, installMesh]) await install().catch((error: Error) => say(error.message))
 
 const listener: Listener = {
   file: (name, { passed, failed, skipped }, fault, timeMs = 0) => {

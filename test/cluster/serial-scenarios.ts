@@ -1,11 +1,11 @@
 /** What the serial writes do, one after another: each dependent write right after the one that it depends on. */
+import type { Random } from '../random.ts'
 import { ALL, type Writer } from './serial-app.ts'
 
 /** Kinds of write that rely on nothing new: what they carry was carried before. */
 export const WEIGHT_STEP = 'VS: weight step'
 export const BOTH = { v1: 'v1', v2: 'v2' }
 
-export type Random = () => number
 export type Scenario = (writer: Writer, random: Random) => Promise<void>
 
 export const pick = <T>(random: Random, values: readonly [T, ...T[]]): T => values[Math.floor(random() * values.length)] ?? values[0]

@@ -6,12 +6,13 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Random, seeded } from '../random.ts'
 import { writeKubeconfig } from '../reflector/fixtures.ts'
 import type { Api, ApiRequest } from './api.ts'
 import { startControlPlane } from './control-plane.ts'
 import { type HitlessProcess, startHitless } from './hitless-process.ts'
 import { type App, type Judge, type JudgedWrite, type Method, NAMESPACE, newApp, type Verdict, type Writer } from './serial-app.ts'
-import { BOTH, pick, type Random, SCENARIOS, type Scenario, WEIGHT_STEP } from './serial-scenarios.ts'
+import { BOTH, pick, SCENARIOS, type Scenario, WEIGHT_STEP } from './serial-scenarios.ts'
 import { type SlowWatches, startSlowWatches } from './slow-watches.ts'
 import { startTurns } from './turns.ts'
 
@@ -217,17 +218,6 @@ export function describe(mismatch: Mismatch | undefined): string {
   if (mismatch === undefined) return ''
   const { what, wanted, got, message, read, world } = mismatch
   return `wrong ${got}, wanted ${wanted}: ${what}\n  said: ${message}\n  read: ${read.join(' ')}\n  world: ${JSON.stringify(world)}`
-}
-
-/** The same numbers for the same seed (mulberry32). */
-function seeded(seed: number): Random {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let value = Math.imul(state ^ (state >>> 15), state | 1)
-    value ^= value + Math.imul(value ^ (value >>> 7), value | 61)
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 /** Reads of each kind of write, and how long an answer took. */
