@@ -1,0 +1,64 @@
+/** Tells when the proxies have taken over everything that was written so far. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Api } from '../cluster/api.ts'
+import { INGRESS, type Mesh, PORTS } from './mesh.ts'
+import { must, pathOf } from './objects.ts'
+
+const NAMESPACE = 'marker'
+const HOST = `marker.${NAMESPACE}.svc.cluster.local`
+const DEADLINE_MS = 60_000
+
+/**
+ * A number in a VirtualService of its own. istiod pushes in order and all that it knows at once: a proxy that has routes with a number in
+ * them has the routes, clusters and endpoints of the writes before it.
+ */
+export class Marker {
+  readonly #api: Api
+  readonly #mesh: Mesh
+  #number = 0
+
+  constructor(api: Api, mesh: Mesh) {
+    this.#api = api
+    this.#mesh = mesh
+  }
+
+  async install(): Promise<void> {
+    await must(this.#api.request('POST', '/api/v1/namespaces', { body: { metadata: { name: NAMESPACE } } }))
+    const spec = { ports: [{ name: 'http', port: PORTS.sidecar }] }
+    await must(this.#api.request('POST', `/api/v1/namespaces/${NAMESPACE}/services`, { body: { metadata: { name: 'marker' }, spec } }))
+    await this.#written()
+  }
+
+  /** Resolves when the proxies know every write that was answered before the call. */
+  async reached(): Promise<void> {
+    // istiod hears of endpoints and of routes by watches of their own, and a new cluster asks for its endpoints after the push: the
+    // first mark can be ahead of either by a moment; the second, one push later, is not.
+    await this.#written()
+    await this.#written()
+  }
+
+  async #written(): Promise<void> {
+    this.#number += 1
+    const object = virtualService(`mark ${this.#number}.`)
+    const path = `${pathOf(object)}?fieldManager=marker&force=true`
+    await must(this.#api.request('PATCH', path, { body: object, contentType: 'application/apply-patch+yaml' }))
+    const deadline = performance.now() + DEADLINE_MS
+    while (!(await this.#mesh.know(`mark ${this.#number}.`))) {
+      if (performance.now() > deadline) throw new Error(`a proxy did not hear of a write in ${DEADLINE_MS} ms`)
+      await sleep(10)
+    }
+  }
+}
+
+function virtualService(text: string) {
+  return {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'marker', namespace: NAMESPACE },
+    spec: {
+      hosts: [HOST],
+      gateways: ['mesh', `${INGRESS}/gateway`],
+      http: [{ directResponse: { status: 200, body: { string: text } } }]
+    }
+  }
+}

@@ -1,0 +1,180 @@
+/** The real data plane beside a control plane: istiod, and Envoys that it configures. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { installMesh } from '../cluster/binaries.ts'
+import type { ControlPlane } from '../cluster/control-plane.ts'
+import { type LocalProcess, startProcess } from '../cluster/local-process.ts'
+
+const START_TIMEOUT_MS = 60_000
+const GRPC_PORT = 15010
+const HTTP_PORT = 18085
+const MONITORING_PORT = 15014
+/** Of the first proxy; the others have those after it. */
+const ADMIN_PORT = 15100
+
+/** Who asks: the sidecar of a client in namespace `clients`, and a gateway in namespace `ingress`. */
+export type ProxyKind = 'sidecar' | 'gateway'
+
+/** The ports on which the proxies listen: that of the Service, and that of the Gateway. */
+export const PORTS: Readonly<Record<ProxyKind, number>> = { sidecar: 3000, gateway: 9080 }
+export const CLIENTS = 'clients'
+export const INGRESS = 'ingress'
+export const INGRESS_LABELS = { istio: 'ingressgateway' }
+
+export interface MeshOptions {
+  /** Environment of istiod beside what the rig needs. */
+  readonly istiod?: NodeJS.ProcessEnv
+  /** How many proxies share the work of the sidecar: all listen on the same port. Default 1. */
+  readonly sidecars?: number
+}
+
+export interface Mesh {
+  /** Every proxy has routes in which this text stands. */
+  know(text: string): Promise<boolean>
+  /** istiod's metrics, as it serves them. */
+  metrics(): Promise<string>
+  stop(): Promise<void>
+}
+
+/** Starts istiod and the proxies; resolves when istiod is ready and every proxy is connected or about to be. */
+export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecars = 1 }: MeshOptions = {}): Promise<Mesh> {
+  const binaries = await installMesh()
+  const processes: LocalProcess[] = []
+  const start = (name: string, path: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) => {
+    const started = startProcess({
+      name,
+      path,
+      args,
+      env: { PATH: process.env['PATH'], ...more },
+      log: join(plane.directory, `${name}.log`)
+    })
+    processes.push(started)
+    return started
+  }
+  const stop = async () => {
+    await Promise.all(processes.map((running) => running.stop()))
+  }
+  try {
+    await untilIstiodReady(start('istiod', binaries.istiod, await istiodArguments(plane), { ...ISTIOD_ENVIRONMENT, ...env }))
+    const proxies: ProxyKind[] = [...Array.from({ length: sidecars }, () => 'sidecar' as const), 'gateway']
+    for (const [index, proxy] of proxies.entries()) {
+      const file = join(plane.directory, `envoy-${index}.json`)
+      await writeFile(file, JSON.stringify(bootstrap(proxy, index)))
+      start(`envoy-${index}`, binaries.envoy, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warn'])
+    }
+    return {
+      know: async (text) => (await Promise.all(proxies.map((_, index) => routesOf(index)))).every((routes) => routes.includes(text)),
+      metrics: async () => (await fetch(`http://127.0.0.1:${MONITORING_PORT}/metrics`)).text(),
+      stop
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+const ISTIOD_ENVIRONMENT = {
+  INJECT_ENABLED: 'false',
+  ENABLE_CA_SERVER: 'false',
+  PILOT_CERT_PROVIDER: 'none',
+  VALIDATION_WEBHOOK_CONFIG_NAME: '',
+  PILOT_ENABLE_GATEWAY_API: 'false',
+  POD_NAMESPACE: 'istio-system',
+  // Filters that only Istio's own build of Envoy has.
+  PILOT_ENABLE_METADATA_EXCHANGE: 'false',
+  PILOT_ENABLE_ALPN_FILTER: 'false'
+}
+
+async function istiodArguments({ directory, kubeconfig }: ControlPlane): Promise<string[]> {
+  const meshConfig = join(directory, 'mesh.json')
+  // With mTLS the proxies would wait for certificates that nobody here issues.
+  await writeFile(meshConfig, JSON.stringify({ enableAutoMtls: false }))
+  const addresses = [
+    '--grpcAddr',
+    `127.0.0.1:${GRPC_PORT}`,
+    '--httpAddr',
+    `127.0.0.1:${HTTP_PORT}`,
+    '--httpsAddr',
+    '',
+    '--secureGRPCAddr',
+    ''
+  ]
+  return [
+    'discovery',
+    '--kubeconfig',
+    kubeconfig,
+    ...addresses,
+    '--monitoringAddr',
+    `127.0.0.1:${MONITORING_PORT}`,
+    '--meshConfig',
+    meshConfig
+  ]
+}
+
+async function untilIstiodReady(istiod: LocalProcess): Promise<void> {
+  const deadline = performance.now() + START_TIMEOUT_MS
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${HTTP_PORT}/ready`).catch(() => undefined)
+    if (answer?.ok) return
+    if (!istiod.running || performance.now() > deadline) throw new Error(`istiod was not ready:\n${await istiod.tail()}`)
+    await sleep(50)
+  }
+}
+
+/** '' while the proxy does not answer. */
+async function routesOf(index: number): Promise<string> {
+  const url = `http://127.0.0.1:${ADMIN_PORT + index}/config_dump?resource=dynamic_route_configs`
+  return fetch(url).then(
+    (answer) => answer.text(),
+    () => ''
+  )
+}
+
+/** What a proxy says of itself, and where it is told the rest. Interception NONE: the sidecar listens on a port of its own, without iptables. */
+function bootstrap(proxy: ProxyKind, index: number): unknown {
+  const namespace = proxy === 'sidecar' ? CLIENTS : INGRESS
+  const address = `10.244.255.${index + 1}`
+  const type = proxy === 'sidecar' ? 'sidecar' : 'router'
+  const http2 = {
+    '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+    explicit_http_config: { http2_protocol_options: {} }
+  }
+  return {
+    node: {
+      id: `${type}~${address}~${proxy}-${index}.${namespace}~${namespace}.svc.cluster.local`,
+      cluster: `${proxy}.${namespace}`,
+      metadata: {
+        NAMESPACE: namespace,
+        CLUSTER_ID: 'Kubernetes',
+        LABELS: proxy === 'gateway' ? INGRESS_LABELS : {},
+        ...(proxy === 'sidecar' ? { INTERCEPTION_MODE: 'NONE' } : {})
+      }
+    },
+    admin: { address: socketAddress('127.0.0.1', ADMIN_PORT + index) },
+    dynamic_resources: {
+      ads_config: { api_type: 'GRPC', transport_api_version: 'V3', grpc_services: [{ envoy_grpc: { cluster_name: 'istiod' } }] },
+      cds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
+      lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' }
+    },
+    static_resources: {
+      clusters: [
+        {
+          name: 'istiod',
+          type: 'STATIC',
+          connect_timeout: '1s',
+          typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': http2 },
+          load_assignment: { cluster_name: 'istiod', endpoints: [{ lb_endpoints: [endpoint('127.0.0.1', GRPC_PORT)] }] }
+        }
+      ]
+    }
+  }
+}
+
+function endpoint(address: string, port: number): unknown {
+  return { endpoint: { address: socketAddress(address, port) } }
+}
+
+function socketAddress(address: string, port: number): unknown {
+  return { socket_address: { address, port_value: port } }
+}
