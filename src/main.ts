@@ -20,6 +20,7 @@ process.exitCode = await run(
     columns: process.stdout.columns ?? 80,
     env: process.env,
     nowMs: Date.now,
+    version: String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version),
     signal: stop.signal
   },
   fileURLToPath(new URL('../examples/helloworld', import.meta.url))

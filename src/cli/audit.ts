@@ -1,31 +1,33 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
 import { dump } from 'js-yaml'
 import { describeClass } from '../mesh/classes.ts'
-import { formatPath, formatRef } from '../mesh/objects.ts'
-import type { Snapshot } from '../mesh/snapshot.ts'
+import type { Gap } from '../mesh/gaps.ts'
+import { formatPath, formatRef, type ObjectRef } from '../mesh/objects.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import type { ClusterFlags } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
-import { stateOf } from './state.ts'
+import { type Case, isReport, type Reported, type ReportFormat, report } from './reports.ts'
+import { type LookedAt, stateOf } from './state.ts'
 
 export interface AuditOptions extends ClusterFlags {
-  readonly output: OutputFormat
+  readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
 }
 
 /** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */
 export async function auditState(paths: readonly string[], options: AuditOptions, io: Io): Promise<number> {
-  const { snapshot, errors } = await stateOf(paths, options, io)
-  const exit = printAudit(snapshot, options, io)
+  const { snapshot, placeOf, errors } = await stateOf(paths, options, io)
+  const exit = printAudit({ snapshot, placeOf }, options, io)
   return errors.length > 0 ? EXIT.usage : exit
 }
 
-function printAudit(snapshot: Snapshot, { output, failOn }: AuditOptions, io: Io): number {
+function printAudit({ snapshot, placeOf }: Pick<LookedAt, 'snapshot' | 'placeOf'>, { output, failOn }: AuditOptions, io: Io): number {
   const found = audit(snapshot, { ...DEFAULT_POLICY, showForeignNames: true })
   if (output === 'json') io.out(`${JSON.stringify(toJson(found), null, 2)}\n`)
   else if (output === 'yaml') io.out(dump(toJson(found)))
+  else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
   else io.out(toText(found))
   const failed = found.gaps.length > 0 || found.findings.some(({ severity }) => severity === 'deny' || failOn === 'warn')
   return failed ? EXIT.denied : EXIT.ok
@@ -57,16 +59,41 @@ function findingJson({ rule, severity, object, path, message, remedy }: Finding)
   return { rule, severity, object: formatRef(object), path: formatPath(path), message, remedy }
 }
 
+/** One case an object that something was found in; of a gap in Istio's own default routes, the host. */
+function casesOf({ gaps, findings }: Audit, placeOf: LookedAt['placeOf']): Case[] {
+  const reported: Reported[] = [
+    ...gaps.map(({ rule, gap }) => {
+      const ref = gap.virtualService === null ? null : virtualServiceRef(gap.virtualService)
+      const object = ref === null ? gap.host : formatRef(ref)
+      return { rule, severity: 'deny' as const, object, text: gapText(gap), place: ref === null ? null : placeOf(ref, gap.path) }
+    }),
+    ...findings.map(({ rule, severity, object, path, message, remedy }) => ({
+      rule,
+      severity,
+      object: formatRef(object),
+      text: `${message}. ${remedy}.`,
+      place: placeOf(object, path)
+    }))
+  ]
+  const byObject = Map.groupBy(reported, ({ object }) => object)
+  return [...byObject].map(([name, found]) => ({ name, group: found[0]?.place?.file ?? 'audit', findings: found }))
+}
+
+function virtualServiceRef(key: string): ObjectRef {
+  const [namespace = '', name = ''] = key.split('/')
+  return { kind: 'VirtualService', namespace, name }
+}
+
+function gapText(gap: Gap): string {
+  const where = gap.virtualService === null ? "Istio's default route" : `VirtualService ${gap.virtualService} ${formatPath(gap.path)}`
+  const { destination } = gap
+  const to = destination === null ? '' : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
+  const share = Math.round(gap.share * 1000) / 10
+  return `${share}% of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) get ${gap.status}: ${where}${to}`
+}
+
 function toText(found: Audit): string {
-  const gaps = found.gaps.map(({ rule, gap }) => {
-    const where = gap.virtualService === null ? "Istio's default route" : `VirtualService ${gap.virtualService} ${formatPath(gap.path)}`
-    const to =
-      gap.destination === null
-        ? ''
-        : ` -> ${gap.destination.host}${gap.destination.subset === null ? '' : ` subset ${gap.destination.subset}`}`
-    const share = Math.round(gap.share * 1000) / 10
-    return `gap  ${share}% of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) get ${gap.status}: ${where}${to} [${rule}]\n`
-  })
+  const gaps = found.gaps.map(({ rule, gap }) => `gap  ${gapText(gap)} [${rule}]\n`)
   const findings = found.findings.map(
     ({ severity, object, path, message, remedy, rule }) =>
       `${severity} ${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}. [${rule}]\n`

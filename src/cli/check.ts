@@ -10,33 +10,29 @@ import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat } from './io.ts'
 import { type Manifest, readManifests } from './manifests.ts'
 import { inOrder, type Tool } from './order.ts'
+import { type Case, isReport, type Place, type ReportFormat, report } from './reports.ts'
 import { Session } from './session.ts'
 
 export interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */
   readonly base: readonly string[]
   readonly as: Tool
-  readonly output: OutputFormat
+  readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
   /** Pods of applied Deployments stay unready, as right after a real apply. */
   readonly strictReady: boolean
 }
 
-interface Step {
+interface Step extends Place {
   readonly object: string
   readonly operation: string
   readonly verdict: Verdict
   readonly findings: readonly PlacedFinding[]
   readonly message: string
-  readonly file: string
-  readonly line: number
-  readonly column: number
 }
 
-interface PlacedFinding extends Pick<Finding, 'rule' | 'severity' | 'message' | 'remedy'> {
-  readonly file: string
-  readonly line: number
-  readonly column: number
+interface PlacedFinding extends Pick<Finding, 'rule' | 'severity' | 'message' | 'remedy'>, Place {
+  readonly object: string
 }
 
 const FILES_POLICY: Policy = { ...DEFAULT_POLICY, showForeignNames: true }
@@ -95,14 +91,34 @@ function placed(finding: Finding, manifest: Manifest): PlacedFinding {
   const own =
     manifest.object?.kind === object.kind && manifest.object.namespace === object.namespace && manifest.object.name === object.name
   const { rule, severity, message, remedy } = finding
-  return { rule, severity, message, remedy, file: manifest.source ?? manifest.file, ...manifest.position(own ? finding.path : []) }
+  return {
+    rule,
+    severity,
+    object: formatRef(object),
+    message,
+    remedy,
+    file: manifest.source ?? manifest.file,
+    ...manifest.position(own ? finding.path : [])
+  }
 }
 
-function print(steps: readonly Step[], errors: readonly HitlessError[], output: OutputFormat, io: Io): void {
+function print(steps: readonly Step[], errors: readonly HitlessError[], output: CheckOptions['output'], io: Io): void {
   for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
   if (output === 'json') io.out(`${JSON.stringify({ steps }, null, 2)}\n`)
   else if (output === 'yaml') io.out(dump({ steps }))
+  else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
   else printText(steps, io)
+}
+
+function caseOf({ operation, object, file, findings }: Step): Case {
+  const reported = findings.map(({ rule, severity, object, message, remedy, ...place }) => ({
+    rule,
+    severity,
+    object,
+    text: `${message}. ${remedy}.`,
+    place
+  }))
+  return { name: `${operation} ${object}`, group: file, findings: reported }
 }
 
 function printText(steps: readonly Step[], io: Io): void {

@@ -10,6 +10,8 @@ export interface Io {
   readonly columns: number
   readonly env: Readonly<Record<string, string | undefined>>
   readonly nowMs: () => number
+  /** Of hitless itself. */
+  readonly version: string
   /** Ends when the process is asked to stop. */
   readonly signal: AbortSignal
 }

@@ -15,6 +15,7 @@ import { TOOLS, type Tool } from './order.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
 import type { LiveFeed } from './report-gaps.ts'
+import { REPORT_FORMATS, type ReportFormat } from './reports.ts'
 import { keyPair, liveState, loadSandbox, readText, recentChanges, serve, type Telling, telling } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
@@ -45,10 +46,12 @@ function failed(error: unknown, io: Io): number {
 function build(io: Io, examples: string, done: (exit: number) => void): Command {
   const program = new Command('hitless')
     .description('Refuses the write to an Istio mesh that would leave requests unanswered.')
+    .version(io.version)
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err })
     .showSuggestionAfterError()
-  const output = () => new Option('-o, --output <format>', 'form of the result').choices(['text', 'json', 'yaml']).default('text')
+  const output = (more: readonly string[] = []) =>
+    new Option('-o, --output <format>', 'form of the result').choices(['text', 'json', 'yaml', ...more]).default('text')
 
   const onCluster = (command: Command, description: string) =>
     command
@@ -63,7 +66,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
     .addOption(new Option('--fail-on <severity>', 'what makes the exit code 1').choices(['deny', 'warn']).default('deny'))
     .option('--strict-ready', 'applied Deployments have no Ready Pod, as right after a real apply', false)
-    .addOption(output())
+    .addOption(output(REPORT_FORMATS))
     .action(async (paths: string[], options: CheckFlags) => {
       done(await check(paths, { ...options, as: options.as, strictReady: options.strictReady }, io))
     })
@@ -88,7 +91,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
     .argument('[paths...]', 'files or folders; - is standard input')
     .addOption(new Option('--fail-on <severity>', 'which findings make the exit code 1').choices(['deny', 'warn']).default('deny'))
-    .addOption(output())
+    .addOption(output(REPORT_FORMATS))
     .action(async (paths: string[], options: AuditOptions) => done(await auditState(paths, options, io)))
 
   program
@@ -137,7 +140,7 @@ interface CheckFlags extends ClusterFlags {
   readonly as: Tool
   readonly failOn: 'deny' | 'warn'
   readonly strictReady: boolean
-  readonly output: OutputFormat
+  readonly output: OutputFormat | ReportFormat
 }
 
 interface ServeFlags {

@@ -39,6 +39,7 @@ export async function hitless(args: readonly string[], { stdin = '', colour = fa
     columns: 100,
     env: {},
     nowMs: Date.now,
+    version: '1.2.3',
     signal: signal ?? new AbortController().signal
   }
   const exit = await run(args, io, EXAMPLES)
