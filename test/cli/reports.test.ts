@@ -85,7 +85,10 @@ t.test('audit has a test for each object at fault, gaps and findings at their li
   const junit = await hitless(['audit', '-', '-o', 'junit'], { stdin: UNSAFE })
   t.equal(junit.exit, 1)
   t.match(junit.out, '<testsuite name="hitless" tests="2" failures="2">')
-  t.match(junit.out, /<testcase name="VirtualService prod\/reviews" classname="&lt;stdin&gt;">(\n {4}<failure.*)*\n {4}<failure type="missing-fallback"/)
+  t.match(
+    junit.out,
+    /<testcase name="VirtualService prod\/reviews" classname="&lt;stdin&gt;">(\n {4}<failure.*)*\n {4}<failure type="missing-fallback"/
+  )
   const github = await hitless(['audit', '-', '-o', 'github'], { stdin: UNSAFE })
   t.match(github.out, /^::error file=<stdin>,line=12,col=3,title=missing-fallback%3A VirtualService prod\/reviews::100%25 of requests to /m)
   t.match(github.out, /^::error file=<stdin>,line=5,col=\d+,title=version-in-selector%3A Service prod\/reviews::/m)
