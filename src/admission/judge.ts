@@ -1,8 +1,10 @@
 /** The reviewer: judges a change on the cache, reads what its decision rests on, and judges again (design, section 3). */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { HitlessError } from '../errors.ts'
 import { selects } from '../mesh/labels.ts'
-import type { Kind, MeshObject, ObjectRef, Pod } from '../mesh/objects.ts'
+import { Meter, metered, TooMuchWork } from '../mesh/metered.ts'
+import { formatRef, type Kind, type MeshObject, type ObjectRef, type Pod } from '../mesh/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/state.ts'
 import { podsLeaving } from '../mesh/workloads.ts'
@@ -20,6 +22,8 @@ const PENDING_MS = 30_000
 const STORING_MS = 100
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
 const MOST_ROUNDS = 5
+/** Some seconds in which nobody else is answered. Judging a write takes some thousand; ten thousand routes of one host, each with every other, as many. */
+const MOST_WORK = 5_000_000
 const UNREAD = 'fresh facts could not be read'
 
 export interface ReviewerOptions {
@@ -34,8 +38,22 @@ export interface ReviewerOptions {
   readonly onReads?: (change: Change, reads: number, lists: number, changedVerdict: boolean) => void
 }
 
-/** Rejects where no judgement could be made and the policy asks for an error then. */
+/** Rejects where no judgement could be made and the policy asks for an error then; with HITLESS_TOO_COMPLEX where one would take too long. */
 export function createReviewer(options: ReviewerOptions): Reviewer {
+  const reviewer = freshReviewer(options)
+  return async (change, signal, asker) => {
+    try {
+      return await reviewer(change, signal, asker)
+    } catch (cause) {
+      if (!(cause instanceof TooMuchWork)) throw cause
+      throw new HitlessError('HITLESS_TOO_COMPLEX', `${formatRef(change.ref)} takes ${cause.message} to judge: make several of it`, {
+        cause
+      })
+    }
+  }
+}
+
+function freshReviewer(options: ReviewerOptions): Reviewer {
   const { state, policy, nowMs, onReads } = options
   const own = new OwnWrites(nowMs)
   return async (asking, signal) => {
@@ -45,13 +63,15 @@ export function createReviewer(options: ReviewerOptions): Reviewer {
     if (change instanceof Error) return admitUnjudged(policy(), asking, change)
     const facts = new Map<string, Fact>()
     const access = new Access(options, change)
-    const judge = () => decide(change, overlay(state.snapshot(), own.known(facts)), policy(), nowMs(), access.mayExempt)
+    const meter = new Meter(MOST_WORK)
+    const known = () => metered(overlay(state.snapshot(), own.known(facts)), meter)
+    const judge = () => decide(change, known(), policy(), nowMs(), access.mayExempt)
     let decision = judge()
     const first = decision.verdict
     const asked = { reads: change === asking ? 0 : 1, lists: 0 }
     const read = new Set<string>()
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const doubts = unread(doubtsOf(change, decision, overlay(state.snapshot(), own.known(facts))), read)
+      const doubts = unread(doubtsOf(change, decision, known()), read)
       if (doubts.reads.length + doubts.lists.length > 0) {
         asked.reads += doubts.reads.length
         asked.lists += doubts.lists.length

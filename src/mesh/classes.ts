@@ -8,6 +8,8 @@ import { type Condition, EVERY_REQUEST, type RouteTable } from './table.ts'
 
 export type RequestClass = Condition
 
+const REGEX_EFFORT = 50
+
 type Matches = Readonly<Record<string, StringMatch>>
 
 /** The classes that tell tables apart: every condition in them, each header that one of them excludes, and every other request. */
@@ -35,6 +37,13 @@ export function covers(condition: Condition, requestClass: RequestClass): boolea
     impliesAll(requestClass.queryParams, condition.queryParams) &&
     excludes(condition, requestClass)
   )
+}
+
+/** The steps of work that `covers` takes: regular expressions are dear, and asked only of exact values. */
+export function effortOf({ uri, headers, withoutHeaders, queryParams }: Condition, requestClass: RequestClass): number {
+  const names = Object.keys(headers).length + Object.keys(withoutHeaders).length + Object.keys(queryParams).length
+  const mayMatch = requestClass.uri?.type === 'exact' ? uri?.type === 'regex' : names > 0 && Object.keys(requestClass.headers).length > 0
+  return 1 + names + (mayMatch ? REGEX_EFFORT : 0)
 }
 
 /** The condition holds for every request (5.1). A request without any special header meets `withoutHeaders`, but not every request does. */

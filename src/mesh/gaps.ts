@@ -1,5 +1,5 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (design, section 1). */
-import { classKey, covers, type RequestClass, requestClasses } from './classes.ts'
+import { classKey, covers, effortOf, type RequestClass, requestClasses } from './classes.ts'
 import { toWhole } from './destinations.ts'
 import { serviceOfHost } from './hosts.ts'
 import type { Path } from './objects.ts'
@@ -39,6 +39,8 @@ export interface Gap extends Target {
 }
 
 const EPSILON = 1e-9
+/** Copying a header's condition takes so many steps. */
+const EXCLUSION_EFFORT = 4
 
 /** Every gap of the targets. */
 export function gaps(snapshot: Snapshot, targets: readonly Target[]): Gap[] {
@@ -103,7 +105,7 @@ function comparisons(before: View | null, after: View): Comparison[] {
 function ofTable(before: View | null, after: View, table: RouteTable): Comparison[] {
   const { port } = table
   const old = before?.tables.find((other) => other.port === port)
-  return requestClasses(old === undefined ? [table] : [old, table]).map((requestClass) => ({
+  return classesOf(after.snapshot, old === undefined ? [table] : [old, table]).map((requestClass) => ({
     port,
     requestClass,
     protocol: 'http',
@@ -112,8 +114,16 @@ function ofTable(before: View | null, after: View, table: RouteTable): Compariso
   }))
 }
 
+function classesOf(snapshot: Snapshot, tables: readonly RouteTable[]): RequestClass[] {
+  // Each excluded header makes a class of its own, with all the others in it.
+  for (const { routes } of tables) {
+    for (const { condition } of routes) snapshot.charge(1 + EXCLUSION_EFFORT * Object.keys(condition.withoutHeaders).length ** 2)
+  }
+  return requestClasses(tables)
+}
+
 function ofLostTable(before: View, table: RouteTable): Comparison[] {
-  return requestClasses([table]).map((requestClass) => ({
+  return classesOf(before.snapshot, [table]).map((requestClass) => ({
     port: table.port,
     requestClass,
     protocol: 'http',
@@ -147,7 +157,10 @@ interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualServi
 }
 
 function failures(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Failure[] {
-  const route = table.routes.find(({ condition }) => covers(condition, requestClass))
+  const route = table.routes.find(({ condition }) => {
+    snapshot.charge(effortOf(condition, requestClass))
+    return covers(condition, requestClass)
+  })
   if (route === undefined) return [noRoute(table)]
   switch (route.action) {
     case 'redirect':

@@ -9,7 +9,7 @@ import { isVisible, type MeshService } from './services.ts'
 import { boundGateways } from './snapshot.ts'
 import type { Route, RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
-import { hostsOfVirtualService, routesOf } from './virtual-services.ts'
+import { HOSTS_A_STEP, hostsOfVirtualService, routesOf } from './virtual-services.ts'
 import { byAge, inOrderFor } from './visibility.ts'
 
 /** A server of a Gateway. */
@@ -34,6 +34,7 @@ export function gatewayTables(scope: Scope, host: string): RouteTable[] {
     const takers = new Set<VirtualService>()
     for (const server of servers) {
       for (const vs of named) {
+        scope.snapshot.charge(vs.gateways.length)
         if (!boundGateways(vs).includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
         const own = gatewayRoutes(scope, vs, server)
         if (own.length > 0) takers.add(vs)
@@ -68,6 +69,7 @@ export function boundTo({ snapshot, context }: Scope, gateway: string): VirtualS
 export function virtualHosts({ snapshot }: Scope, server: Server, vs: VirtualService): Set<string> {
   const shared = new Set<string>()
   const own = hostsOfVirtualService(snapshot, vs)
+  snapshot.charge((own.length * server.hosts.length) / HOSTS_A_STEP)
   for (const written of server.hosts) {
     const [namespace, name] = written.includes('/') ? written.split('/') : ['*', written]
     if (name === undefined || (namespace !== '*' && namespace !== vs.namespace)) continue
@@ -112,6 +114,7 @@ function routeGroups(servers: readonly Server[]): RouteGroup[] {
 function gatewaysOf({ snapshot, context }: Scope): Gateway[] {
   const keys = ['', ...Object.entries(context.labels).map(([key, value]) => `/${key}=${value}`)]
   const found = keys.flatMap((key) => [...snapshot.lookup('gatewayBySelector', key)])
+  snapshot.charge(found.length)
   return found.filter(({ selector }) => selects(selector, context.labels)).sort(byAge)
 }
 

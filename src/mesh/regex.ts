@@ -6,6 +6,8 @@ const compiled = new Map<string, RE2JS | null>()
 const MOST_COMPILED = 1000
 /** Envoy refuses larger programs by default; so long a pattern is not worth deciding. */
 const LONGEST_PATTERN = 1024
+/** Nor is whether it matches such a text: the engine takes a step for each character and each part of the pattern. */
+const LONGEST_TEXT = 1024
 
 /** The pattern is valid RE2. */
 export function isRe2(pattern: string): boolean {
@@ -14,6 +16,7 @@ export function isRe2(pattern: string): boolean {
 
 /** The pattern matches the whole text, as Envoy asks of a path or header [a23]. A pattern that is no RE2 matches nothing. */
 export function matchesWhole(pattern: string, text: string): boolean {
+  if (text.length > LONGEST_TEXT) return false
   return compile(pattern)?.matches(text) ?? false
 }
 

@@ -39,10 +39,9 @@ export function subsetLabels(scope: Scope, service: MeshService, subset: string)
 }
 
 function named({ snapshot, services }: Scope, host: string): readonly MeshService[] {
-  const known = services.get(host)
-  if (known !== undefined) return known
-  const found = servicesNamed(snapshot, host)
+  const found = services.get(host) ?? servicesNamed(snapshot, host)
   services.set(host, found)
+  for (const { ports } of found) snapshot.charge(ports.length)
   return found
 }
 

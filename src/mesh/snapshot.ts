@@ -100,6 +100,8 @@ export interface Snapshot {
   podsAnywhere(selector: Labels): Iterable<Pod>
   /** False where the kind is not known (its watch is not synced): its objects are then unknown, never absent. */
   knows(kind: Kind): boolean
+  /** Counts steps of work that whoever reads the snapshot does on what it found there; see `metered`. */
+  charge(steps: number): void
 }
 
 /** What a change takes out of a snapshot and puts in. An updated object needs no entry in `removed`. */
@@ -159,6 +161,10 @@ export class World implements Snapshot {
 
   knows(kind: Kind): boolean {
     return !this.#unknown.has(kind)
+  }
+
+  charge(): void {
+    // Whoever reads the store itself may work for as long as it takes.
   }
 
   find<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
@@ -231,7 +237,7 @@ class Overlay implements Snapshot {
   /** A write is of one kind, or two: look-ups of all others go straight to the base. */
   readonly #kinds: ReadonlySet<Kind>
   /** The keys of the added objects, found out once: an index is asked for many keys, and few objects are added. */
-  readonly #keys = new Map<IndexName, ReadonlyMap<MeshObject, readonly string[]>>()
+  readonly #keys = new Map<IndexName, ReadonlyMap<MeshObject, ReadonlySet<string>>>()
 
   constructor(base: Snapshot, removed: readonly ObjectRef[], added: readonly MeshObject[]) {
     this.settings = base.settings
@@ -243,6 +249,10 @@ class Overlay implements Snapshot {
 
   knows(kind: Kind): boolean {
     return this.#base.knows(kind)
+  }
+
+  charge(steps: number): void {
+    this.#base.charge(steps)
   }
 
   find<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
@@ -261,15 +271,15 @@ class Overlay implements Snapshot {
     if (!this.#kinds.has(INDEXES[name].kind)) return this.#base.lookup(name, key)
     const found: IndexedObject<I>[] = []
     for (const object of this.#base.lookup(name, key)) if (!this.#hidden.has(refKey(object))) found.push(object)
-    for (const [object, keys] of this.#keysOfAdded(name)) if (keys.includes(key)) found.push(object as IndexedObject<I>)
+    for (const [object, keys] of this.#keysOfAdded(name)) if (keys.has(key)) found.push(object as IndexedObject<I>)
     return found
   }
 
-  #keysOfAdded(name: IndexName): ReadonlyMap<MeshObject, readonly string[]> {
+  #keysOfAdded(name: IndexName): ReadonlyMap<MeshObject, ReadonlySet<string>> {
     const known = this.#keys.get(name)
     if (known !== undefined) return known
     const ofKind = [...this.#added.values()].filter(({ kind }) => INDEXES[name].kind === kind)
-    const keys = new Map(ofKind.map((object) => [object, keysOf(name, object, this.settings)]))
+    const keys = new Map(ofKind.map((object) => [object, new Set(keysOf(name, object, this.settings))]))
     this.#keys.set(name, keys)
     return keys
   }

@@ -20,9 +20,20 @@ export interface Taken {
   readonly routes: readonly Route[]
 }
 
+/** Completed once for each object and domain: a VirtualService with many hosts is asked for them once for each of its hosts. */
+const completed = new WeakMap<VirtualService, { readonly domain: string; readonly hosts: readonly string[] }>()
+/** So many hosts are compared with one in a step. */
+export const HOSTS_A_STEP = 8
+
 /** A VirtualService's hosts, completed and in lower case (1.1, 1.5). */
-export function hostsOfVirtualService({ settings }: Snapshot, { hosts, namespace }: VirtualService): string[] {
-  return hosts.map((host) => resolveVirtualServiceHost(host, namespace, settings.domain))
+export function hostsOfVirtualService(snapshot: Snapshot, vs: VirtualService): readonly string[] {
+  snapshot.charge(vs.hosts.length / HOSTS_A_STEP)
+  const { domain } = snapshot.settings
+  const known = completed.get(vs)
+  if (known?.domain === domain) return known.hosts
+  const hosts = vs.hosts.map((host) => resolveVirtualServiceHost(host, vs.namespace, domain))
+  completed.set(vs, { domain, hosts })
+  return hosts
 }
 
 /** The VirtualServices with a host that is or covers `host`, bound to a gateway, as the client takes them in order. */
@@ -30,6 +41,7 @@ export function virtualServicesAt({ snapshot, context }: Scope, gateway: string,
   const found = new Set<VirtualService>()
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const vs of snapshot.lookup('virtualServiceByHost', key)) {
+      snapshot.charge(vs.gateways.length)
       if (boundGateways(vs).includes(gateway) && hostsOfVirtualService(snapshot, vs).some((own) => hostCovers(own, host))) found.add(vs)
     }
   }

@@ -5,6 +5,8 @@ import type { Finding } from '../rules/rule.ts'
 const LONGEST_MESSAGE = 1024
 /** What the API server advises for a warning. */
 const LONGEST_WARNING = 120
+/** No sentence is so short that more of them fit. */
+const MOST_SENTENCES = 30
 /** The API server drops all warnings of an answer beyond 4 KiB together. */
 const MOST_LINES = 5
 
@@ -17,7 +19,7 @@ export function denial(findings: readonly Finding[], hint: string): string {
     const left = sentences.length - shown.length
     return plain(`hitless: ${numbered}${left > 0 ? ` (and ${left} more)` : ''}${tail}`)
   }
-  for (let count = sentences.length; count > 1; count--) {
+  for (let count = Math.min(sentences.length, MOST_SENTENCES); count > 1; count--) {
     const whole = text(sentences.slice(0, count))
     if (Buffer.byteLength(whole) <= LONGEST_MESSAGE) return whole
   }
@@ -42,7 +44,14 @@ function fitFirst(finding: Finding | undefined, whole: string): string {
   if (finding === undefined || Buffer.byteLength(whole) <= LONGEST_MESSAGE) return whole
   const end = plain(` ${finding.remedy}. [${finding.rule}]`)
   const tail = Buffer.byteLength(end) > LONGEST_MESSAGE / 2 ? ` [${finding.rule}]` : end
-  return `${cutBytes(plain(`hitless: ${finding.message}.`), LONGEST_MESSAGE - Buffer.byteLength(tail))}${tail}`
+  return line(`hitless: ${finding.message}.`, tail)
+}
+
+/** One line of at most 1 KiB of UTF-8, of which `text` is cut and `tail` is not. */
+export function line(text: string, tail: string): string {
+  const room = LONGEST_MESSAGE - Buffer.byteLength(tail)
+  const whole = plain(text)
+  return `${Buffer.byteLength(whole) <= room ? whole : cutBytes(whole, room)}${tail}`
 }
 
 /** Control characters, and those that turn the direction of text, could forge lines in a terminal or log. */

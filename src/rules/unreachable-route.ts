@@ -1,4 +1,4 @@
-import { covers } from '../mesh/classes.ts'
+import { covers, effortOf } from '../mesh/classes.ts'
 import type { HttpMatch, HttpRoute, VirtualService } from '../mesh/objects.ts'
 import { formatPath } from '../mesh/objects.ts'
 import { EVERY_REQUEST } from '../mesh/table.ts'
@@ -12,10 +12,11 @@ export const unreachableRoute: Rule = {
     'Envoy takes the first route that matches. A rule behind a catch-all, or behind one that covers its conditions, never gets a request.',
   remedy: 'Move the more specific rule before the wider one, or delete it.',
   reads: ['VirtualService'],
-  check: ({ after, before, nameOf }) => {
+  check: ({ after, before, nameOf, snapshotAfter }) => {
     if (after?.kind !== 'VirtualService') return []
-    const known = before?.kind === 'VirtualService' ? new Set(shadowed(before).map(({ rule }) => textOf(rule))) : new Set()
-    return shadowed(after)
+    const charge = (steps: number) => snapshotAfter.charge(steps)
+    const known = before?.kind === 'VirtualService' ? new Set(shadowed(before, charge).map(({ rule }) => textOf(rule))) : new Set()
+    return shadowed(after, charge)
       .filter(({ rule }) => !known.has(textOf(rule)))
       .map(({ rule, by }) => ({
         severity: 'warn',
@@ -29,24 +30,34 @@ export const unreachableRoute: Rule = {
 }
 
 /** The rules of which an earlier rule takes every match; it must ask nothing of client or port that they do not ask as well. */
-function shadowed({ http }: VirtualService): { rule: HttpRoute; by: HttpRoute }[] {
-  return http.flatMap((rule, at) => {
+function shadowed({ http }: VirtualService, charge: (steps: number) => void): { rule: HttpRoute; by: HttpRoute }[] {
+  const earlier: { rule: HttpRoute; entries: readonly Entry[] }[] = []
+  return http.flatMap((rule) => {
+    const entries = entriesOf(rule)
+    const taken = (entry: Entry, wide: readonly Entry[]) => {
+      for (const wider of wide) charge(effortOf(wider.match, entry.match))
+      return wide.some((wider) => takes(wider, entry))
+    }
+    const by = earlier.find((wide) => entries.every((entry) => taken(entry, wide.entries)))
     // What a delegate takes is not written here, so a rule that delegates hides nothing.
-    const earlier = http.slice(0, at).filter(({ delegate }) => delegate === null)
-    const by = earlier.find((wide) => matches(rule).every((match) => matches(wide).some((wider) => takes(wider, match))))
-    return by === undefined ? [] : [{ rule, by }]
+    if (rule.delegate === null) earlier.push({ rule, entries })
+    return by === undefined ? [] : [{ rule, by: by.rule }]
   })
 }
 
-function takes(wider: HttpMatch, match: HttpMatch): boolean {
-  return sourceOf(wider) === sourceOf(NO_SOURCE) || sourceOf(wider) === sourceOf(match)
-    ? covers(wider, match) && !hasExclusion(wider)
-    : false
+interface Entry {
+  readonly match: HttpMatch
+  readonly source: string
+}
+
+function takes(wider: Entry, { match, source }: Entry): boolean {
+  if (wider.source !== FROM_ANYWHERE && wider.source !== source) return false
+  return covers(wider.match, match) && !hasExclusion(wider.match)
 }
 
 /** A rule without match takes everything. */
-function matches(rule: HttpRoute): readonly HttpMatch[] {
-  return rule.match.length === 0 ? [NO_SOURCE] : rule.match
+function entriesOf({ match }: HttpRoute): Entry[] {
+  return (match.length === 0 ? [NO_SOURCE] : match).map((each) => ({ match: each, source: sourceOf(each) }))
 }
 
 function sourceOf({ port, gateways, sourceLabels, sourceNamespace }: HttpMatch): string {
@@ -62,3 +73,4 @@ function textOf(rule: HttpRoute): string {
 }
 
 const NO_SOURCE: HttpMatch = { ...EVERY_REQUEST, path: [], port: null, gateways: [], sourceLabels: {}, sourceNamespace: '' }
+const FROM_ANYWHERE = sourceOf(NO_SOURCE)

@@ -83,6 +83,7 @@ async function judge(reviewer: Reviewer, change: Change, signal: AbortSignal, as
   try {
     return await reviewer(change, signal, asker)
   } catch (cause) {
+    if (cause instanceof HitlessError) throw cause
     throw new HitlessError('HITLESS_NOT_JUDGED', `${formatRef(change.ref)} could not be judged`, { cause })
   }
 }

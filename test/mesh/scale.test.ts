@@ -11,6 +11,7 @@ class Counted implements Snapshot {
   readonly #world: World
   lookups = 0
   objects = 0
+  steps = 0
 
   constructor(world: World) {
     this.#world = world
@@ -18,6 +19,10 @@ class Counted implements Snapshot {
 
   get settings() {
     return this.#world.settings
+  }
+
+  charge(steps: number): void {
+    this.steps += steps
   }
 
   knows(kind: Kind): boolean {
