@@ -7,7 +7,7 @@ import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import type { ClusterFlags } from './cluster-state.ts'
-import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { type Case, isReport, type Reported, type ReportFormat, report } from './reports.ts'
 import { type LookedAt, stateOf } from './state.ts'
 
@@ -28,7 +28,7 @@ function printAudit({ snapshot, placeOf }: Pick<LookedAt, 'snapshot' | 'placeOf'
   if (output === 'json') io.out(`${JSON.stringify(toJson(found), null, 2)}\n`)
   else if (output === 'yaml') io.out(dump(toJson(found)))
   else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
-  else io.out(toText(found))
+  else io.out(printable(toText(found)))
   const failed = found.gaps.length > 0 || found.findings.some(({ severity }) => severity === 'deny' || failOn === 'warn')
   return failed ? EXIT.denied : EXIT.ok
 }

@@ -7,7 +7,7 @@ import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
-import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { type Manifest, readManifests } from './manifests.ts'
 import { inOrder, type Tool } from './order.ts'
 import { type Case, isReport, type Place, type ReportFormat, report } from './reports.ts'
@@ -125,7 +125,7 @@ function printText(steps: readonly Step[], io: Io): void {
   for (const { findings } of steps) {
     for (const { file, line, column, severity, rule, message, remedy } of findings) {
       const word = io.colour ? styleText(severity === 'deny' ? 'red' : 'yellow', severity, { validateStream: false }) : severity
-      io.out(`${file}:${line}:${column}: ${word} [${rule}] ${message}. ${remedy}.\n`)
+      io.out(printable(`${file}:${line}:${column}: ${word} [${rule}] ${message}. ${remedy}.\n`))
     }
   }
   const denied = steps.filter(({ verdict }) => verdict === 'deny').length

@@ -4,7 +4,7 @@ import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/hosts.ts'
 import type { Context } from '../mesh/table.ts'
 import type { ClusterFlags } from './cluster-state.ts'
-import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { contextsOf, parseContext, routesJson, routesTable } from './routes.ts'
 import { stateOf } from './state.ts'
 
@@ -27,7 +27,7 @@ export async function printRoutes(paths: readonly string[], options: RoutesOptio
   const hosts = options.host.flatMap((host) => [host, resolveHost(host, 'default', snapshot.settings.domain)])
   if (options.output === 'text') {
     const { colour, columns } = io
-    io.out(`${routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) })}\n`)
+    io.out(printable(`${routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) })}\n`))
   } else {
     const result = only(routesJson(snapshot, contexts), hosts)
     io.out(options.output === 'json' ? `${JSON.stringify(result, null, 2)}\n` : dump(result, { noRefs: true }))

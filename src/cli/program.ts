@@ -10,7 +10,7 @@ import { check } from './check.ts'
 import { type ClusterFlags, sourceOf } from './cluster-state.ts'
 import { demo } from './demo.ts'
 import { explain } from './explain.ts'
-import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { TOOLS, type Tool } from './order.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
@@ -19,7 +19,8 @@ import { REPORT_FORMATS, type ReportFormat } from './reports.ts'
 import { keyPair, liveState, loadSandbox, readText, recentChanges, serve, type Telling, telling } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
-export async function run(args: readonly string[], io: Io, examples: string): Promise<number> {
+export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
+  const io: Io = { ...given, err: (text) => given.err(printable(text)) }
   let exit: number = EXIT.ok
   const program = build(io, examples, (code) => {
     exit = code

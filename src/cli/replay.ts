@@ -1,7 +1,7 @@
 /** `hitless replay`: scenario files step by step, with the verdict of each write. */
 import { styleText } from 'node:util'
 import { dump } from 'js-yaml'
-import { EXIT, type Io, type OutputFormat } from './io.ts'
+import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { type PlayedStep, play, readScenarios } from './scenario.ts'
 
 /** Gives 0 when every expectation held, else 1. Throws coded errors for files that are no scenarios. */
@@ -11,7 +11,7 @@ export async function replay(files: readonly string[], output: OutputFormat, io:
   for (const scenario of scenarios) {
     const played = await play(scenario, io.nowMs)
     steps.push(...played)
-    if (output === 'text') io.out(`${scenario.name}\n${played.map((step) => textOf(step, io.colour)).join('')}`)
+    if (output === 'text') io.out(printable(`${scenario.name}\n${played.map((step) => textOf(step, io.colour)).join('')}`))
   }
   const failed = steps.filter(({ failure }) => failure !== null).length
   if (output === 'json') io.out(`${JSON.stringify({ steps }, null, 2)}\n`)

@@ -6,6 +6,7 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, RawServerBase } from 'fastify'
 import { HitlessError } from '../errors.ts'
+import { line } from '../review/message.ts'
 import type { Metrics } from './metrics.ts'
 
 /** A review holds object and oldObject, each at most 3 MiB (the API server's MaxRequestBodyBytes); 1 MiB more for the envelope and escapes. */
@@ -64,7 +65,7 @@ function statusOf({ code, http, message }: HitlessError) {
     apiVersion: 'v1',
     metadata: {},
     status: 'Failure',
-    message: `hitless: ${message} [${code}]`,
+    message: line(`hitless: ${message}`, ` [${code}]`),
     reason: code,
     code: http
   }

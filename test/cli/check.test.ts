@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { rule, service, virtualService } from '../manifests.ts'
 import { hitless, step, WORLD } from './commands.ts'
 
 const START = ['check', '--base', WORLD]
@@ -197,3 +198,12 @@ for (const [tool, order] of Object.entries(ORDERS)) {
     t.same(kinds(await steps(['check', '--as', tool, '-'], BATCH)), order)
   })
 }
+
+t.test('names that would steer a terminal are shown without that, in findings and in errors', async (t) => {
+  const route = { destination: { host: 'helloworld', subset: 'v9\u001b[2J\u202e' } }
+  const routes = virtualService([rule([route])])
+  const ports = service({ ports: ['\u202egnp'] })
+  const { out, err } = await hitless(['check', '--base', WORLD, '-'], { stdin: `${JSON.stringify(routes)}\n---\n${JSON.stringify(ports)}` })
+  t.match(out, /subset "v9 \[2J "/)
+  t.match(err, /must be an object, not string " gnp"/)
+})

@@ -110,6 +110,16 @@ t.test('a refusal of text that is no JSON does not repeat it', async (t) => {
   t.notMatch(JSON.stringify(log), 'hunter2')
 })
 
+t.test('a refusal is one line of at most 1 KiB, whatever it quotes', async (t) => {
+  const { post } = await webhook(t)
+  const userInfo = { username: 'alice', extra: { [`\u001b[31m\u202e\n${'x'.repeat(70_000)}`]: 'blue' } }
+  const { status, json } = await post(create(stored('VirtualService'), { userInfo }))
+  t.equal(status, 400)
+  const { message } = json as { message: string }
+  t.match(message, /^hitless: request\.userInfo\.extra\. \[31m x+… \[HITLESS_BAD_REVIEW\]$/)
+  t.equal(Buffer.byteLength(message), 1024)
+})
+
 t.test('a review of two objects of the largest size is read, and 10 MB are not', async (t) => {
   const { post } = await webhook(t)
   const large = { ...stored('VirtualService') }
