@@ -11,6 +11,8 @@ const CREDENTIALS_MS = 60_000
 const MAX_STATUS_BYTES = 64 << 10
 
 const JSON_TYPE = 'application/json'
+/** JSON is YAML. */
+const APPLY_TYPE = 'application/apply-patch+yaml'
 
 const AGENT_OPTIONS = {
   // Over HTTP/2 all watches would share one connection, and stall together.
@@ -48,8 +50,9 @@ export interface Reader {
 export type Query = Readonly<Record<string, string | number | boolean>>
 
 interface Sent {
-  readonly method: 'POST' | 'PUT'
+  readonly method: 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly content: string
+  readonly type: string
 }
 
 export class Connection {
@@ -64,8 +67,13 @@ export class Connection {
   }
 
   /** Sends JSON and reads the answer; what was sent may have been done where no answer came. */
-  async send(method: 'POST' | 'PUT', path: string, content: unknown, signal: AbortSignal): Promise<unknown> {
-    return parsed(await this.#authorized(() => this.#request(path, {}, signal, JSON_TYPE, { method, content: JSON.stringify(content) })))
+  async send(method: 'POST' | 'PUT' | 'DELETE', path: string, content: unknown, signal: AbortSignal): Promise<unknown> {
+    return this.#send(path, {}, { method, content: JSON.stringify(content), type: JSON_TYPE }, signal)
+  }
+
+  /** Server-side apply: the fields of `content`, and no others, become the field manager's that the query names. Creates what is not there. */
+  async apply(path: string, content: unknown, query: Query & { readonly fieldManager: string }, signal: AbortSignal): Promise<unknown> {
+    return this.#send(path, query, { method: 'PATCH', content: JSON.stringify(content), type: APPLY_TYPE }, signal)
   }
 
   /** The namespace that the kubeconfig's context or the service account names. */
@@ -93,6 +101,10 @@ export class Connection {
     this.#agent = null
   }
 
+  async #send(path: string, query: Query, sent: Sent, signal: AbortSignal): Promise<unknown> {
+    return parsed(await this.#authorized(() => this.#request(path, query, signal, JSON_TYPE, sent)))
+  }
+
   async #authorized<T>(ask: () => Promise<T>): Promise<T> {
     try {
       return await ask()
@@ -118,7 +130,7 @@ export class Connection {
         accept,
         'accept-encoding': 'gzip',
         'user-agent': 'hitless',
-        ...(sent === undefined ? {} : { 'content-type': JSON_TYPE })
+        ...(sent === undefined ? {} : { 'content-type': sent.type })
       },
       body: sent?.content ?? null,
       signal

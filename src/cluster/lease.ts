@@ -79,7 +79,8 @@ export class Lease {
     const path = `/apis/coordination.k8s.io/v1/namespaces/${await connection.namespace()}/leases`
     try {
       const stored = await this.#read(`${path}/${name}`, signal)
-      if (stored === null) await connection.send('POST', path, this.#next(null), signal)
+      // By apply, which names it, so that RBAC can allow this name alone; unforced, so that what another just created is a conflict.
+      if (stored === null) await connection.apply(`${path}/${name}`, this.#next(null), { fieldManager: `hitless-${identity}` }, signal)
       else if (!this.#isFree(stored, identity)) return false
       else await connection.send('PUT', `${path}/${name}`, this.#next(stored), signal)
       return true
