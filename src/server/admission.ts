@@ -1,6 +1,7 @@
 /** POST /validate: an AdmissionReview in, an AdmissionReview out. */
 import type { Server as HttpsServer } from 'node:https'
 import type { FastifyInstance } from 'fastify'
+import { refuseProbe } from '../admission/probe.ts'
 import { parseReview, RESPONSE_SCHEMA, respond } from '../admission/review.ts'
 import { HitlessError } from '../errors.ts'
 import { formatRef } from '../mesh/objects.ts'
@@ -37,6 +38,8 @@ export function admission(
     },
     async handler(request, reply) {
       if (request.body === undefined) throw new HitlessError('HITLESS_EMPTY_BODY', 'the request has no body')
+      const refusal = refuseProbe(request.body)
+      if (refusal !== null) return refusal
       const { uid, change, warnings } = parseReview(request.body, snapshot())
       const deadline = deadlineMs(request.query.timeout)
       const asker: Asker = { remainingMs: () => deadline - reply.elapsedTime, held: (held) => inFlight.hold(held) }
