@@ -9,14 +9,18 @@ import type { Io } from './io.ts'
 /** A list may meet a server that is just busy; one that fails so often will fail again. */
 const MOST_FAILURES = 3
 
-/** Options of commands that can look at a cluster instead of files. */
-export interface ClusterFlags {
-  readonly cluster: boolean
+/** Which cluster a command speaks to. */
+export interface SourceFlags {
   readonly kubeconfig?: string
   readonly context?: string
 }
 
-export function sourceOf({ kubeconfig, context }: Omit<ClusterFlags, 'cluster'>): ClusterSource {
+/** Options of commands that can look at a cluster instead of files. */
+export interface ClusterFlags extends SourceFlags {
+  readonly cluster: boolean
+}
+
+export function sourceOf({ kubeconfig, context }: SourceFlags): ClusterSource {
   return { kubeconfig: kubeconfig ?? null, context: context ?? null }
 }
 

@@ -7,9 +7,10 @@ import { styleText } from 'node:util'
 import { defaultConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { RULE_IDS } from '../rules/index.ts'
+import { firstPair } from './certificates.ts'
 import type { Io } from './io.ts'
 import { type Manifest, readManifests } from './manifests.ts'
-import { keyPair, loadSandbox, recentChanges, serve, telling } from './serve.ts'
+import { loadSandbox, recentChanges, serve, telling } from './serve.ts'
 
 export interface DemoOptions {
   /** The folder with `world/` and `release/`. */
@@ -30,7 +31,7 @@ interface Answer {
 /** Gives 0 when the careless order was refused and the guide's order admitted throughout. */
 export async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<number> {
   const sandbox = loadSandbox([join(examples, 'world')], 1000, io)
-  const tls = await keyPair(undefined, undefined, ['localhost', '127.0.0.1'], io.nowMs())
+  const tls = await firstPair(null, io.nowMs())
   const defaults = defaultConfig(RULE_IDS)
   const config = {
     ...defaults,
@@ -40,7 +41,10 @@ export async function demo({ examples, once, port }: DemoOptions, io: Io): Promi
     log: { level: 'warn' }
   }
   const recent = recentChanges(config, io)
-  const server = await serve({ ...telling(config, io), config, configFile: null, state: sandbox, recent, tls, live: null }, io)
+  const server = await serve(
+    { ...telling(config, io), config, configFile: null, state: sandbox, recent, tls, problem: () => null, live: null },
+    io
+  )
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)
   const paint = (colour: 'green' | 'red' | 'bold', text: string) => (io.colour ? styleText(colour, text, { validateStream: false }) : text)
   const play = async (write: Write, expected: boolean): Promise<boolean> => {

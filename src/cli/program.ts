@@ -6,17 +6,19 @@ import { HitlessError } from '../errors.ts'
 import type { State } from '../mesh/state.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { type AuditOptions, auditState } from './audit.ts'
+import { type CertificateFlags, firstPair, keepCertificates, pairFiles } from './certificates.ts'
 import { check } from './check.ts'
-import { type ClusterFlags, sourceOf } from './cluster-state.ts'
+import { type ClusterFlags, type SourceFlags, sourceOf } from './cluster-state.ts'
 import { demo } from './demo.ts'
 import { explain } from './explain.ts'
 import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { TOOLS, type Tool } from './order.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
+import { prove, withdraw } from './registration.ts'
 import { replay } from './replay.ts'
 import type { LiveFeed } from './report-gaps.ts'
 import { REPORT_FORMATS, type ReportFormat } from './reports.ts'
-import { keyPair, liveState, loadSandbox, readText, recentChanges, serve, type Telling, telling } from './serve.ts'
+import { liveState, loadSandbox, readText, recentChanges, serve, type Telling, telling } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
@@ -112,6 +114,11 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .option('--context <name>', 'a context of the kubeconfig')
     .option('--tls-cert <file>', 'certificate of the webhook; self-signed where absent')
     .option('--tls-key <file>', 'its key')
+    .option(
+      '--webhook-configuration <name>',
+      'the ValidatingWebhookConfiguration to keep in order; makes and renews certificates where no file holds one'
+    )
+    .option('--service <name>', 'the Service by which that configuration reaches this webhook', 'hitless')
     .option('--write-ca <file>', 'where to write the certificate that clients must trust')
     .option('--config <file>', 'the configuration; the options below come before it')
     .option('--host <address>', 'address of the webhook')
@@ -124,6 +131,23 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .action(async (options: ServeFlags) => {
       await serveUntilStopped(options, io)
     })
+
+  program
+    .command('prove')
+    .description('see that refusals arrive: a dry run that hitless must refuse, by way of the API server')
+    .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
+    .option('--context <name>', 'a context of the kubeconfig')
+    .action(async (flags: SourceFlags) => done(await prove(sourceOf(flags), io)))
+
+  program
+    .command('withdraw')
+    .description('delete the webhook configuration, so that the API server asks hitless no more')
+    .requiredOption('--webhook-configuration <name>', 'its name')
+    .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
+    .option('--context <name>', 'a context of the kubeconfig')
+    .action(async (flags: SourceFlags & { webhookConfiguration: string }) =>
+      done(await withdraw(sourceOf(flags), flags.webhookConfiguration, io))
+    )
 
   program
     .command('demo')
@@ -144,13 +168,9 @@ interface CheckFlags extends ClusterFlags {
   readonly output: OutputFormat | ReportFormat
 }
 
-interface ServeFlags {
+interface ServeFlags extends CertificateFlags, SourceFlags {
   readonly sandbox?: string[]
   readonly sandboxReadyAfter: string
-  readonly kubeconfig?: string
-  readonly context?: string
-  readonly tlsCert?: string
-  readonly tlsKey?: string
   readonly writeCa?: string
   readonly config?: string
   readonly host?: string
@@ -165,22 +185,35 @@ interface ServeFlags {
 async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const content = flags.config === undefined ? '' : readText(flags.config)
   const config = configOf(flags, content)
-  const tls = await keyPair(flags.tlsCert, flags.tlsKey, ['localhost', '127.0.0.1', 'hitless.hitless-system.svc'], io.nowMs())
+  const files = pairFiles(flags)
+  const tls = await firstPair(files, io.nowMs())
   if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
   const recent = recentChanges(config, io)
   // The cluster is followed until the last review is answered, which is after the signal to stop.
   const following = new AbortController()
   const told = telling(config, io)
   const { state, failed, live } = stateOf(flags, config, recent, told, { ...io, signal: following.signal })
+  const registered = registrationOf(flags, live)
   const configFile = flags.config === undefined ? null : { file: flags.config, content, parse: (text: string) => configOf(flags, text) }
   try {
-    const server = await serve({ ...told, config, configFile, state, recent, tls, live }, io)
+    let problem: () => string | null = () => (registered === null ? null : 'certificate: none was looked at yet')
+    const server = await serve({ ...told, config, configFile, state, recent, tls, problem: () => problem(), live }, io)
+    const keeping = keepCertificates({ ...told, files, pair: tls, server, config, registered }, io).then((found) => {
+      problem = found
+      return stopped(io.signal)
+    })
     const { host, healthHost } = config.server
     io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
-    await Promise.race([stopped(io.signal), failed]).finally(() => server.close())
+    await Promise.race([keeping, failed]).finally(() => server.close())
   } finally {
     following.abort()
   }
+}
+
+function registrationOf({ webhookConfiguration, service }: ServeFlags, live: LiveFeed | null) {
+  if (webhookConfiguration === undefined) return null
+  if (live === null) throw new HitlessError('HITLESS_USAGE', '--webhook-configuration is one of a cluster, and --sandbox follows none')
+  return { configuration: webhookConfiguration, service, cluster: live.cluster }
 }
 
 function stateOf(

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import { createReviewer } from '../admission/judge.ts'
 import { RecentChanges, settling } from '../admission/settle.ts'
-import { createAuthority, issue, type KeyPair } from '../certificates/self-signed.ts'
+import type { KeyPair } from '../certificates/self-signed.ts'
 import { mayExempt } from '../cluster/access.ts'
 import type { ClusterSource } from '../cluster/credentials.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
 import { type Config, policyOf } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import type { MeshObject } from '../mesh/objects.ts'
-import type { State } from '../mesh/state.ts'
+import type { Health, State } from '../mesh/state.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { createMetrics, type Metrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
@@ -38,6 +38,8 @@ export interface ServeOptions extends Telling {
   readonly state: State
   readonly recent: RecentChanges
   readonly tls: KeyPair
+  /** Why the API server could not trust this replica; null where it could. Fails readiness. */
+  readonly problem: () => string | null
   /** What to follow for gaps that no single write opened; null on the embedded cluster, where writes come one by one. */
   readonly live: LiveFeed | null
 }
@@ -85,7 +87,7 @@ export function liveState(
 }
 
 export async function serve(
-  { config: started, configFile, state, recent, tls, live, log, metrics }: ServeOptions,
+  { config: started, configFile, state, recent, tls, problem, live, log, metrics }: ServeOptions,
   io: Io
 ): Promise<Server> {
   const follow = { config: started, log, reloaded: metrics.configured }
@@ -123,8 +125,12 @@ export async function serve(
     drainMs: drainSeconds * 1000,
     log,
     snapshot: () => state.snapshot(),
-    health: () => state.health()
+    health: () => withProblem(state.health(), problem())
   })
+}
+
+function withProblem(health: Health, problem: string | null): Health {
+  return problem === null ? health : { ...health, fresh: false, reasons: [...health.reasons, problem] }
 }
 
 /** The embedded cluster from manifests. An admitted Deployment becomes Ready after `readyAfterMs`, as a kubelet would make it. */
@@ -140,22 +146,6 @@ export function loadSandbox(paths: readonly string[], readyAfterMs: number, io: 
   })
   for (const { object } of manifests) if (object !== null) sandbox.load(object)
   return sandbox
-}
-
-/** The pair in the files, or a self-signed one for this host, with the certificate that clients must trust. */
-export async function keyPair(
-  certFile: string | undefined,
-  keyFile: string | undefined,
-  names: readonly string[],
-  nowMs: number
-): Promise<KeyPair & { readonly authority: string }> {
-  if (certFile !== undefined && keyFile !== undefined) {
-    const certificate = readText(certFile)
-    return { certificate, key: readText(keyFile), authority: certificate }
-  }
-  if (certFile !== keyFile) throw new HitlessError('HITLESS_USAGE', '--tls-cert and --tls-key go together')
-  const authority = await createAuthority({ nowMs, days: 365 })
-  return { ...(await issue(authority, names, { nowMs, days: 90 })), authority: authority.certificate }
 }
 
 /** A file's content; throws HITLESS_UNREADABLE. */

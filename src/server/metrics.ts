@@ -5,6 +5,7 @@ import type { Kind } from '../mesh/objects.ts'
 import type { Health } from '../mesh/state.ts'
 import type { Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
+import { type CertificateMetrics, certificateMetrics } from './certificate-metrics.ts'
 
 /** The live state, by kind. */
 export interface StateMetrics {
@@ -34,6 +35,7 @@ export interface Metrics {
   gaps(rule: string, open: number): void
   /** The configuration's file was read again. */
   configured(success: boolean): void
+  readonly certificates: CertificateMetrics
 }
 
 /** Dense between 5 and 500 ms, where the API server's own latency targets lie; below, what pure code takes; above, held reviews. */
@@ -82,6 +84,7 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
   return {
     registry,
     state: stateMetrics(registers),
+    certificates: certificateMetrics(registers),
     configured: (success) => configured.set(Number(success)),
     gaps: (rule, open) => gaps.set({ rule }, open),
     held: (seconds) => held.observe(seconds),

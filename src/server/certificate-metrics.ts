@@ -1,0 +1,46 @@
+/** What becomes of the webhook's certificates and of the configuration that has the API server call it. */
+import { X509Certificate } from 'node:crypto'
+import { Counter, Gauge, type Registry } from '@prometheus-io/client'
+
+export interface CertificateMetrics {
+  /** This certificate (PEM) is in use now. */
+  uses(of: 'leaf' | 'authority', certificate: string): void
+  /** `rotate`: the authorities or the leaf; `publish`: whom the API server trusts; `reload`: a pair of files; `dial`: a handshake with what is served; `raise`: failure policies. */
+  failed(what: 'rotate' | 'publish' | 'reload' | 'dial' | 'raise'): void
+  /** Whether every webhook has the failure policy that it is to have. */
+  enforced(all: boolean): void
+}
+
+export function certificateMetrics(registers: Registry[]): CertificateMetrics {
+  const expiry = new Gauge({
+    name: 'hitless_certificate_expiry_timestamp_seconds',
+    help: 'When the certificate that is served ends, and when the authority behind it does',
+    labelNames: ['of'],
+    registers
+  })
+  const failures = new Counter({
+    name: 'hitless_certificate_failures_total',
+    help: 'Attempts to keep certificates and what the API server knows of them that failed',
+    labelNames: ['what'],
+    registers
+  })
+  const enforced = new Gauge({
+    name: 'hitless_webhook_enforced',
+    help: 'Whether every webhook has the failure policy that it is to have; absent where this replica looks after none',
+    registers,
+    collect() {
+      // Registering alone would show 0, which says that writes go through.
+      if (known === null) this.reset()
+      else this.set(Number(known))
+    }
+  })
+  let known: boolean | null = null
+  enforced.reset()
+  return {
+    uses: (of, certificate) => expiry.set({ of }, new X509Certificate(certificate).validToDate.getTime() / 1000),
+    failed: (what) => failures.inc({ what }),
+    enforced: (all) => {
+      known = all
+    }
+  }
+}
