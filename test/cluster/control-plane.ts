@@ -22,6 +22,7 @@ const CONTROLLERS = [
   'statefulset-controller',
   'horizontal-pod-autoscaler-controller',
   'disruption-controller',
+  'job-controller',
   'endpointslice-controller',
   'namespace-controller',
   'garbage-collector-controller',
@@ -142,7 +143,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       registerWebhook: (registration) => registerWebhook(api, registration),
       kubeconfigFor: async ({ namespace, name }) => {
         const path = join(directory, `${namespace}-${name}.kubeconfig`)
-        await writeFile(path, kubeconfig(setup, await serviceAccountToken(api, namespace, name)))
+        await writeFile(path, kubeconfig(setup, await serviceAccountToken(api, namespace, name), namespace))
         return path
       },
       restart: async (component) => {
@@ -244,12 +245,13 @@ function commandLines(setup: Setup, apiServerFlags: readonly string[]) {
   } satisfies Partial<Record<keyof Binaries, readonly string[]>>
 }
 
-function kubeconfig({ url, servingCert }: Setup, token: string): string {
+/** `namespace` is where requests go that name none, as a Pod's own is. */
+function kubeconfig({ url, servingCert }: Setup, token: string, namespace = 'default'): string {
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'test',
-    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test' } }],
+    contexts: [{ name: 'test', context: { cluster: 'test', user: 'test', namespace } }],
     clusters: [{ name: 'test', cluster: { server: url, 'certificate-authority': servingCert } }],
     users: [{ name: 'test', user: { token } }]
   })

@@ -6,8 +6,12 @@ const NONE: Containers = { start: async () => undefined, stop: async () => undef
 
 export interface Pod extends KubernetesObject {
   readonly metadata: KubernetesObject['metadata'] & { readonly namespace: string; readonly uid: string }
-  readonly spec: { readonly nodeName?: string; readonly containers: readonly { readonly name: string; readonly image: string }[] }
-  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
+  readonly spec: {
+    readonly nodeName?: string
+    readonly restartPolicy?: string
+    readonly containers: readonly { readonly name: string; readonly image: string }[]
+  }
+  readonly status?: { readonly phase?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
 }
 
 /** Which Pods a switch is about: those of a namespace that carry all these labels. */
@@ -20,6 +24,8 @@ export interface PodMatch {
 export interface Containers {
   /** Resolves when the Pod can answer on its address. */
   start(pod: Pod, address: string): Promise<void>
+  /** Resolves with the exit code of a Pod that ends by itself (`restartPolicy: Never`). Where absent, such Pods run for ever as all others do. */
+  run?(pod: Pod, address: string): Promise<number>
   /** Resolves when nothing of the Pod runs any more. */
   stop(pod: Pod): Promise<void>
 }
@@ -103,6 +109,12 @@ async function step(api: Api, pod: Pod, wanted: { ready: boolean; address: () =>
   }
   if (pod.spec.nodeName === undefined) {
     return expectDone(await api.request('POST', `${path}/binding`, { body: binding(pod) }))
+  }
+  if (pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return
+  if (pod.spec.restartPolicy === 'Never' && wanted.containers.run !== undefined) {
+    const code = await wanted.containers.run(pod, wanted.address())
+    const body = { metadata: { uid }, status: { phase: code === 0 ? 'Succeeded' : 'Failed', podIP: wanted.address() } }
+    return expectDone(await api.request('PATCH', `${path}/status`, { body, contentType: 'application/strategic-merge-patch+json' }))
   }
   if (isReady(pod) === wanted.ready) return
   await wanted.containers.start(pod, wanted.address())

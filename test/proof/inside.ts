@@ -1,7 +1,7 @@
 // Runs in the namespaces that run.ts and proof.test.ts make for it; standard output gets the accounts, as JSON.
 import { parseArgs } from 'node:util'
+import { endWithParent } from '../cluster/own-network.ts'
 import { type Account, accountOf, type WriteAccount } from './account.ts'
-import { endWithParent } from './own-network.ts'
 import { play, type Way } from './play.ts'
 import { randomScripts } from './random-scripts.ts'
 import { startRig } from './rig.ts'

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { installBinaries, installMesh } from '../cluster/binaries.ts'
+import { startInOwnNetwork } from '../cluster/own-network.ts'
 import type { Account } from './account.ts'
-import { startInOwnNetwork } from './own-network.ts'
 
 /** Runs inside.ts with these arguments; its account of each script, without hitless and with it. */
 export async function prove(args: readonly string[]): Promise<Account[]> {

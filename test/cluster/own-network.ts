@@ -12,17 +12,23 @@ const POD_ADDRESSES = '10.244.0.0/16'
  * started and takes the namespaces away; the script ends when this process does. Its standard output is for the caller to read.
  */
 export async function startInOwnNetwork(script: string, args: readonly string[]): Promise<ChildProcessByStdio<Writable, Readable, null>> {
+  const [command, ...rest] = await inOwnNetwork(script, args)
+  return spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] })
+}
+
+/** The command line that runs a Node script so, for whoever starts it in another way. */
+export async function inOwnNetwork(script: string, args: readonly string[]): Promise<readonly [command: string, ...args: string[]]> {
   await requireIp()
   const unshare = [...(isRoot() ? [] : ['--user', '--map-root-user']), '--net', '--pid', '--mount-proc', '--fork', '--kill-child']
   await run('unshare', [...unshare, 'ip', 'link', 'set', 'lo', 'up']).catch((cause) => {
     throw new Error(
-      `The proof needs a network namespace of its own, and this machine allows none (unshare: ${String(cause.stderr || cause.message).trim()}). ` +
+      `This needs a network namespace of its own, and this machine allows none (unshare: ${String(cause.stderr || cause.message).trim()}). ` +
         'Run it as root, in a container with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed (sysctl kernel.unprivileged_userns_clone).',
       { cause }
     )
   })
   const setUp = `ip link set lo up && ip addr add ${POD_ADDRESSES} dev lo && exec "$@"`
-  return spawn('unshare', [...unshare, 'sh', '-c', setUp, 'sh', process.execPath, script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
+  return ['unshare', ...unshare, 'sh', '-c', setUp, 'sh', process.execPath, script, ...args]
 }
 
 /** Ends the process when the one that started it has gone, or asks it to. */
@@ -40,7 +46,7 @@ async function requireIp(): Promise<void> {
     await packages('apt-get', 'update').catch(() => undefined)
     await packages('apt-get', 'install', '--yes', '--no-install-recommends', 'iproute2').catch(() => undefined)
   }
-  if (!(await hasIp())) throw new Error('The proof needs the command "ip": install the package iproute2.')
+  if (!(await hasIp())) throw new Error('This needs the command "ip": install the package iproute2.')
 }
 
 function hasIp(): Promise<boolean> {
