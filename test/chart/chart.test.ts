@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { DEFAULT_KINDS } from '../../src/cluster/live-cluster.ts'
+import { FAIL_WHEN_PROVEN } from '../../src/cluster/webhook-configuration.ts'
 import { configSchema, parseConfig } from '../../src/config.ts'
 import { APIS } from '../../src/mesh/parse.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
@@ -44,35 +45,79 @@ t.test('the ConfigMap holds a configuration that hitless reads, with the mode "o
   t.equal(parseConfig(data['config.yaml'], 'config.yaml', RULE_IDS).rules['missing-fallback'], 'off')
 })
 
-t.test('the ClusterRole lets hitless follow the kinds that it follows, and nothing more', async (t) => {
-  const { rules } = find(await rendered(), 'ClusterRole') as unknown as { rules: Grant[] }
-  const granted = rules.flatMap(({ apiGroups, resources }) => apiGroups.flatMap((group) => resources.map((plural) => `${group}/${plural}`)))
-  t.strictSame(granted.sort(), DEFAULT_KINDS.map((kind) => `${APIS[kind].group}/${APIS[kind].plural}`).sort())
-  for (const { verbs } of rules) t.strictSame(verbs, ['get', 'list', 'watch'])
+t.test('hitless may read the kinds that it follows, in all namespaces, and no other', async (t) => {
+  const objects = await rendered()
+  const reading = grants(objects, 'ClusterRole').filter(({ verbs }) => verbs.some((verb) => verb === 'list' || verb === 'watch'))
+  const read = reading.flatMap(({ apiGroups, resources }) => apiGroups.flatMap((group) => resources.map((plural) => `${group}/${plural}`)))
+  t.strictSame(read.sort(), DEFAULT_KINDS.map((kind) => `${APIS[kind].group}/${APIS[kind].plural}`).sort())
+  for (const { verbs, resourceNames } of reading) t.strictSame([verbs, resourceNames], [['get', 'list', 'watch'], undefined])
 })
 
-const POLICIES = [
-  { of: 'the pair that Helm makes', values: [], policy: 'Ignore' },
-  { of: 'cert-manager', values: CERT_MANAGER, policy: 'Fail' },
-  { of: 'a Secret of the owner', values: OWN_SECRET, policy: 'Fail' },
-  { of: 'a policy that is given', values: ['--set', 'webhook.failurePolicy=Fail'], policy: 'Fail' }
-] as const
-for (const { of, values, policy } of POLICIES) {
-  t.test(`with ${of}, routes are ${policy} and workloads Ignore`, async (t) => {
-    const { webhooks } = find(await rendered(...values), 'ValidatingWebhookConfiguration') as unknown as {
-      webhooks: { failurePolicy: string }[]
-    }
-    t.strictSame(
-      webhooks.map(({ failurePolicy }) => failurePolicy),
-      [policy, 'Ignore', 'Ignore', 'Ignore']
+const BESIDE = {
+  'admissionregistration.k8s.io/validatingwebhookconfigurations': 'hitless-hitless-system: get patch',
+  'events.k8s.io/events': 'any: create',
+  'authorization.k8s.io/subjectaccessreviews': 'any: create',
+  'coordination.k8s.io/leases': 'hitless-audit: get create update patch',
+  '/configmaps': 'hitless-probe: create patch'
+}
+const SECRET = { '/secrets': 'hitless-authority: get create update patch' }
+for (const { of, values, secret } of [
+  { of: 'its own certificates', values: [], secret: SECRET },
+  { of: 'cert-manager', values: CERT_MANAGER, secret: {} },
+  { of: 'a Secret of the owner', values: OWN_SECRET, secret: {} }
+]) {
+  t.test(`with ${of}, what else it may do is by name, but for what no name is known of`, async (t) => {
+    const objects = await rendered(...values)
+    const others = [...grants(objects, 'ClusterRole').filter(({ verbs }) => !verbs.includes('watch')), ...grants(objects, 'Role')]
+    const said = others.flatMap(({ apiGroups, resources, resourceNames = ['any'], verbs }) =>
+      apiGroups.flatMap((group) => resources.map((plural) => [`${group}/${plural}`, `${resourceNames.join()}: ${verbs.join(' ')}`]))
     )
+    t.strictSame(Object.fromEntries(said), { ...BESIDE, ...secret })
+    t.equal(said.length, Object.keys({ ...BESIDE, ...secret }).length)
   })
+}
+
+t.test('before the release is deleted, a Job that may do nothing else deletes the webhook configuration', async (t) => {
+  const hooks = (await rendered()).filter(({ metadata }) => metadata.annotations?.['helm.sh/hook'] === 'pre-delete')
+  t.strictSame(hooks.map(({ kind }) => kind).sort(), ['ClusterRole', 'ClusterRoleBinding', 'Job', 'ServiceAccount'])
+  const { rules } = find(hooks, 'ClusterRole') as unknown as { rules: Grant[] }
+  t.match(rules, [{ resources: ['validatingwebhookconfigurations'], resourceNames: ['hitless-hitless-system'], verbs: ['delete'] }])
+  t.equal(rules.length, 1)
+})
+
+const WORKLOADS_TOO = ['--set', 'webhook.workloadFailurePolicy=Fail']
+for (const values of [[], CERT_MANAGER, OWN_SECRET, WORKLOADS_TOO]) {
+  t.test(`at a first install no write fails because hitless is not there yet (${values.at(-1) ?? 'defaults'})`, async (t) => {
+    const { webhooks, metadata } = find(await rendered(...values), 'ValidatingWebhookConfiguration') as Configuration
+    const policies = Object.fromEntries(webhooks.map(({ name, failurePolicy }) => [name, failurePolicy]))
+    const { 'probe.hitless.io': probe, ...judged } = policies
+    t.strictSame([...new Set(Object.values(judged))], ['Ignore'])
+    t.equal(probe, 'Fail', 'which is asked about one dry run of hitless alone')
+    const workloads = values === WORKLOADS_TOO ? ',services.hitless.io,deployments.hitless.io,scale.hitless.io' : ''
+    t.equal(metadata.annotations?.[FAIL_WHEN_PROVEN], `routes.hitless.io${workloads}`)
+  })
+}
+
+t.test('a webhook that is to stay Ignore is not raised', async (t) => {
+  const { metadata } = find(await rendered('--set', 'webhook.failurePolicy=Ignore'), 'ValidatingWebhookConfiguration')
+  t.equal(metadata.annotations?.[FAIL_WHEN_PROVEN], '')
+})
+
+interface Configuration extends Rendered {
+  readonly webhooks: readonly { readonly name: string; readonly failurePolicy: string }[]
 }
 
 interface Grant {
   readonly apiGroups: readonly string[]
   readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
   readonly verbs: readonly string[]
+}
+
+/** Those of the release itself, not of its hooks. */
+function grants(objects: readonly Rendered[], kind: 'ClusterRole' | 'Role'): Grant[] {
+  const roles = objects.filter((object) => object.kind === kind && object.metadata.annotations?.['helm.sh/hook'] === undefined)
+  return (roles as unknown as { rules: Grant[] }[]).flatMap(({ rules }) => rules)
 }
 
 function find(objects: readonly Rendered[], kind: string): Rendered {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
+import { PROBE_LABEL } from '../../src/admission/probe.ts'
 import { startControlPlane } from '../cluster/control-plane.ts'
 import type { WebhookRule } from '../cluster/webhook.ts'
 import { type Rendered, rendered } from './helm.ts'
@@ -37,6 +38,10 @@ const ROUTE = {
   metadata: { name: 'web' },
   spec: { hosts: ['web'], http: [{ route: [{ destination: { host: 'web' } }] }] }
 }
+
+const named = (name: string, labels = {}) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels } })
+const PROBE = named('hitless-probe', { [PROBE_LABEL]: '1' })
+const configMaps = (namespace: string) => `/api/v1/namespaces/${namespace}/configmaps`
 
 const plane = await startControlPlane({ controllers: false })
 t.teardown(() => plane.stop())
@@ -79,7 +84,7 @@ t.test('the API server asks only about the writes that can open a gap', async (t
     const { matchConditions, matchPolicy, objectSelector, namespaceSelector } = more
     const url = `https://127.0.0.1:${port}/${name}`
     const selectors = { matchConditions, matchPolicy, objectSelector, namespaceSelector }
-    await plane.registerWebhook({ name: name.split('.')[0] ?? name, url, caBundle: plane.ca, rules, more: selectors })
+    await plane.registerWebhook({ name: `chart-${name.split('.')[0]}`, url, caBundle: plane.ca, rules, more: selectors })
   }
 
   const write = async (method: string, path: string, body?: unknown) => {
@@ -146,6 +151,15 @@ t.test('the API server asks only about the writes that can open a gap', async (t
       asks: ['services.hitless.io']
     },
     { what: 'the Service deleted', method: 'DELETE', path: `${services}/web`, asks: ['services.hitless.io'] },
+    { what: 'a ConfigMap', method: 'POST', path: configMaps('default'), body: PROBE, asks: [] },
+    { what: "a ConfigMap in the release's namespace", method: 'POST', path: configMaps('hitless-system'), body: named('plain'), asks: [] },
+    {
+      what: 'the dry run of hitless itself',
+      method: 'POST',
+      path: `${configMaps('hitless-system')}?dryRun=All`,
+      body: PROBE,
+      asks: ['probe.hitless.io']
+    },
     { what: 'a VirtualService of an older version', method: 'POST', path: routes, body: ROUTE, asks: ['routes.hitless.io'] }
   ]
   for (const { what, method, path, body, asks } of steps) t.strictSame(await write(method, path, body), asks, what)

@@ -30,9 +30,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ dict "port" (dig "server" "port" 9443 .Values.config | int) "healthPort" (dig "server" "healthPort" 8080 .Values.config | int) "drainSeconds" (dig "server" "drainSeconds" 10 .Values.config | int) | toJson }}
 {{- end }}
 
-{{- define "hitless.failurePolicy" -}}
-{{- $given := or .Values.certificate.certManager.enabled .Values.certificate.existingSecret -}}
-{{ .Values.webhook.failurePolicy | default (ternary "Fail" "Ignore" (not (empty $given))) }}
+{{- /* Whether somebody else makes and renews the pair, and hitless reads it from a Secret. */}}
+{{- define "hitless.pairGiven" -}}
+{{ if or .Values.certificate.certManager.enabled .Values.certificate.existingSecret }}true{{ end }}
 {{- end }}
 
 {{- define "hitless.podSecurity" -}}
