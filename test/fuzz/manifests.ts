@@ -108,6 +108,8 @@ export async function assertRead(text: string): Promise<void> {
     for (const said of out === json.out ? [err] : [out, err])
       if (CONTROL.test(said)) throw new Error(`control characters: ${JSON.stringify(said)}`)
   }
+  const github = await hitless(['check', '--base', WORLD, '-o', 'github', '-'], { stdin: text })
+  if (!/^(::(error|warning) [^\r\n]+\n)*$/.test(github.out)) throw new Error(`not a workflow command each line: ${github.out}`)
   const { steps } = JSON.parse(json.out)
   if (!Array.isArray(steps)) throw new Error('no steps')
 }
