@@ -26,6 +26,8 @@ export interface Config {
     readonly healthPort: number
     readonly maxInFlight: number
     readonly drainSeconds: number
+    readonly clientCa: string
+    readonly clientNames: readonly string[]
   }
   readonly log: { readonly level: string }
 }
@@ -75,7 +77,14 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         healthHost: text('Address for probes and metrics.', '0.0.0.0'),
         healthPort: count('Port for probes and metrics.', 8080, 0, 65_535),
         maxInFlight: count('Reviews answered at once; more get 503, and failurePolicy decides.', 200, 1, 10_000),
-        drainSeconds: count('How long requests go on being answered after a signal to stop.', 10, 0, 3600)
+        drainSeconds: count('How long requests go on being answered after a signal to stop.', 10, 0, 3600),
+        clientCa: {
+          type: 'string',
+          default: '',
+          description:
+            'File with the authority (PEM) whose certificates clients on the port for reviews must show; empty: none is asked for.'
+        },
+        clientNames: names('Common or DNS names, one of which such a certificate must have; empty: any.', [])
       }),
       log: section('', { level: choice('', 'info', ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) })
     }),

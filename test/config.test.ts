@@ -16,7 +16,9 @@ t.test('a file that says nothing is the default policy', async (t) => {
     healthHost: '0.0.0.0',
     healthPort: 8080,
     maxInFlight: 200,
-    drainSeconds: 10
+    drainSeconds: 10,
+    clientCa: '',
+    clientNames: []
   })
   t.equal(config.log.level, 'info')
 })

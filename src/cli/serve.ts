@@ -13,6 +13,7 @@ import { HitlessError } from '../errors.ts'
 import type { MeshObject } from '../mesh/objects.ts'
 import type { Health, State } from '../mesh/state.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
+import { clientsOf } from '../server/clients.ts'
 import { createMetrics, type Metrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import { type ConfigFile, followConfig } from './follow-config.ts'
@@ -112,13 +113,14 @@ export async function serve(
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
   if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
-  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds } = started.server
+  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds, clientCa, clientNames } = started.server
   return startServer({
     host,
     port,
     healthHost,
     healthPort,
     maxInFlight,
+    clients: clientCa === '' ? null : clientsOf(readText(clientCa), clientNames),
     tls,
     reviewer,
     metrics,

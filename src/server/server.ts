@@ -8,6 +8,7 @@ import type { Snapshot } from '../mesh/snapshot.ts'
 import type { Health } from '../mesh/state.ts'
 import type { Reviewer } from '../review/decision.ts'
 import { admission } from './admission.ts'
+import { type Clients, clientChecks, requireName } from './clients.ts'
 import { health } from './health.ts'
 import { InFlight } from './in-flight.ts'
 import { type Metrics, metricsPage } from './metrics.ts'
@@ -34,6 +35,8 @@ export interface ServerOptions {
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger
   readonly tls: KeyPair
+  /** Whose certificates are asked for on the port for reviews; anybody may ask where absent. */
+  readonly clients?: Clients | null
   /** TLSv1.3 where absent. */
   readonly minTlsVersion?: SecureVersion
   readonly host: string
@@ -108,6 +111,7 @@ function reviewApp(options: ServerOptions, inFlight: InFlight, isDraining: () =>
     if (isDraining()) reply.header('connection', 'close')
     done(null, payload)
   })
+  requireName(app, options.clients ?? null)
   admission(app, { ...options, inFlight })
   return app
 }
@@ -164,8 +168,8 @@ function servable<T>(serve: () => T): T {
   }
 }
 
-function tlsOptions({ minTlsVersion = 'TLSv1.3' }: ServerOptions, { certificate, key }: KeyPair) {
-  return { cert: certificate, key, minVersion: minTlsVersion }
+function tlsOptions({ minTlsVersion = 'TLSv1.3', clients = null }: ServerOptions, { certificate, key }: KeyPair) {
+  return { cert: certificate, key, minVersion: minTlsVersion, ...clientChecks(clients) }
 }
 
 function portOf<S extends RawServerBase>(app: FastifyInstance<S>): number {

@@ -8,6 +8,7 @@ import type { ControlPlane } from './control-plane.ts'
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export interface HitlessProcess {
+  readonly pid: number
   readonly port: number
   readonly healthPort: number
   /** PEM of the authority behind its certificate. */
@@ -24,13 +25,15 @@ export interface HitlessOptions {
   readonly kubeconfig?: string
   /** Further flags of `hitless serve`. */
   readonly flags?: readonly string[]
+  /** Further flags of node. */
+  readonly nodeFlags?: readonly string[]
   /** False where the test registers the webhook itself. */
   readonly register?: boolean
 }
 
 /** Starts `hitless serve` on the control plane and resolves once it is Ready and the API server calls it. */
 export async function startHitless(plane: ControlPlane, options: HitlessOptions = {}): Promise<HitlessProcess> {
-  const { kubeconfig = plane.kubeconfig, flags = [], register = true } = options
+  const { kubeconfig = plane.kubeconfig, flags = [], nodeFlags = [], register = true } = options
   const caFile = join(plane.directory, 'hitless-ca.pem')
   const args = [
     'serve',
@@ -45,7 +48,7 @@ export async function startHitless(plane: ControlPlane, options: HitlessOptions 
     '--health-port',
     '0'
   ]
-  const child = spawn(process.execPath, [MAIN, ...args, '--drain', '0', '--write-ca', caFile, ...flags], {
+  const child = spawn(process.execPath, [...nodeFlags, MAIN, ...args, '--drain', '0', '--write-ca', caFile, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe']
   })
   let log = ''
@@ -56,6 +59,7 @@ export async function startHitless(plane: ControlPlane, options: HitlessOptions 
   const line = await firstLine(child.stdout, exited, () => log)
   const [, port, healthPort] = /:(\d+)\/validate.*:(\d+)$/.exec(line) ?? []
   const hitless: HitlessProcess = {
+    pid: child.pid ?? 0,
     port: Number(port),
     healthPort: Number(healthPort),
     ca: await readFile(caFile, 'utf8'),
