@@ -45,6 +45,20 @@ t.test('the ConfigMap holds a configuration that hitless reads, with the mode "o
   t.equal(parseConfig(data['config.yaml'], 'config.yaml', RULE_IDS).rules['missing-fallback'], 'off')
 })
 
+t.test('the authority of clients is read where its Secret is mounted', async (t) => {
+  const objects = await rendered('--set', 'webhook.clientCa.secret=clients,webhook.clientCa.names={kube-apiserver},config.server.port=8443')
+  const { data } = find(objects, 'ConfigMap') as unknown as { data: { 'config.yaml': string } }
+  const { clientCa, clientNames, port } = parseConfig(data['config.yaml'], 'config.yaml', RULE_IDS).server
+  t.strictSame([clientNames, port], [['kube-apiserver'], 8443])
+  const { spec } = find(objects, 'Deployment') as unknown as { spec: { template: { spec: Mounting } } }
+  const { containers, volumes } = spec.template.spec
+  const mount = containers[0]?.volumeMounts.find(({ mountPath }) => clientCa === `${mountPath}/ca.crt`)
+  t.match(
+    volumes.find(({ name }) => name === mount?.name),
+    { secret: { secretName: 'clients' } }
+  )
+})
+
 t.test('hitless may read the kinds that it follows, in all namespaces, and no other', async (t) => {
   const objects = await rendered()
   const reading = grants(objects, 'ClusterRole').filter(({ verbs }) => verbs.some((verb) => verb === 'list' || verb === 'watch'))
@@ -105,6 +119,11 @@ t.test('a webhook that is to stay Ignore is not raised', async (t) => {
 
 interface Configuration extends Rendered {
   readonly webhooks: readonly { readonly name: string; readonly failurePolicy: string }[]
+}
+
+interface Mounting {
+  readonly containers: readonly { readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[] }[]
+  readonly volumes: readonly { readonly name: string }[]
 }
 
 interface Grant {

@@ -18,8 +18,30 @@ t.test('the README lists every rule with its summary', async (t) => {
     t.match(readme, new RegExp(`\\| \`${id}\` +\\| ${summary.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')} +\\|`), id)
 })
 
+t.test('each of the 18 threats to an admission webhook is answered, by hitless and by what is left to do', async (t) => {
+  const rows = read('docs/security.md')
+    .split('\n')
+    .filter((line) => /^\| +\d/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+  t.strictSame(
+    rows.map(([, number]) => Number(number)),
+    Array.from({ length: 18 }, (_, at) => at + 1)
+  )
+  for (const [, number, threat = '', answer = '', left = ''] of rows) t.ok(threat && answer && left, `threat ${number}`)
+})
+
 t.test('links within the documentation lead somewhere', async (t) => {
-  for (const path of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/rules/README.md', 'examples/helloworld/README.md']) {
+  for (const path of [
+    'README.md',
+    'CONTRIBUTING.md',
+    'docs/architecture.md',
+    'docs/security.md',
+    'docs/operations.md',
+    'docs/tools.md',
+    'certs/README.md',
+    'docs/rules/README.md',
+    'examples/helloworld/README.md'
+  ]) {
     for (const [, target = ''] of read(path).matchAll(/\]\(([^)#]+)/g)) {
       if (/^https?:/.test(target)) continue
       t.ok(existsSync(join(ROOT, dirname(path), target)), `${path} -> ${target}`)

@@ -35,6 +35,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ if or .Values.certificate.certManager.enabled .Values.certificate.existingSecret }}true{{ end }}
 {{- end }}
 
+{{- /* The configuration, with what other values put into it. */}}
+{{- define "hitless.config" -}}
+{{- $config := deepCopy .Values.config -}}
+{{- with .Values.webhook.clientCa -}}
+{{- if .secret -}}
+{{- $config = mergeOverwrite $config (dict "server" (dict "clientCa" "/etc/hitless-clients/ca.crt" "clientNames" .names)) -}}
+{{- end -}}
+{{- end -}}
+{{- toPrettyJson $config -}}
+{{- end }}
+
 {{- define "hitless.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
