@@ -64,7 +64,7 @@ export class WebhookKeeper {
       this.#bundles = read?.bundles ?? (kept === null ? [] : [kept.bundle])
       await this.#dial()
       const enforced = read === null || (await this.#raise(read, signal))
-      if (read !== null) metrics.certificates.enforced(enforced)
+      metrics.certificates.enforced(read === null ? null : enforced)
       return enforced && this.#problem === null && kept?.published !== false
     } catch (error) {
       if (ended.aborted) return true

@@ -7,8 +7,8 @@ export interface CertificateMetrics {
   uses(of: 'leaf' | 'authority', certificate: string): void
   /** `rotate`: the authorities or the leaf; `publish`: whom the API server trusts; `reload`: a pair of files; `dial`: a handshake with what is served; `raise`: failure policies. */
   failed(what: 'rotate' | 'publish' | 'reload' | 'dial' | 'raise'): void
-  /** Whether every webhook has the failure policy that it is to have. */
-  enforced(all: boolean): void
+  /** Whether every webhook has the failure policy that it is to have; null where there is none. */
+  enforced(all: boolean | null): void
 }
 
 export function certificateMetrics(registers: Registry[]): CertificateMetrics {
@@ -24,18 +24,17 @@ export function certificateMetrics(registers: Registry[]): CertificateMetrics {
     labelNames: ['what'],
     registers
   })
-  const enforced = new Gauge({
+  let known: boolean | null = null
+  new Gauge({
     name: 'hitless_webhook_enforced',
-    help: 'Whether every webhook has the failure policy that it is to have; absent where this replica looks after none',
+    help: 'Whether every webhook has the failure policy that it is to have; absent where there is none',
     registers,
     collect() {
-      // Registering alone would show 0, which says that writes go through.
-      if (known === null) this.reset()
+      // What is only registered shows 0, which would say that writes go through.
+      if (known === null) this.remove()
       else this.set(Number(known))
     }
   })
-  let known: boolean | null = null
-  enforced.reset()
   return {
     uses: (of, certificate) => expiry.set({ of }, new X509Certificate(certificate).validToDate.getTime() / 1000),
     failed: (what) => failures.inc({ what }),
