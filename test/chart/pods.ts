@@ -29,6 +29,8 @@ export interface ChartPods extends Containers {
   attach(plane: ControlPlane): void
   /** What all of them have logged so far. */
   log(): string
+  /** Puts into the volumes what their Secrets and ConfigMaps hold now, as a kubelet does within a minute. */
+  mountAgain(): Promise<void>
   /** Ends the process of a Pod as a node that dies does. */
   kill(uid: string): Promise<void>
   close(): Promise<void>
@@ -37,6 +39,7 @@ export interface ChartPods extends Containers {
 export function chartPods(): ChartPods {
   const { promise: attached, resolve: attach } = Promise.withResolvers<ControlPlane>()
   const processes = new Map<string, Promise<ChildProcess>>()
+  const mounted = new Map<string, Pod>()
   let log = ''
 
   const launch = async (pod: Pod, address: string): Promise<ChildProcess> => {
@@ -44,7 +47,8 @@ export function chartPods(): ChartPods {
     const { namespace, name, uid } = pod.metadata
     const spec = pod.spec as unknown as Template
     const kubeconfig = await plane.kubeconfigFor({ namespace, name: spec.serviceAccountName })
-    const args = await resolved(plane, pod, join(plane.directory, uid))
+    const args = await mount(plane, pod)
+    mounted.set(uid, pod)
     // All share one network here: each takes the address that in a cluster would be its own.
     const own = args[0] === 'serve' ? [`--host=${address}`, `--health-host=${address}`] : []
     const env = { PATH: process.env['PATH'], HOME: plane.directory, KUBECONFIG: kubeconfig }
@@ -78,6 +82,10 @@ export function chartPods(): ChartPods {
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
       return child.exitCode ?? 1
     },
+    mountAgain: async () => {
+      const plane = await attached
+      await Promise.all([...mounted.values()].map((pod) => mount(plane, pod)))
+    },
     stop: (pod) => end(pod.metadata.uid, 'SIGTERM'),
     kill: (uid) => end(uid, 'SIGKILL'),
     close: async () => {
@@ -86,25 +94,22 @@ export function chartPods(): ChartPods {
   }
 }
 
-/** The arguments, with each mounted folder where its content was put. */
-async function resolved(plane: ControlPlane, pod: Pod, folder: string): Promise<string[]> {
+/** Puts what the volumes hold into a folder. Resolves with the arguments, which then lead there. */
+async function mount(plane: ControlPlane, pod: Pod): Promise<string[]> {
   const { containers, volumes = [] } = pod.spec as unknown as Template
   const { args = [], volumeMounts = [] } = containers[0] ?? {}
-  let found = [...args]
-  for (const { name, mountPath } of volumeMounts) {
-    const volume = volumes.find((each) => each.name === name)
-    const source = volume?.configMap === undefined ? `secrets/${volume?.secret?.secretName}` : `configmaps/${volume.configMap.name}`
-    const { body } = await plane.api.request<{ data: Record<string, string> }>(
-      'GET',
-      `/api/v1/namespaces/${pod.metadata.namespace}/${source}`
-    )
-    mkdirSync(join(folder, name), { recursive: true })
-    for (const [file, text] of Object.entries(body.data)) {
-      writeFileSync(join(folder, name, file), volume?.configMap === undefined ? Buffer.from(text, 'base64') : text)
+  const folder = (name: string) => join(plane.directory, pod.metadata.uid, name)
+  for (const { name } of volumeMounts) {
+    const { configMap, secret } = volumes.find((each) => each.name === name) ?? {}
+    const source = configMap === undefined ? `secrets/${secret?.secretName}` : `configmaps/${configMap.name}`
+    const path = `/api/v1/namespaces/${pod.metadata.namespace}/${source}`
+    const { data } = (await plane.api.request<{ data: Record<string, string> }>('GET', path)).body
+    mkdirSync(folder(name), { recursive: true })
+    for (const [file, text] of Object.entries(data)) {
+      writeFileSync(join(folder(name), file), configMap === undefined ? Buffer.from(text, 'base64') : text)
     }
-    found = found.map((arg) => arg.replace(`=${mountPath}/`, `=${join(folder, name)}/`))
   }
-  return found
+  return args.map((arg) => volumeMounts.reduce((found, { name, mountPath }) => found.replace(`=${mountPath}/`, `=${folder(name)}/`), arg))
 }
 
 function portOf(pod: Pod): number {
