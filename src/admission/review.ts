@@ -145,7 +145,7 @@ export function respond(uid: string, { verdict, message, warnings, auditAnnotati
 function changeOf(request: Envelope['request'], snapshot: Snapshot): Change | null {
   const { operation, subResource = '', dryRun, userInfo } = request
   if (operation === 'CONNECT') return null
-  const objects = subResource === 'scale' ? scaled(request, snapshot) : subResource === '' ? written(request) : null
+  const objects = subResource === 'scale' ? scaled(request, snapshot) : subResource === '' ? written(request, snapshot) : null
   if (objects === null) return null
   const [before, after] = objects
   const object = after ?? before
@@ -156,7 +156,7 @@ function changeOf(request: Envelope['request'], snapshot: Snapshot): Change | nu
 }
 
 /** `before` and `after` of an object of a judged kind. On DELETE the object is in oldObject alone, and of a deletecollection so is its name. */
-function written(request: Envelope['request']): [MeshObject | null, MeshObject | null] | null {
+function written(request: Envelope['request'], snapshot: Snapshot): [MeshObject | null, MeshObject | null] | null {
   const { operation, namespace, name } = request
   const kind = judgedKind(request.kind)
   if (kind === null) return null
@@ -165,7 +165,17 @@ function written(request: Envelope['request']): [MeshObject | null, MeshObject |
     if (!isRecord(raw)) throw badReview(`request.${field} is missing in a review of ${operation}`)
     return located(parseAs(kind, raw), namespace, name)
   }
-  return [operation === 'CREATE' ? null : parse('oldObject'), operation === 'DELETE' ? null : parse('object')]
+  const before = () => storedAlready(kind, request, snapshot) ?? parse('oldObject')
+  return [operation === 'CREATE' ? null : before(), operation === 'DELETE' ? null : parse('object')]
+}
+
+/** The same state of the same object, which the watch has brought and parsed before. */
+function storedAlready(kind: Kind, { oldObject, namespace = '' }: Envelope['request'], snapshot: Snapshot): MeshObject | null {
+  const metadata = isRecord(oldObject) ? oldObject['metadata'] : undefined
+  if (!isRecord(metadata) || typeof metadata['name'] !== 'string') return null
+  const { uid, resourceVersion } = metadata
+  const known = snapshot.find(kind, namespace, metadata['name'])
+  return known !== undefined && known.uid === uid && known.resourceVersion === resourceVersion ? known : null
 }
 
 function judgedKind({ group = '', version, kind }: Envelope['request']['kind']): Kind | null {

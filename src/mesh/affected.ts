@@ -5,7 +5,6 @@ import { hostCovers, hostKey, isWildcard, resolveHost, resolveVirtualServiceHost
 import { selects } from './labels.ts'
 import type { Deployment, DestinationRule, Labels, MeshObject, Service, VirtualService } from './objects.ts'
 import { boundGateways, destinationsOf, type Snapshot } from './snapshot.ts'
-import type { Context } from './table.ts'
 
 /**
  * Every (context, host) whose answers can differ between the two snapshots, where `objects` are the states of the written object before
@@ -14,23 +13,34 @@ import type { Context } from './table.ts'
 export function affectedTargets(before: Snapshot, after: Snapshot, objects: readonly MeshObject[]): Target[] {
   const found = new Map<string, Target>()
   for (const snapshot of [before, after]) {
-    for (const object of objects) {
-      for (const target of targetsOf(snapshot, object)) found.set(targetKey(target), target)
-    }
+    const claims = objects.flatMap((object) => claimsOf(snapshot, object))
+    for (const target of targetsOf(snapshot, claims)) found.set(targetKey(target), target)
   }
   return [...found.values()]
 }
 
 /** Every (context, host) that a VirtualService of the snapshot takes. */
 export function everyTarget(snapshot: Snapshot): Target[] {
-  const found = new Map<string, Target>()
-  for (const vs of snapshot.all('VirtualService')) {
-    for (const target of ofVirtualService(snapshot, vs)) found.set(targetKey(target), target)
-  }
-  return [...found.values()]
+  const claims = [...snapshot.all('VirtualService')].flatMap((vs) => ofVirtualService(snapshot, vs))
+  return [...new Map(targetsOf(snapshot, claims).map((target) => [targetKey(target), target])).values()]
 }
 
-function targetsOf(snapshot: Snapshot, object: MeshObject): Target[] {
+/** A host at a Gateway, by its `namespace/name`, or on the `mesh`. */
+interface Claim {
+  readonly gateway: string
+  readonly host: string
+}
+
+/** Who asks for a claim's host is found out once, by however many objects it is claimed. */
+function targetsOf(snapshot: Snapshot, claims: readonly Claim[]): Target[] {
+  const unique = new Map(claims.map((claim) => [`${claim.gateway} ${claim.host}`, claim]))
+  return [...unique.values()].flatMap(({ gateway, host }) => {
+    const contexts = gateway === 'mesh' ? meshContexts(snapshot, host) : gatewayContexts(snapshot, gateway)
+    return contexts.map((context) => ({ context, host }))
+  })
+}
+
+function claimsOf(snapshot: Snapshot, object: MeshObject): Claim[] {
   switch (object.kind) {
     case 'VirtualService':
       return ofVirtualService(snapshot, object)
@@ -45,42 +55,41 @@ function targetsOf(snapshot: Snapshot, object: MeshObject): Target[] {
   }
 }
 
-function ofVirtualService(snapshot: Snapshot, vs: VirtualService): Target[] {
+function ofVirtualService(snapshot: Snapshot, vs: VirtualService): Claim[] {
   const roots = vs.hosts.length > 0 ? [vs] : [...snapshot.lookup('virtualServiceByDelegate', `${vs.namespace}/${vs.name}`)]
   return roots.flatMap((root) => boundGateways(root).flatMap((gateway) => ofRoot(snapshot, root, gateway)))
 }
 
-function ofRoot(snapshot: Snapshot, vs: VirtualService, gateway: string): Target[] {
+function ofRoot(snapshot: Snapshot, vs: VirtualService, gateway: string): Claim[] {
   const { domain } = snapshot.settings
   const named = vs.hosts.map((host) => resolveVirtualServiceHost(host, vs.namespace, domain))
   if (gateway === 'mesh') {
     const hosts = new Set(
       named.flatMap((host) => [host, ...aliases(snapshot, host), ...(isWildcard(host) ? servicesUnder(snapshot, host) : [])])
     )
-    return [...hosts].flatMap((host) => at(meshContexts(snapshot, host), host))
+    return [...hosts].map((host) => ({ gateway, host }))
   }
   const [namespace = '', name = ''] = gateway.split('/')
   const servers = snapshot.find('Gateway', namespace, name)?.servers ?? []
-  const contexts = gatewayContexts(snapshot, gateway)
   const served = servers.flatMap((server) => server.hosts).map((host) => host.slice(host.indexOf('/') + 1))
   const hosts = new Set(named.flatMap((host) => served.flatMap((other) => moreSpecific(host, other))))
-  return [...hosts].flatMap((host) => at(contexts, host))
+  return [...hosts].map((host) => ({ gateway, host }))
 }
 
 /** A DestinationRule decides for whoever sends to its host; a wildcard, for all that send to a host under it. */
-function ofDestinationRule(snapshot: Snapshot, rule: DestinationRule): Target[] {
+function ofDestinationRule(snapshot: Snapshot, rule: DestinationRule): Claim[] {
   const host = resolveHost(rule.host, rule.namespace, snapshot.settings.domain)
   return senders(snapshot, host).flatMap((vs) => ofVirtualService(snapshot, vs))
 }
 
 /** Judged are the hosts that send to the Service, and its own, which Istio serves by default where no VirtualService takes it. */
-function ofService(snapshot: Snapshot, service: Service): Target[] {
+function ofService(snapshot: Snapshot, service: Service): Claim[] {
   const host = serviceHost(service.namespace, service.name, snapshot.settings.domain)
-  return [...at(meshContexts(snapshot, host), host), ...senders(snapshot, host).flatMap((vs) => ofVirtualService(snapshot, vs))]
+  return [{ gateway: 'mesh', host }, ...senders(snapshot, host).flatMap((vs) => ofVirtualService(snapshot, vs))]
 }
 
 /** The Services that can select its Pods, and of those only the hosts that a VirtualService routes: a plain Service's last Pods may go. */
-function ofDeployment(snapshot: Snapshot, deployment: Deployment): Target[] {
+function ofDeployment(snapshot: Snapshot, deployment: Deployment): Claim[] {
   const { domain } = snapshot.settings
   const labels = [deployment.templateLabels, ...podLabels(snapshot, deployment)]
   const services = new Set(labels.flatMap((each) => servicesSelecting(snapshot, deployment.namespace, each)))
@@ -130,10 +139,6 @@ function servicesUnder(snapshot: Snapshot, wildcard: string): string[] {
 function moreSpecific(one: string, other: string): string[] {
   if (hostCovers(other, one)) return [one]
   return hostCovers(one, other) ? [other] : []
-}
-
-function at(contexts: readonly Context[], host: string): Target[] {
-  return contexts.map((context) => ({ context, host }))
 }
 
 /** One text for equal targets. */

@@ -4,7 +4,7 @@ import { toWhole } from './destinations.ts'
 import { serviceOfHost } from './hosts.ts'
 import type { Path } from './objects.ts'
 import { chains, routeTables } from './routes.ts'
-import { scopeOf } from './scope.ts'
+import { scopeOf, serviceInScope } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
 import { type Chain, type Context, EVERY_REQUEST, type Missing, type Route, type RoutedDestination, type RouteTable } from './table.ts'
 
@@ -52,12 +52,30 @@ export function gapsOfChange(before: Snapshot, after: Snapshot, targets: readonl
   const all: Gap[] = []
   const opened: Gap[] = []
   for (const target of targets) {
-    const found = compare(target, view(before, target), view(after, target))
+    const now = view(after, target)
+    if (isServed(now) && isSameService(before, after, target)) continue
+    const found = compare(target, view(before, target), now)
     all.push(...found.all)
     // Once its Service is gone, nothing on a host counts as served: teardown opens no gap.
     if (!isGone(before, target.host, true) && !isGone(after, target.host, true)) opened.push(...found.opened)
   }
   return { all, opened }
+}
+
+/** No class can fail, whichever it is: each table has a route for every request, and all routes are answered. */
+function isServed({ snapshot, tables, chains: l4 }: View): boolean {
+  return (
+    l4.length === 0 &&
+    tables.every((table) => table.catchAll && table.routes.every((route) => routeFailures(snapshot, route, table).length === 0))
+  )
+}
+
+/** The host is the same service before and after, and no alias: on the mesh it has a table for the same ports then, and none can be lost. */
+function isSameService(before: Snapshot, after: Snapshot, { context, host }: Target): boolean {
+  if (context.kind === 'gateway') return false
+  const service = serviceInScope(scopeOf(after, context), host)
+  if (service === null || service.resolution === 'alias') return false
+  return service.object === serviceInScope(scopeOf(before, context), host)?.object
 }
 
 interface View {
@@ -161,7 +179,10 @@ function failures(snapshot: Snapshot, table: RouteTable, requestClass: RequestCl
     snapshot.charge(effortOf(condition, requestClass))
     return covers(condition, requestClass)
   })
-  if (route === undefined) return [noRoute(table)]
+  return route === undefined ? [noRoute(table)] : routeFailures(snapshot, route, table)
+}
+
+function routeFailures(snapshot: Snapshot, route: Route, table: RouteTable): Failure[] {
   switch (route.action) {
     case 'redirect':
     case 'direct':

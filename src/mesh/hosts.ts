@@ -60,7 +60,15 @@ export function hostKey(host: string): string {
 }
 
 /** Every wildcard that can cover `host`, from the longest: `*.b.c`, `*.c`, `*`; as keys of an index, see `hostKey`. */
-export function wildcardsOver(host: string): string[] {
+export function wildcardsOver(host: string): readonly string[] {
+  if (last.host !== host) last = { host, wildcards: wildcardsOf(host) }
+  return last.wildcards
+}
+
+/** One decision asks for the wildcards over one host a hundred times. */
+let last: { readonly host: string; readonly wildcards: readonly string[] } = { host: '*', wildcards: ['*'] }
+
+function wildcardsOf(host: string): string[] {
   const wildcards: string[] = []
   for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) wildcards.push(`*${host.slice(dot)}`)
   wildcards.push('*')
