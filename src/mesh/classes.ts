@@ -133,7 +133,7 @@ function lowerValue(match: StringMatch): StringMatch {
 }
 
 /** Header names know no case (RFC 9110, 5.1). */
-function lowerKeys(matches: Matches): Matches {
+export function lowerKeys(matches: Matches): Matches {
   const names = Object.keys(matches)
   if (names.every((name) => name === name.toLowerCase())) return matches
   return Object.fromEntries(names.map((name) => [name.toLowerCase(), matches[name] ?? { type: 'present' }]))

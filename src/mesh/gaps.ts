@@ -1,5 +1,6 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (design, section 1). */
-import { classKey, covers, effortOf, type RequestClass, requestClasses } from './classes.ts'
+import { classKey, covers, type RequestClass, requestClasses } from './classes.ts'
+import { Conditions } from './conditions.ts'
 import { toWhole } from './destinations.ts'
 import { serviceOfHost } from './hosts.ts'
 import type { Path } from './objects.ts'
@@ -175,11 +176,21 @@ interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualServi
 }
 
 function failures(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Failure[] {
-  const route = table.routes.find(({ condition }) => {
-    snapshot.charge(effortOf(condition, requestClass))
-    return covers(condition, requestClass)
-  })
+  const route = firstRoute(snapshot, table, requestClass)
   return route === undefined ? [noRoute(table)] : routeFailures(snapshot, route, table)
+}
+
+/** Made once for each table: every class asks it. */
+const conditionsOf = new WeakMap<RouteTable, Conditions>()
+
+function firstRoute(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Route | undefined {
+  const conditions = conditionsOf.get(table) ?? new Conditions(table.routes.map(({ condition }) => condition))
+  conditionsOf.set(table, conditions)
+  for (const place of conditions.mayCover(requestClass, (steps) => snapshot.charge(steps))) {
+    const route = table.routes[place]
+    if (route !== undefined && covers(route.condition, requestClass)) return route
+  }
+  return undefined
 }
 
 function routeFailures(snapshot: Snapshot, route: Route, table: RouteTable): Failure[] {

@@ -1,4 +1,5 @@
-import { covers, effortOf } from '../mesh/classes.ts'
+import { covers } from '../mesh/classes.ts'
+import { Conditions } from '../mesh/conditions.ts'
 import type { HttpMatch, HttpRoute, VirtualService } from '../mesh/objects.ts'
 import { formatPath } from '../mesh/objects.ts'
 import { EVERY_REQUEST } from '../mesh/table.ts'
@@ -31,17 +32,19 @@ export const unreachableRoute: Rule = {
 
 /** The rules of which an earlier rule takes every match; it must ask nothing of client or port that they do not ask as well. */
 function shadowed({ http }: VirtualService, charge: (steps: number) => void): { rule: HttpRoute; by: HttpRoute }[] {
-  const earlier: { rule: HttpRoute; entries: readonly Entry[] }[] = []
-  return http.flatMap((rule) => {
-    const entries = entriesOf(rule)
-    const taken = (entry: Entry, wide: readonly Entry[]) => {
-      for (const wider of wide) charge(effortOf(wider.match, entry.match))
-      return wide.some((wider) => takes(wider, entry))
-    }
-    const by = earlier.find((wide) => entries.every((entry) => taken(entry, wide.entries)))
-    // What a delegate takes is not written here, so a rule that delegates hides nothing.
-    if (rule.delegate === null) earlier.push({ rule, entries })
-    return by === undefined ? [] : [{ rule, by: by.rule }]
+  const entries = http.flatMap((rule, at) => entriesOf(rule).map((entry) => ({ ...entry, at })))
+  const conditions = new Conditions(entries.map(({ match }) => match))
+  return http.flatMap((rule, at) => {
+    const takers = entriesOf(rule).map((entry) => {
+      const wide = [...conditions.mayCover(entry.match, charge)].map((place) => entries[place])
+      // What a delegate takes is not written here, so a rule that delegates hides nothing.
+      const earlier = wide.filter((wider) => wider !== undefined && wider.at < at && http[wider.at]?.delegate === null)
+      return new Set(earlier.flatMap((wider) => (wider !== undefined && takes(wider, entry) ? [wider.at] : [])))
+    })
+    const [first = new Set<number>(), ...others] = takers
+    const by = [...first].find((wide) => others.every((other) => other.has(wide)))
+    const taker = by === undefined ? undefined : http[by]
+    return taker === undefined ? [] : [{ rule, by: taker }]
   })
 }
 

@@ -41,7 +41,7 @@ function pod(name: string, labels: Record<string, string>): object {
 }
 
 function signal(): AbortSignal {
-  return AbortSignal.timeout(10_000)
+  return AbortSignal.timeout(60_000)
 }
 
 const reviews = { kind: 'Service', namespace: 'default', name: 'reviews' } as const
