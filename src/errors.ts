@@ -5,6 +5,7 @@ export const ERRORS = {
   HITLESS_USAGE: { exit: 2, http: 400, meaning: 'the command line cannot be understood' },
   HITLESS_CONFIG: { exit: 2, http: 500, meaning: 'the configuration file is not valid' },
   HITLESS_UNREADABLE: { exit: 2, http: 400, meaning: 'a file or folder cannot be read' },
+  HITLESS_GIT: { exit: 2, http: 400, meaning: 'a commit cannot be read' },
   HITLESS_YAML: { exit: 2, http: 400, meaning: 'a document is no YAML' },
   HITLESS_MANIFEST: { exit: 2, http: 400, meaning: 'a field of a manifest has a type that the API server would refuse' },
   HITLESS_SCENARIO: { exit: 2, http: 400, meaning: 'a scenario file is not valid' },

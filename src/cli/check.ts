@@ -1,21 +1,26 @@
 /** `hitless check`: manifests as writes onto a base, in the order in which a tool writes them. */
 import { styleText } from 'node:util'
 import { dump } from 'js-yaml'
-import type { HitlessError } from '../errors.ts'
+import { HitlessError } from '../errors.ts'
 import { formatRef } from '../mesh/objects.ts'
+import { refKey } from '../mesh/snapshot.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
-import { type Manifest, readManifests } from './manifests.ts'
-import { inOrder, type Tool } from './order.ts'
+import { type Manifest, type Manifests, readManifests, readManifestsAt } from './manifests.ts'
+import { type Tool, type Write, writesInOrder } from './order.ts'
 import { type Case, isReport, type Place, type ReportFormat, report } from './reports.ts'
 import { Session } from './session.ts'
 
 export interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */
   readonly base: readonly string[]
+  /** A commit: what it holds at the same paths is there already. */
+  readonly baseGit?: string
+  /** What the commit holds, and the paths hold no more, is deleted. */
+  readonly prune: boolean
   readonly as: Tool
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
@@ -40,14 +45,17 @@ const FILES_POLICY: Policy = { ...DEFAULT_POLICY, showForeignNames: true }
 /** Gives the exit code: 0 nothing to deny, 1 something would be denied, 2 bad input. */
 export async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
   const base = readManifests(options.base, io.stdin)
+  const committed = readCommitted(paths, options)
   const written = readManifests(paths, io.stdin)
-  const errors = [...base.errors, ...written.errors]
+  const errors = [...base.errors, ...committed.errors, ...written.errors]
   const session = new Session(FILES_POLICY, io.nowMs)
   if (options.cluster) session.sandbox.copy(await clusterState(sourceOf(options), io))
-  for (const { object } of base.manifests) if (object !== null) session.sandbox.load(object)
+  for (const { object } of [...base.manifests, ...committed.manifests]) if (object !== null) session.sandbox.load(object)
+  const kept = new Set(written.manifests.flatMap(({ object }) => (object === null ? [] : [refKey(object)])))
+  const pruned = options.prune ? committed.manifests.filter(({ object }) => object !== null && !kept.has(refKey(object))) : []
   const steps: Step[] = []
-  for (const manifest of inOrder(written.manifests, options.as)) {
-    const step = await write(manifest, session, options)
+  for (const write of writesInOrder(written.manifests, pruned, options.as)) {
+    const step = await judged(write, session, options)
     if (step !== null) steps.push(step)
   }
   print(steps, errors, options.output, io)
@@ -56,10 +64,22 @@ export async function check(paths: readonly string[], options: CheckOptions, io:
   return failed ? EXIT.denied : EXIT.ok
 }
 
-async function write(manifest: Manifest, session: Session, { strictReady }: CheckOptions): Promise<Step | null> {
+function readCommitted(paths: readonly string[], { baseGit, prune }: CheckOptions): Manifests {
+  if (baseGit !== undefined) {
+    if (paths.includes('-'))
+      throw new HitlessError('HITLESS_USAGE', 'standard input stands in no commit: --base-git needs files or folders')
+    return readManifestsAt(baseGit, paths)
+  }
+  if (prune) throw new HitlessError('HITLESS_USAGE', '--prune needs --base-git: only a commit tells what was there and is no more')
+  return { manifests: [], errors: [] }
+}
+
+async function judged({ manifest, deletes }: Write, session: Session, { strictReady }: CheckOptions): Promise<Step | null> {
   if (manifest.object === null) return null
-  const { change, decision } = await session.apply(manifest.object)
-  if (change.ref.kind === 'Deployment' && decision.verdict !== 'deny' && !strictReady) {
+  const written = deletes ? await session.delete(manifest.object) : await session.apply(manifest.object)
+  if (written === null) return null
+  const { change, decision } = written
+  if (!deletes && change.ref.kind === 'Deployment' && decision.verdict !== 'deny' && !strictReady) {
     session.sandbox.ready(change.ref.namespace, change.ref.name)
   }
   const found = decision.findings.map(raised)

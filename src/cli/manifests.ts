@@ -5,6 +5,7 @@ import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../mesh/fields.ts'
 import type { MeshObject, Path } from '../mesh/objects.ts'
 import { isManifest, parseObject } from '../mesh/parse.ts'
+import { filesAt } from './git.ts'
 import { type Position, readYaml } from './yaml.ts'
 
 export interface Manifest {
@@ -26,14 +27,25 @@ const MANIFEST_FILE = /\.(ya?ml|json)$/
 
 /** Reads every manifest under the paths, folders recursively in the order of their names; `-` is standard input. What cannot be read is an error beside the rest. */
 export function readManifests(paths: readonly string[], readStdin: () => string): Manifests {
+  const unreadable: HitlessError[] = []
+  const files = paths.flatMap((path) => texts(path, readStdin, unreadable))
+  const { manifests, errors } = readTexts(files)
+  return { manifests, errors: [...unreadable, ...errors] }
+}
+
+/** Reads what a commit holds at the same paths; throws HITLESS_GIT. */
+export function readManifestsAt(commit: string, paths: readonly string[]): Manifests {
+  const named = new Set(paths.map((path) => `${commit}:${path}`))
+  return readTexts(filesAt(commit, paths).filter(({ file }) => MANIFEST_FILE.test(file) || named.has(file)))
+}
+
+function readTexts(files: readonly { readonly file: string; readonly text: string }[]): Manifests {
   const manifests: Manifest[] = []
   const errors: HitlessError[] = []
-  for (const path of paths) {
-    for (const { file, text } of texts(path, readStdin, errors)) {
-      for (const read of readManifestText(text, file)) {
-        if (read instanceof HitlessError) errors.push(read)
-        else manifests.push(read)
-      }
+  for (const { file, text } of files) {
+    for (const read of readManifestText(text, file)) {
+      if (read instanceof HitlessError) errors.push(read)
+      else manifests.push(read)
     }
   }
   return { manifests, errors }

@@ -9,9 +9,10 @@ const HELM = ['Namespace', 'Service', 'Pod', 'Deployment']
 /** Argo CD knows these kinds; all others tie and go by name (gitops-engine/pkg/sync/sync_tasks.go). */
 const ARGOCD = ['Namespace', 'Service', 'Pod', 'Deployment']
 const WAVE = 'argocd.argoproj.io/sync-wave'
+const SYNC_OPTIONS = 'argocd.argoproj.io/sync-options'
 
 /** kubectl writes in the order of the files. */
-export function inOrder(manifests: readonly Manifest[], tool: Tool): Manifest[] {
+function inOrder(manifests: readonly Manifest[], tool: Tool): Manifest[] {
   switch (tool) {
     case 'kubectl':
       return [...manifests]
@@ -24,6 +25,30 @@ export function inOrder(manifests: readonly Manifest[], tool: Tool): Manifest[] 
     case 'flux':
       return [...manifests].sort((one, other) => byRank(HELM, one, other) || compareText(kindOf(one), kindOf(other)))
   }
+}
+
+/** What is written, in order: `applied` manifests, and `deleted` ones that the tool takes away because they are no longer there. */
+export function writesInOrder(applied: readonly Manifest[], deleted: readonly Manifest[], tool: Tool): Write[] {
+  const applies = inOrder(applied, tool).map((manifest) => ({ manifest, deletes: false }))
+  const deletes = inOrder(deleted, tool).map((manifest) => ({ manifest, deletes: true }))
+  switch (tool) {
+    case 'kubectl':
+    case 'helm':
+      return [...applies, ...deletes]
+    case 'flux':
+      return [...applies, ...deletes.reverse()]
+    case 'argocd': {
+      // Within a wave it prunes first (sync_context.go), but for what asks to go last.
+      const last = deletes.filter(({ manifest }) => annotationOf(manifest, SYNC_OPTIONS).includes('PruneLast=true'))
+      const early = deletes.filter((write) => !last.includes(write))
+      return [...[...early, ...applies].sort((one, other) => waveOf(one.manifest) - waveOf(other.manifest)), ...last]
+    }
+  }
+}
+
+export interface Write {
+  readonly manifest: Manifest
+  readonly deletes: boolean
 }
 
 function byRank(order: readonly string[], one: Manifest, other: Manifest): number {
@@ -39,9 +64,13 @@ function nameOf({ object }: Manifest): string {
   return object?.name ?? ''
 }
 
-function waveOf({ raw }: Manifest): number {
-  const { annotations = {} } = (raw['metadata'] ?? {}) as { annotations?: Record<string, unknown> }
-  return Number(annotations[WAVE] ?? 0) || 0
+function waveOf(manifest: Manifest): number {
+  return Number(annotationOf(manifest, WAVE)) || 0
+}
+
+function annotationOf({ raw }: Manifest, name: string): string {
+  const { annotations } = (raw['metadata'] ?? {}) as { annotations?: Record<string, unknown> | null }
+  return String(annotations?.[name] ?? '')
 }
 
 function compareText(one: string, other: string): number {

@@ -66,6 +66,8 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .description('judge manifests as writes; Deployments count as Ready once applied')
     .argument('<paths...>', 'files or folders; - is standard input')
     .option('--base <path>', 'what the cluster holds already; may be given more than once', collect, [])
+    .option('--base-git <commit>', 'it holds what this commit has at the same paths')
+    .option('--prune', 'delete what the commit has and the paths have no more', false)
     .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
     .addOption(new Option('--fail-on <severity>', 'what makes the exit code 1').choices(['deny', 'warn']).default('deny'))
     .option('--strict-ready', 'applied Deployments have no Ready Pod, as right after a real apply', false)
@@ -162,6 +164,8 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
 
 interface CheckFlags extends ClusterFlags {
   readonly base: string[]
+  readonly baseGit?: string
+  readonly prune: boolean
   readonly as: Tool
   readonly failOn: 'deny' | 'warn'
   readonly strictReady: boolean
