@@ -1,0 +1,36 @@
+/** The npm package: packed, installed into an empty folder, and run by both of its names. */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+import { environment } from './dockerfile.ts'
+
+// npm fetches what no other run has.
+t.setTimeout(600_000)
+
+const ROOT = join(import.meta.dirname, '../..')
+const folder = t.testdir({ 'package.json': '{}' })
+const cleanly = ['-i', ...environment()]
+const npm = (cwd: string, ...args: string[]) => execFileSync('env', [...cleanly, 'npm', ...args], { cwd, encoding: 'utf8' })
+
+const [{ filename, files }] = JSON.parse(npm(ROOT, 'pack', '--json', '--pack-destination', folder)) as [
+  { filename: string; files: readonly { path: string }[] }
+]
+npm(folder, 'install', filename, '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund')
+
+t.test('it holds what was compiled and the example, and no sources or tests', async (t) => {
+  const tops = new Set(files.map(({ path }) => path.split('/')[0]))
+  t.strictSame([...tops].sort(), ['LICENSE', 'README.md', 'dist', 'examples', 'package.json'])
+})
+
+for (const name of ['hitless', 'kubectl-hitless']) {
+  t.test(`${name} judges manifests`, async (t) => {
+    const example = join(folder, 'node_modules/hitless/examples/helloworld')
+    const check = (step: string) => {
+      const args = ['check', '--base', join(example, 'world'), join(example, 'release', step)]
+      const { status, stdout } = spawnSync('env', [...cleanly, join(folder, 'node_modules/.bin', name), ...args], { encoding: 'utf8' })
+      return { status, stdout }
+    }
+    t.match(check('01-subset-v2'), { status: 0, stdout: '1 write: 0 would be denied' })
+    t.match(check('07-weight-50'), { status: 1, stdout: '[undefined-subset]' })
+  })
+}

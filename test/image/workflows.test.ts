@@ -1,0 +1,52 @@
+/** The workflows do what anybody can do by hand, with no more rights than they need. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { load } from 'js-yaml'
+import t from 'tap'
+
+const ROOT = join(import.meta.dirname, '../..')
+const FOLDER = join(ROOT, '.github/workflows')
+
+interface Workflow {
+  readonly permissions: Readonly<Record<string, string>>
+  readonly jobs: Readonly<Record<string, Job>>
+}
+
+interface Job {
+  readonly permissions?: Readonly<Record<string, string>>
+  readonly 'timeout-minutes': number
+  readonly steps: readonly { readonly uses?: string; readonly run?: string; readonly with?: Readonly<Record<string, unknown>> }[]
+}
+
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }
+
+for (const file of readdirSync(FOLDER)) {
+  const { permissions, jobs } = load(readFileSync(join(FOLDER, file), 'utf8')) as Workflow
+  const steps = Object.values(jobs).flatMap((job) => job.steps)
+
+  t.test(`${file}: what it runs is there`, async (t) => {
+    for (const run of steps.flatMap((step) => step.run ?? [])) {
+      for (const [, script = ''] of run.matchAll(/npm run (?:-s )?(\S+)/g)) t.ok(script in scripts, script)
+      for (const [path] of run.matchAll(/(?:\.ci|charts|examples)\/[\w./-]+/g)) t.ok(existsSync(join(ROOT, path)), path)
+    }
+    t.ok(
+      steps.some(({ run }) => run === '.ci/run'),
+      'all the tests'
+    )
+  })
+
+  t.test(`${file}: it has the rights that it needs, and keeps no credentials where code from elsewhere runs`, async (t) => {
+    t.notMatch(Object.values(permissions), ['write'])
+    for (const [name, job] of Object.entries(jobs)) {
+      t.ok(job['timeout-minutes'] > 0, name)
+      if (name !== 'release') t.notOk(Object.values(job.permissions ?? {}).includes('write'), name)
+    }
+    for (const step of steps) {
+      if (step.uses === undefined) continue
+      t.match(step.uses, /^[\w.-]+\/[\w.-]+@(v\d+|[0-9a-f]{40})$/, 'a version, never a branch')
+      if (step.uses.startsWith('actions/checkout@')) t.equal(step.with?.['persist-credentials'], false)
+    }
+    // A name that a stranger chooses, such as that of a branch, would be run as a script.
+    for (const run of steps.flatMap((step) => step.run ?? [])) t.notMatch(run, /\$\{\{/)
+  })
+}
