@@ -1,6 +1,6 @@
 /** What replicas keep in the cluster, on a real API server: nobody's write is lost, and nobody else's field is taken. */
 import { randomUUID } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
@@ -10,6 +10,7 @@ import { Connection } from '../../src/cluster/connection.ts'
 import { CredentialReader } from '../../src/cluster/credentials.ts'
 import { NamedSecret } from '../../src/cluster/secret.ts'
 import { FAIL_WHEN_PROVEN, WebhookConfiguration } from '../../src/cluster/webhook-configuration.ts'
+import { hitless, WORLD } from '../cli/commands.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startHitless } from './hitless-process.ts'
 
@@ -41,7 +42,7 @@ const stranger = await createAuthority(now)
 /** As Helm 4 does it: by server-side apply, under its own name. */
 async function register(name: string, more: { caBundle?: string; wanted?: string; policy?: 'Fail' | 'Ignore' } = {}): Promise<number> {
   const { caBundle, wanted = '', policy = 'Ignore' } = more
-  const webhook = (called: string) => ({
+  const entry = (called: string) => ({
     name: called,
     clientConfig: { service: { name: 'hitless', namespace: 'default' }, ...(caBundle === undefined ? {} : { caBundle: base64(caBundle) }) },
     rules: [{ apiGroups: ['example.com'], apiVersions: ['v1'], resources: ['things'], operations: ['CREATE'] }],
@@ -53,7 +54,7 @@ async function register(name: string, more: { caBundle?: string; wanted?: string
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'ValidatingWebhookConfiguration',
     metadata: { name, annotations: { [FAIL_WHEN_PROVEN]: wanted } },
-    webhooks: [webhook('one.hitless.io'), webhook('two.hitless.io')]
+    webhooks: [entry('one.hitless.io'), entry('two.hitless.io')]
   }
   const { status } = await plane.api.request('PATCH', `${PATH}/${name}?fieldManager=helm`, {
     body,
@@ -150,9 +151,9 @@ t.test('with a pair of its owner: Ready while the API server could trust it, and
   await writeFile(files.key, leaf.key)
   await register(name, { caBundle: authority.certificate, wanted: 'one.hitless.io' })
   const flags = ['--tls-cert', files.cert, '--tls-key', files.key, '--webhook-configuration', name]
-  const hitless = await startHitless(plane, { register: false, flags })
-  t.teardown(() => hitless.stop())
-  const ready = async () => (await fetch(`http://127.0.0.1:${hitless.healthPort}/readyz`)).text()
+  const webhook = await startHitless(plane, { register: false, flags })
+  t.teardown(() => webhook.stop())
+  const ready = async () => (await fetch(`http://127.0.0.1:${webhook.healthPort}/readyz`)).text()
   const until = async (holds: (answer: string) => boolean, ask: () => Promise<string>) => {
     for (;;) {
       const answer = await ask()
@@ -163,10 +164,10 @@ t.test('with a pair of its owner: Ready while the API server could trust it, and
   t.equal(await ready(), 'ok\n')
   await until(
     (log) => /stay at Ignore.*(service "hitless" not found|did not ask)/.test(log),
-    async () => hitless.log()
+    async () => webhook.log()
   )
   t.same(await policies(name), ['Ignore', 'Ignore'])
-  const metrics = async () => (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text()
+  const metrics = async () => (await fetch(`http://127.0.0.1:${webhook.healthPort}/metrics`)).text()
   t.match(await metrics(), /^hitless_webhook_enforced 0$/m)
   t.match(await metrics(), /^hitless_certificate_expiry_timestamp_seconds\{of="leaf"\} \d+$/m)
 
@@ -177,4 +178,20 @@ t.test('with a pair of its owner: Ready while the API server could trust it, and
   await plane.api.request('DELETE', `${PATH}/${name}`)
   await until((text) => !/^hitless_webhook_enforced/m.test(text), metrics)
   t.equal(await ready(), 'ok\n', 'nobody asks, and nobody could be disappointed')
+})
+
+t.test('hitless prove and hitless withdraw say what came of it', async (t) => {
+  await register('withdrawn')
+  const cluster = ['--kubeconfig', plane.kubeconfig]
+  t.match(await hitless(['prove', ...cluster]), { exit: 1, out: 'no refusal arrived: the API server did not ask hitless' })
+  const withdraw = ['withdraw', '--webhook-configuration', 'withdrawn', ...cluster]
+  t.match(await hitless(withdraw), { exit: 0, out: 'webhook configuration withdrawn is gone' })
+  t.equal((await plane.api.request('GET', `${PATH}/withdrawn`)).status, 404)
+  t.match(await hitless(withdraw), { exit: 0 }, 'a second time too')
+  const nowhere = join(plane.directory, 'nowhere.kubeconfig')
+  await writeFile(nowhere, (await readFile(plane.kubeconfig, 'utf8')).replace(/127\.0\.0\.1:\d+/, '127.0.0.1:1'))
+  t.match(await hitless(['prove', '--kubeconfig', nowhere]), { exit: 3, err: 'HITLESS_UNREACHABLE' })
+  const sandbox = ['serve', '--sandbox', WORLD, '--webhook-configuration', 'x', '--port', '0', '--health-port', '0']
+  t.match(await hitless(sandbox), { exit: 2, err: '--sandbox follows none' })
+  t.match(await hitless(['serve', '--tls-cert', 'x']), { exit: 2, err: '--tls-cert and --tls-key go together' })
 })
