@@ -16,8 +16,8 @@ export interface AuthorityStore {
 
 /** Where API servers learn whom to trust. */
 export interface TrustStore {
-  /** PEM of what each of the webhooks trusts; null where there is nothing to tell. */
-  read(signal: AbortSignal): Promise<{ readonly bundles: readonly string[]; readonly version: string } | null>
+  /** PEM of what each of the webhooks trusts; null where there is nothing to tell. Where it is not ours, somebody else publishes. */
+  read(signal: AbortSignal): Promise<{ readonly bundles: readonly string[]; readonly isOurs: boolean; readonly version: string } | null>
   /** False where another write came before. */
   publish(bundle: string, version: string, signal: AbortSignal): Promise<boolean>
 }
@@ -82,7 +82,7 @@ export class Rotation {
     this.#remembered = authorities
     const bundle = bundleOf(authorities)
     let published = trusted === null ? null : trusted.bundles.every((each) => each === bundle)
-    if (trusted !== null && published === false) {
+    if (trusted?.isOurs && published === false) {
       try {
         if (!(await trust.publish(bundle, trusted.version, signal))) return null
         published = true

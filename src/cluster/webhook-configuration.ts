@@ -5,12 +5,17 @@ import { ApiError, type Connection } from './connection.ts'
 /** On the configuration: the webhooks, by name and separated by commas, that are to be `Fail` once refusals are proven to arrive. */
 export const FAIL_WHEN_PROVEN = 'hitless.io/fail-when-proven'
 
+/** On the configuration: the bundles are hitless' to publish. Without it they are somebody else's, and left alone. */
+export const PUBLISHES = 'hitless.io/publishes-authority'
+
 const PATH = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations'
 const MANAGER = { fieldManager: 'hitless', force: true }
 
 export interface ReadConfiguration {
   /** PEM of the authorities trusted behind each webhook; '' where none is. */
   readonly bundles: readonly string[]
+  /** Whether hitless is to publish them. */
+  readonly isOurs: boolean
   /** Webhooks that are `Ignore` and are to be `Fail`. */
   readonly lenient: readonly string[]
   /** A raise was interrupted half-way: policies belong to our field manager still. */
@@ -96,10 +101,12 @@ export class WebhookConfiguration {
       bundle: Buffer.from(webhook.child('clientConfig')?.string('caBundle') ?? '', 'base64').toString('utf8'),
       failurePolicy: webhook.string('failurePolicy')
     }))
-    const wanted = metadata.labels('annotations')[FAIL_WHEN_PROVEN]?.split(',') ?? []
+    const annotations = metadata.labels('annotations')
+    const wanted = annotations[FAIL_WHEN_PROVEN]?.split(',') ?? []
     const lenient = this.#webhooks.filter(({ name, failurePolicy }) => failurePolicy === 'Ignore' && wanted.includes(name))
     return {
       bundles: this.#webhooks.map(({ bundle }) => bundle),
+      isOurs: annotations[PUBLISHES] === 'true',
       lenient: lenient.map(({ name }) => name),
       holdsPolicy: managedBy(raw).includes('"f:failurePolicy"'),
       version: metadata.string('resourceVersion')

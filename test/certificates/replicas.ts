@@ -49,7 +49,7 @@ export class SharedStores {
 
   trustAt(nowMs: () => number): TrustStore {
     return {
-      read: async () => (this.bundle.value === null ? null : { bundles: [this.bundle.value], version: this.bundle.version }),
+      read: async () => (this.bundle.value === null ? null : { bundles: [this.bundle.value], isOurs: true, version: this.bundle.version }),
       publish: async (bundle, version) => {
         const done = this.bundle.replace(bundle, version)
         if (done) this.published.push({ bundle, atMs: nowMs() })

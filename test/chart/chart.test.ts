@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { DEFAULT_KINDS } from '../../src/cluster/live-cluster.ts'
-import { FAIL_WHEN_PROVEN } from '../../src/cluster/webhook-configuration.ts'
+import { FAIL_WHEN_PROVEN, PUBLISHES } from '../../src/cluster/webhook-configuration.ts'
 import { configSchema, parseConfig } from '../../src/config.ts'
 import { APIS } from '../../src/mesh/parse.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
@@ -111,6 +111,17 @@ for (const values of [[], CERT_MANAGER, OWN_SECRET, WORKLOADS_TOO]) {
     t.equal(metadata.annotations?.[FAIL_WHEN_PROVEN], `routes.hitless.io${workloads}`)
   })
 }
+
+t.test('hitless publishes its authority where it makes the certificates, and nowhere else', async (t) => {
+  for (const { values, ours } of [
+    { values: [], ours: 'true' },
+    { values: CERT_MANAGER, ours: undefined },
+    { values: OWN_SECRET, ours: undefined }
+  ]) {
+    const { metadata } = find(await rendered(...values), 'ValidatingWebhookConfiguration')
+    t.equal(metadata.annotations?.[PUBLISHES], ours)
+  }
+})
 
 t.test('a webhook that is to stay Ignore is not raised', async (t) => {
   const { metadata } = find(await rendered('--set', 'webhook.failurePolicy=Ignore'), 'ValidatingWebhookConfiguration')

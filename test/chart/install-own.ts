@@ -5,9 +5,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import t from 'tap'
-import { createAuthority, issue, type KeyPair } from '../../src/certificates/self-signed.ts'
+import { createAuthority } from '../../src/certificates/self-signed.ts'
 import { CHART } from './helm.ts'
-import { startRelease } from './release.ts'
+import { ownPair, startRelease } from './release.ts'
 
 t.setTimeout(10 * 60_000)
 
@@ -16,8 +16,7 @@ const release = await startRelease()
 t.teardown(() => release.stop())
 const { plane, pods, writer, helm, toNobody, running, ready, policies, until, failsClosed } = release
 
-const now = { nowMs: Date.now(), days: 30 }
-const authority = await createAuthority(now)
+const authority = await createAuthority({ nowMs: Date.now(), days: 30 })
 const caFile = join(plane.directory, 'owner-ca.pem')
 writeFileSync(caFile, authority.certificate)
 
@@ -27,14 +26,8 @@ const VALUES = [
 ].flat()
 const WAIT = ['--server-side=false', '--wait', '--timeout', '3m']
 
-async function putSecret({ certificate, key }: KeyPair): Promise<void> {
-  const secret = {
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'own', namespace: 'hitless-system' },
-    type: 'kubernetes.io/tls',
-    stringData: { 'tls.crt': certificate, 'tls.key': key }
-  }
+async function putSecret(): Promise<void> {
+  const { secret } = await ownPair(authority)
   const { code, stderr } = await plane.kubectl(['apply', '-f', '-'], { input: JSON.stringify(secret) })
   if (code !== 0) throw new Error(stderr)
 }
@@ -54,7 +47,7 @@ async function served(): Promise<string[]> {
 
 t.test('installed', async (t) => {
   await plane.kubectl(['create', 'namespace', 'hitless-system'])
-  await putSecret(await issue(authority, [HOST], now))
+  await putSecret()
   const { code, stderr } = await helm('install', 'hitless', CHART, ...WAIT, ...VALUES)
   t.equal(code, 0, stderr)
   t.equal(await ready(), 2)
@@ -79,7 +72,7 @@ t.test('a renewed pair is served by the same Pods, and no write fails', async (t
   await until('the old Pods are gone', async () => (await running()).length === 2)
   const names = (await running()).map(({ metadata }) => metadata.name)
   const before = await served()
-  await putSecret(await issue(authority, [HOST], now))
+  await putSecret()
   await pods.mountAgain()
   await until('all serve the new one', async () => (await served()).every((serial) => !before.includes(serial)))
   t.same((await running()).map(({ metadata }) => metadata.name).sort(), names.sort())

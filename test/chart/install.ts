@@ -1,7 +1,9 @@
 // Runs in a network of its own, where the addresses of Pods are local: install.test.ts starts it.
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { CHART } from './helm.ts'
-import { startRelease } from './release.ts'
+import { ownPair, startRelease } from './release.ts'
 
 t.setTimeout(10 * 60_000)
 
@@ -134,10 +136,25 @@ t.test('a configuration that is deleted in need lets all through, leaves the Pod
   t.same(failures, [], `${made} writes`)
 })
 
+t.test('a pair of the owner takes the place of the certificates that hitless makes', async (t) => {
+  const { authority, secret } = await ownPair()
+  t.equal((await plane.kubectl(['apply', '-f', '-'], { input: JSON.stringify(secret) })).code, 0)
+  const caFile = join(plane.directory, 'owner-ca.pem')
+  writeFileSync(caFile, authority)
+  const own = ['--set', 'certificate.existingSecret=own', '--set-file', `certificate.caBundle=${caFile}`]
+  const lenient = await helm('upgrade', 'hitless', CHART, '--wait', ...VALUES, '--set', 'webhook.failurePolicy=Ignore')
+  t.equal(lenient.code, 0, lenient.stderr)
+  const changed = await helm('upgrade', 'hitless', CHART, '--wait', '--timeout', '3m', '--force-conflicts', ...VALUES, ...own)
+  t.equal(changed.code, 0, changed.stderr)
+  await failsClosed()
+  t.equal(await bundle(), authority)
+  t.match((await toNobody()).stderr, '[undefined-subset]')
+  t.same(writer.take().failures, [])
+})
+
 t.test('the Pods may read no Secret but their own', async (t) => {
   const as = ['-n', 'hitless-system', '--as', 'system:serviceaccount:hitless-system:hitless']
   const may = async (verb: string, what: string) => (await plane.kubectl(['auth', 'can-i', verb, what, ...as])).stdout.trim()
-  t.equal(await may('get', 'secrets/hitless-authority'), 'yes')
   for (const [verb, what] of [
     ['get', 'secrets/other'],
     ['list', 'secrets'],

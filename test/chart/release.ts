@@ -1,5 +1,6 @@
 /** A cluster in which the chart is installed, and somebody who writes to its mesh all the while. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createAuthority, issue, type KeyPair } from '../../src/certificates/self-signed.ts'
 import type { KubernetesObject } from '../cluster/api.ts'
 import { type ControlPlane, type KubectlResult, startControlPlane } from '../cluster/control-plane.ts'
 import { destinationRule, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
@@ -113,6 +114,21 @@ export async function startRelease(): Promise<Release> {
       await plane.stop()
     }
   }
+}
+
+/** A pair for the Service, as its owner brings one: in the Secret `own`, with the authority that signed it. */
+export async function ownPair(authority?: KeyPair): Promise<{ authority: string; secret: Manifest }> {
+  const now = { nowMs: Date.now(), days: 30 }
+  const signer = authority ?? (await createAuthority(now))
+  const { certificate, key } = await issue(signer, ['hitless.hitless-system.svc'], now)
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'own', namespace: NAMESPACE },
+    type: 'kubernetes.io/tls',
+    stringData: { 'tls.crt': certificate, 'tls.key': key }
+  }
+  return { authority: signer.certificate, secret }
 }
 
 function isReady({ metadata, status }: RunningPod): boolean {
