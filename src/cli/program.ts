@@ -13,6 +13,7 @@ import { demo } from './demo.ts'
 import { explain } from './explain.ts'
 import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { TOOLS, type Tool } from './order.ts'
+import { type PlanOptions, plan } from './plan.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { prove, withdraw } from './registration.ts'
 import { replay } from './replay.ts'
@@ -98,6 +99,16 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .addOption(new Option('--fail-on <severity>', 'which findings make the exit code 1').choices(['deny', 'warn']).default('deny'))
     .addOption(output(REPORT_FORMATS))
     .action(async (paths: string[], options: AuditOptions) => done(await auditState(paths, options, io)))
+
+  program
+    .command('plan')
+    .description('the shortest safe sequence of writes from one state to another')
+    .option('--from <path>', 'what is there; may be given more than once', collect, [])
+    .option('--to <path>', 'what is to be there; may be given more than once', collect, [])
+    .option('--write <folder>', 'where to write the manifests, one numbered folder for each step')
+    .option('--sync-waves', "with --write: all of the target in one folder, with Argo CD's waves", false)
+    .addOption(output())
+    .action((options: PlanOptions) => done(plan(options, io)))
 
   program
     .command('explain')
