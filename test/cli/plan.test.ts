@@ -7,7 +7,6 @@ import t from 'tap'
 import { Session } from '../../src/cli/session.ts'
 import type { MeshObject } from '../../src/mesh/objects.ts'
 import { parseObject } from '../../src/mesh/parse.ts'
-import { refKey } from '../../src/mesh/snapshot.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { deployment, destinationRule, gateway, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
 import { hitless, step, WORLD } from './commands.ts'
@@ -227,10 +226,7 @@ t.test('between any two states in which all is served there is a sequence, and i
       if (refused.length > 0) throw new Error(`refused: ${refused.join(', ')} of ${JSON.stringify(shown(plan))}`)
       t.strictSame(left, wanted)
     }
-    return (
-      plan.stuck.length === 0 &&
-      new Set(plan.steps.flatMap(({ writes }) => writes.map(({ manifest }) => refKey(parsed(manifest))))).size <= 9
-    )
+    return plan.stuck.length === 0
   })
   await fc.assert(holds, { numRuns: 60, seed: 20261125 })
   t.ok(at >= 60)
