@@ -4,12 +4,17 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { RULES } from '../../src/rules/index.ts'
 import { rulePages } from './rule-pages.ts'
+import { VALUES_PAGE, valuesPage } from './values-table.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
 
 t.test('the page of every rule is current; `npm run docs` writes them anew', async (t) => {
   for (const [path, text] of await rulePages()) t.equal(existsSync(join(ROOT, path)) ? read(path) : undefined, text, path)
+})
+
+t.test("the table of the chart's values is current; `npm run docs` writes it anew", async (t) => {
+  t.equal(read(VALUES_PAGE), valuesPage())
 })
 
 t.test('the README lists every rule with its summary', async (t) => {
@@ -39,6 +44,7 @@ t.test('links within the documentation lead somewhere', async (t) => {
     'docs/operations.md',
     'docs/tools.md',
     'certs/README.md',
+    'charts/hitless/README.md',
     'docs/rules/README.md',
     'examples/helloworld/README.md'
   ]) {
