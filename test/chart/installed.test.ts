@@ -46,6 +46,13 @@ const configMaps = (namespace: string) => `/api/v1/namespaces/${namespace}/confi
 const plane = await startControlPlane({ controllers: false })
 t.teardown(() => plane.stop())
 const objects = await rendered()
+const OPTIONS = [
+  'autoscaling.enabled=true',
+  'dashboard.enabled=true',
+  'networkPolicy.apiServer={10.0.0.1/32}',
+  'webhook.clientCa.secret=clients',
+  'priorityClassName=system-cluster-critical'
+]
 
 t.test('the API server takes every object of the chart, and adds no field to the webhooks', async (t) => {
   await plane.api.request('POST', '/api/v1/namespaces', { body: { metadata: { name: 'hitless-system' } } })
@@ -59,6 +66,14 @@ t.test('the API server takes every object of the chart, and adds no field to the
       const { webhooks } = JSON.parse(applied.stdout) as { webhooks: Record<string, unknown>[] }
       t.strictSame(webhooks, withoutEmpty(webhooksOf(objects)))
     }
+  }
+})
+
+t.test('the API server takes the objects of every option', async (t) => {
+  for (const object of await rendered('--set', OPTIONS.join())) {
+    const input = JSON.stringify(object)
+    const { code, stderr } = await plane.kubectl(['apply', '--server-side', '--validate=strict', '--dry-run=server', '-f', '-'], { input })
+    t.equal(code, 0, `${object.kind} ${object.metadata.name} ${stderr}`)
   }
 })
 
