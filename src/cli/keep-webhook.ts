@@ -8,8 +8,10 @@ import { prove } from '../cluster/prove.ts'
 import type { ReadConfiguration, WebhookConfiguration } from '../cluster/webhook-configuration.ts'
 import type { Telling } from './serve.ts'
 
-/** Whoever changes what replicas keep sees it mended within these; replicas look at different times. */
+/** What nobody tells of is seen within these; replicas look at different times. */
 const LOOK_MS = { least: 10_000, most: 20_000 }
+/** Somebody else who insists on other content must not be answered without a pause. */
+const PAUSE_MS = 250
 /** While something is yet to come, such as the first bundle: sooner at first. */
 const SOON_MS = { first: 500, most: 10_000 }
 const TURN_MS = 15_000
@@ -29,8 +31,9 @@ export interface KeeperOptions extends Telling {
 
 export class WebhookKeeper {
   readonly #options: KeeperOptions
-  #problem: string | null = 'no certificate was looked at yet'
+  #problem: string | null = 'certificate: none was looked at yet'
   #bundles: readonly string[] | null = null
+  #version: string | null = null
   #said = ''
 
   constructor(options: KeeperOptions) {
@@ -42,15 +45,27 @@ export class WebhookKeeper {
     return this.#problem
   }
 
-  /** Looks until the signal ends. */
+  /** Looks until the signal ends: now and then, and at once when the configuration changes. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options
+    const { random } = this.#options
     let soonMs = SOON_MS.first
     while (!signal.aborted) {
       const settled = await this.#turn(AbortSignal.any([signal, AbortSignal.timeout(TURN_MS)]), signal)
       soonMs = settled ? SOON_MS.first : Math.min(soonMs * 1.5, SOON_MS.most)
-      await sleep(clock, settled ? LOOK_MS.least + random() * (LOOK_MS.most - LOOK_MS.least) : soonMs * (0.75 + random() / 2), signal)
+      await this.#rest(settled ? LOOK_MS.least + random() * (LOOK_MS.most - LOOK_MS.least) : soonMs * (0.75 + random() / 2), signal)
     }
+  }
+
+  async #rest(ms: number, signal: AbortSignal): Promise<void> {
+    const { clock, configuration } = this.#options
+    const rested = new AbortController()
+    const resting = AbortSignal.any([signal, rested.signal])
+    const slept = sleep(clock, ms, resting)
+    // Where it cannot be followed, the next look comes in its time.
+    const changed = configuration.changed(this.#version, resting).catch(() => slept)
+    await Promise.race([slept, changed])
+    rested.abort()
+    await sleep(clock, PAUSE_MS, signal)
   }
 
   /** True where nothing is yet to come. */
@@ -61,6 +76,7 @@ export class WebhookKeeper {
       const kept = rotation === null ? null : await this.#rotate(rotation, signal)
       what = 'raise'
       const read = await configuration.read(signal)
+      this.#version = read?.version ?? null
       this.#bundles = read?.bundles ?? (kept === null ? [] : [kept.bundle])
       await this.#dial()
       const enforced = read === null || (await this.#raise(read, signal))
@@ -84,7 +100,8 @@ export class WebhookKeeper {
 
   async #dial(): Promise<void> {
     const { address, metrics, log } = this.#options
-    const found = await problemOf(this.#bundles, (bundle) => dial({ ...address, bundle }))
+    const found =
+      this.#bundles === null ? `certificate: ${this.#said}` : await problemOf(this.#bundles, (bundle) => dial({ ...address, bundle }))
     if (found !== null && this.#bundles !== null) metrics.certificates.failed('dial')
     if (found !== this.#problem)
       log.info({ problem: found }, found === null ? 'the API server can trust this replica' : 'the API server cannot trust this replica')
@@ -119,8 +136,7 @@ export class WebhookKeeper {
   }
 }
 
-async function problemOf(bundles: readonly string[] | null, ask: (bundle: string) => Promise<string | null>): Promise<string | null> {
-  if (bundles === null) return 'the webhook configuration could not be read yet'
+async function problemOf(bundles: readonly string[], ask: (bundle: string) => Promise<string | null>): Promise<string | null> {
   for (const bundle of new Set(bundles)) {
     const problem = bundle.trim() === '' ? 'the webhook configuration names no authority to trust yet' : await ask(bundle)
     if (problem !== null) return `certificate: ${problem}`

@@ -1,6 +1,7 @@
 /** The ValidatingWebhookConfiguration that has the API server call hitless: whom it trusts, and what becomes of writes where nobody answers. */
 import { Fields, isRecord } from '../mesh/fields.ts'
 import { ApiError, type Connection } from './connection.ts'
+import { LineSplitter } from './lines.ts'
 
 /** On the configuration: the webhooks, by name and separated by commas, that are to be `Fail` once refusals are proven to arrive. */
 export const FAIL_WHEN_PROVEN = 'hitless.io/fail-when-proven'
@@ -9,6 +10,8 @@ export const FAIL_WHEN_PROVEN = 'hitless.io/fail-when-proven'
 export const PUBLISHES = 'hitless.io/publishes-authority'
 
 const PATH = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations'
+/** Longer than anybody waits for a change. */
+const WATCH_SECONDS = 60
 const MANAGER = { fieldManager: 'hitless', force: true }
 
 export interface ReadConfiguration {
@@ -46,6 +49,16 @@ export class WebhookConfiguration {
     } catch (error) {
       if (error instanceof ApiError && error.status === 404) return null
       throw error
+    }
+  }
+
+  /** Resolves when it is no longer what was read as `version` (null: absent). Rejects where that cannot be followed. */
+  async changed(version: string | null, signal: AbortSignal): Promise<void> {
+    // By name, so that RBAC can allow this one alone; and from what is there now, since an old version may be known no longer.
+    const query = { watch: true, fieldSelector: `metadata.name=${this.#name}`, timeoutSeconds: WATCH_SECONDS }
+    const lines = new LineSplitter()
+    for await (const chunk of await this.#connection.request(PATH, query, signal)) {
+      for (const line of lines.push(chunk)) if (versionOf(line) !== version) return
     }
   }
 
@@ -112,6 +125,14 @@ export class WebhookConfiguration {
       version: metadata.string('resourceVersion')
     }
   }
+}
+
+/** The version that an event of a watch leaves behind; null where that is none. */
+function versionOf(line: string): string | null {
+  const event = new Fields(JSON.parse(line))
+  const type = event.string('type')
+  if (type === 'ERROR') throw new Error(event.child('object')?.string('message'))
+  return type === 'DELETED' ? null : (event.child('object')?.child('metadata')?.string('resourceVersion') ?? null)
 }
 
 /** The fields of ours, as JSON. */

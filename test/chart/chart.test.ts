@@ -61,14 +61,16 @@ t.test('the authority of clients is read where its Secret is mounted', async (t)
 
 t.test('hitless may read the kinds that it follows, in all namespaces, and no other', async (t) => {
   const objects = await rendered()
-  const reading = grants(objects, 'ClusterRole').filter(({ verbs }) => verbs.some((verb) => verb === 'list' || verb === 'watch'))
+  const reading = grants(objects, 'ClusterRole').filter(
+    ({ resourceNames, verbs }) => resourceNames === undefined && !verbs.includes('create')
+  )
   const read = reading.flatMap(({ apiGroups, resources }) => apiGroups.flatMap((group) => resources.map((plural) => `${group}/${plural}`)))
   t.strictSame(read.sort(), DEFAULT_KINDS.map((kind) => `${APIS[kind].group}/${APIS[kind].plural}`).sort())
-  for (const { verbs, resourceNames } of reading) t.strictSame([verbs, resourceNames], [['get', 'list', 'watch'], undefined])
+  for (const { verbs } of reading) t.strictSame(verbs, ['get', 'list', 'watch'])
 })
 
 const BESIDE = {
-  'admissionregistration.k8s.io/validatingwebhookconfigurations': 'hitless-hitless-system: get patch',
+  'admissionregistration.k8s.io/validatingwebhookconfigurations': 'hitless-hitless-system: get watch patch',
   'events.k8s.io/events': 'any: create',
   'authorization.k8s.io/subjectaccessreviews': 'any: create',
   'coordination.k8s.io/leases': 'hitless-audit: get create update patch',
@@ -82,7 +84,7 @@ for (const { of, values, secret } of [
 ]) {
   t.test(`with ${of}, what else it may do is by name, but for what no name is known of`, async (t) => {
     const objects = await rendered(...values)
-    const others = [...grants(objects, 'ClusterRole').filter(({ verbs }) => !verbs.includes('watch')), ...grants(objects, 'Role')]
+    const others = [...grants(objects, 'ClusterRole').filter(({ verbs }) => !verbs.includes('list')), ...grants(objects, 'Role')]
     const said = others.flatMap(({ apiGroups, resources, resourceNames = ['any'], verbs }) =>
       apiGroups.flatMap((group) => resources.map((plural) => [`${group}/${plural}`, `${resourceNames.join()}: ${verbs.join(' ')}`]))
     )

@@ -158,6 +158,8 @@ t.test('the Pods may read no Secret but their own', async (t) => {
   for (const [verb, what] of [
     ['get', 'secrets/other'],
     ['list', 'secrets'],
+    ['watch', 'secrets'],
+    ['list', 'validatingwebhookconfigurations'],
     ['create', 'secrets'],
     ['create', 'configmaps'],
     ['delete', 'validatingwebhookconfigurations/hitless-hitless-system'],

@@ -106,6 +106,27 @@ t.test('a bundle is published beside what Helm applies, and Helm applies beside 
   t.equal(await new WebhookConfiguration(connection, 'absent').read(signal), null)
 })
 
+t.test('a change is noticed as it comes, the creation and the deletion too', async (t) => {
+  const configuration = new WebhookConfiguration(connection, 'followed')
+  const steps = [
+    () => register('followed'),
+    () => register('followed', { policy: 'Fail' }),
+    () => plane.api.request('DELETE', `${PATH}/followed`)
+  ]
+  for (const step of steps) {
+    const read = await configuration.read(signal)
+    let early = false
+    const noticed = configuration.changed(read?.version ?? null, signal).then(() => {
+      early = true
+    })
+    await register('another')
+    t.notOk(early, 'not for another one')
+    await step()
+    await noticed
+    t.not((await configuration.read(signal))?.version, read?.version)
+  }
+})
+
 t.test('a policy that was raised belongs to nobody: Helm can apply the first manifest again', async (t) => {
   await register('raised', { wanted: 'two.hitless.io' })
   const configuration = new WebhookConfiguration(connection, 'raised')
