@@ -95,8 +95,12 @@ function nameOnly({ apiVersion, kind, metadata }: Raw): Raw {
   return { apiVersion, kind, metadata: namespace === undefined ? { name } : { name, namespace } }
 }
 
+/** Names that the API server would refuse must not lead out of the folder. */
 function fileOf({ kind, namespace, name }: ObjectRef): string {
-  return `${[kind.toLowerCase(), namespace, name].filter(Boolean).join('-')}.yaml`
+  return `${[kind.toLowerCase(), namespace, name]
+    .filter(Boolean)
+    .join('-')
+    .replaceAll(/[^\w.-]/g, '_')}.yaml`
 }
 
 /** Into a folder that is not there or empty: nothing is lost. */

@@ -231,3 +231,15 @@ t.test('between any two states in which all is served there is a sequence, and i
   await fc.assert(holds, { numRuns: 60, seed: 20261125 })
   t.ok(at >= 60)
 })
+
+t.test('what it writes stays in its folder, whatever the objects are called', async (t) => {
+  const folder = t.testdir()
+  const name = '/../../../../outside'
+  const target = join(folder, 'a/b/steps')
+  const { exit } = await hitless(['plan', ...states(folder, BEFORE, [...BEFORE, service({}, { name })]), '--write', target])
+  t.equal(exit, 0)
+  t.strictSame(
+    globSync('**/*.yaml', { cwd: folder }).filter((file) => file.includes('outside')),
+    ['a/b/steps/01/service-default-_.._.._.._.._outside.yaml']
+  )
+})
