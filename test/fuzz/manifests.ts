@@ -101,7 +101,13 @@ export async function assertRead(text: string): Promise<void> {
   const errors = assertPlaces(text)
   const shown = await hitless(['check', '--base', WORLD, '-'], { stdin: text })
   const json = await hitless(['check', '--base', WORLD, '--as', 'helm', '-o', 'json', '-'], { stdin: text })
-  const runs = [shown, json, await hitless(['audit', '-'], { stdin: text }), await hitless(['routes', '-'], { stdin: text })]
+  const runs = [
+    shown,
+    json,
+    await hitless(['audit', '-'], { stdin: text }),
+    await hitless(['routes', '-'], { stdin: text }),
+    await hitless(['plan', '--from', WORLD, '--to', '-'], { stdin: text })
+  ]
   for (const { exit, out, err } of runs) {
     if (![0, 1, 2].includes(exit) || err.includes('defect of hitless')) throw new Error(`exit code ${exit}: ${err}`)
     if ((exit === 2) !== errors > 0) throw new Error(`exit code ${exit} where ${errors} documents cannot be read: ${err}`)
