@@ -213,7 +213,8 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   try {
     let problem: () => string | null = () => (registered === null ? null : 'certificate: none was looked at yet')
     const server = await serve({ ...told, config, configFile, state, recent, tls, problem: () => problem(), live }, io)
-    const keeping = keepCertificates({ ...told, files, pair: tls, server, config, registered }, io).then((found) => {
+    const until = { ...io, signal: AbortSignal.any([io.signal, following.signal]) }
+    const keeping = keepCertificates({ ...told, files, pair: tls, server, config, registered }, until).then((found) => {
       problem = found
       return stopped(io.signal)
     })
