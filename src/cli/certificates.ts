@@ -54,8 +54,9 @@ export interface KeepOptions extends Telling {
 /** Keeps certificates, and the API server's trust in them, until the signal ends. What it resolves with says what is wrong with that trust. */
 export async function keepCertificates(options: KeepOptions, io: Io): Promise<() => string | null> {
   const { files, pair, server, config, registered, log, metrics } = options
-  if (files !== null) followPair({ ...files, pair, nowMs: io.nowMs, serve: server.setCertificate, log, metrics }, io.signal)
-  if (registered === null) return () => null
+  const following = { pair, nowMs: io.nowMs, serve: server.setCertificate, log, metrics }
+  const ended = files === null ? () => null : followPair({ ...files, ...following }, io.signal)
+  if (registered === null) return ended
   const { configuration, service, cluster } = registered
   const { connection } = cluster
   const servername = `${service}.${await connection.namespace()}.svc`

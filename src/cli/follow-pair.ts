@@ -19,10 +19,15 @@ export interface FollowPairOptions extends PairFiles, Telling {
   readonly serve: (pair: KeyPair) => void
 }
 
-/** Serves what the files hold from then on. A pair that cannot be served changes nothing; it is told in the log and counted. */
-export function followPair({ certFile, keyFile, pair, nowMs, serve, log, metrics }: FollowPairOptions, signal: AbortSignal): void {
+/**
+ * Serves what the files hold from then on. A pair that cannot be served changes nothing; it is told in the log and counted.
+ * What it returns says what is wrong with the pair that is served, or null.
+ */
+export function followPair(options: FollowPairOptions, signal: AbortSignal): () => string | null {
+  const { certFile, keyFile, pair, nowMs, serve, log, metrics } = options
   metrics.certificates.uses('leaf', pair.certificate)
   let tried = pair
+  let served = pair
   const take = () => {
     try {
       const next = readPair({ certFile, keyFile })
@@ -31,6 +36,7 @@ export function followPair({ certFile, keyFile, pair, nowMs, serve, log, metrics
       tried = next
       if (isOver(next, nowMs())) throw new HitlessError('HITLESS_CERTIFICATE', `${certFile}: the certificate has ended`)
       serve(next)
+      served = next
       metrics.certificates.uses('leaf', next.certificate)
       log.info({ file: certFile }, 'certificate taken over')
     } catch (error) {
@@ -42,6 +48,7 @@ export function followPair({ certFile, keyFile, pair, nowMs, serve, log, metrics
   }
   followFile(certFile, pair.certificate, take, signal)
   followFile(keyFile, pair.key, take, signal)
+  return () => (isOver(served, nowMs()) ? `certificate: that of ${certFile} has ended` : null)
 }
 
 export function readPair({ certFile, keyFile }: PairFiles): KeyPair {

@@ -63,12 +63,13 @@ t.test('a renewed pair is served without a restart, and one that cannot be serve
     end.abort()
     clearInterval(alive)
   })
-  followPair(
+  let aheadMs = 0
+  const problem = followPair(
     {
       certFile: mount.certFile,
       keyFile: mount.keyFile,
       pair: { certificate: readFileSync(mount.certFile, 'utf8'), key: readFileSync(mount.keyFile, 'utf8') },
-      nowMs: Date.now,
+      nowMs: () => Date.now() + aheadMs,
       serve: setCertificate,
       log,
       metrics: { ...metrics, certificates: told(metrics.certificates) }
@@ -110,4 +111,7 @@ t.test('a renewed pair is served without a restart, and one that cannot be serve
 
   await swap(stranger)
   t.equal(await served(), serial(stranger), 'and a good one taken over again')
+  t.equal(problem(), null)
+  aheadMs = 2 * 86_400_000
+  t.match(problem(), /tls\.crt has ended/, 'which readiness tells once nobody has renewed it')
 })
