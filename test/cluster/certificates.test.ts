@@ -9,7 +9,8 @@ import { systemClock } from '../../src/cluster/clock.ts'
 import { Connection } from '../../src/cluster/connection.ts'
 import { CredentialReader } from '../../src/cluster/credentials.ts'
 import { NamedSecret } from '../../src/cluster/secret.ts'
-import { FAIL_WHEN_PROVEN, WebhookConfiguration } from '../../src/cluster/webhook-configuration.ts'
+import { FAIL_WHEN_PROVEN, PUBLISHES, WebhookConfiguration } from '../../src/cluster/webhook-configuration.ts'
+import { DAY_MS, handshake, MINUTE_MS, startReplica } from '../certificates/replicas.ts'
 import { hitless, WORLD } from '../cli/commands.ts'
 import { startControlPlane } from './control-plane.ts'
 import { startHitless } from './hitless-process.ts'
@@ -53,7 +54,7 @@ async function register(name: string, more: { caBundle?: string; wanted?: string
   const body = {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: 'ValidatingWebhookConfiguration',
-    metadata: { name, annotations: { [FAIL_WHEN_PROVEN]: wanted } },
+    metadata: { name, annotations: { [FAIL_WHEN_PROVEN]: wanted, [PUBLISHES]: 'true' } },
     webhooks: [entry('one.hitless.io'), entry('two.hitless.io')]
   }
   const { status } = await plane.api.request('PATCH', `${PATH}/${name}?fieldManager=helm`, {
@@ -162,6 +163,41 @@ t.test('a raise that was interrupted is ended by the next look', async (t) => {
   t.equal(await configuration.raise([], read?.version ?? '', false, signal), true)
   t.same(await policies('interrupted'), ['Fail', 'Ignore'])
   t.equal(await register('interrupted', { wanted: 'one.hitless.io' }), 200)
+})
+
+t.test('three replicas through a year: one Secret, one configuration, and no handshake that fails', async (t) => {
+  await register('year')
+  const clock = { nowMs: Date.now() }
+  const replicas = await Promise.all(
+    ['a', 'b', 'c'].map((identity) => {
+      const stores = { store: new NamedSecret(connection, 'year', identity), trust: new WebhookConfiguration(connection, 'year') }
+      return startReplica(t, stores, () => clock.nowMs)
+    })
+  )
+  const folder = t.testdir()
+  const bundle = async () => Buffer.from((await stored('year')).webhooks[1]?.clientConfig.caBundle ?? '', 'base64').toString('utf8')
+  const secret = async () => (await plane.api.request<{ data: Record<string, string> }>('GET', `${SECRETS}/year`)).body.data
+  const states = new Set<string>()
+  const failed: string[] = []
+  for (const end = clock.nowMs + 365 * DAY_MS; clock.nowMs < end; ) {
+    // At the same time, so that they get in each other's way.
+    await Promise.all(replicas.map((replica) => replica.look()))
+    const trusted = await bundle()
+    const minded = await Promise.all(replicas.map((replica) => handshake(folder, replica, trusted, clock.nowMs)))
+    failed.push(...minded.filter((each) => each !== ''))
+    const state = Object.keys(await secret())
+    states.add(state.sort().join(' '))
+    clock.nowMs += state.includes('next.crt') ? MINUTE_MS : 4 * DAY_MS
+  }
+  t.same(failed, [])
+  t.same([...states], ['ca.crt ca.key', 'ca.crt ca.key next.crt next.key', 'ca.crt ca.key previous-until previous.crt'])
+  t.same(Object.keys(await secret()), ['ca.crt', 'ca.key'], 'and what is over is gone')
+  t.equal(
+    (await bundle()).trim(),
+    Buffer.from((await secret())['ca.crt'] ?? '', 'base64')
+      .toString('utf8')
+      .trim()
+  )
 })
 
 t.test('with a pair of its owner: Ready while the API server could trust it, and lenient while no refusal arrives', async (t) => {
