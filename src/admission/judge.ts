@@ -22,7 +22,7 @@ const PENDING_MS = 30_000
 const STORING_MS = 100
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
 const MOST_ROUNDS = 5
-/** Some seconds in which nobody else is answered. Judging a write takes some thousand; ten thousand routes of one host, each with every other, as many. */
+/** Some seconds, in which nobody else is answered. A write of one host takes some hundred steps, one that concerns ten thousand hosts some million. */
 const MOST_WORK = 5_000_000
 const UNREAD = 'fresh facts could not be read'
 
