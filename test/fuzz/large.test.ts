@@ -53,15 +53,13 @@ for (const [what, make, honest] of SHAPES) {
     [MOST_PARTS, [200, 422]]
   ] as const) {
     t.test(`${count} ${what}`, async (t) => {
-      for (const write of [create(make(count), { name: 'other' }), update(stored(make(1).kind), make(count))]) {
-        fill(WORLD)
-        const text = JSON.stringify(write)
-        const answer = await post(text)
-        assertAnswer(text, answer)
-        t.ok((statuses as readonly number[]).includes(answer.status), answer.body.slice(0, 200))
-        if (answer.status === 422) t.match(answer.json, { reason: 'HITLESS_TOO_COMPLEX', message: /takes more than 5000000 steps/ })
-        t.match(await post(create(stored('VirtualService'))), { status: 200 }, 'the next review')
-      }
+      fill(WORLD)
+      const text = JSON.stringify(update(stored(make(1).kind), make(count)))
+      const answer = await post(text)
+      assertAnswer(text, answer)
+      t.ok((statuses as readonly number[]).includes(answer.status), answer.body.slice(0, 200))
+      if (answer.status === 422) t.match(answer.json, { reason: 'HITLESS_TOO_COMPLEX', message: /takes more than 5000000 steps/ })
+      t.match(await post(create(stored('VirtualService'))), { status: 200 }, 'the next review')
     })
   }
 }

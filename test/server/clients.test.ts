@@ -1,4 +1,5 @@
 import t from 'tap'
+import { dial } from '../../src/certificates/dial.ts'
 import { clientsOf } from '../../src/server/clients.ts'
 import { create, stored } from '../admission/reviews.ts'
 import { authority, pairFor, webhook } from './client.ts'
@@ -31,6 +32,13 @@ t.test('with names, a certificate must have one of them', async (t) => {
   for (const other of [pair('other'), pair('*.example.com'), pair('other', '*.example.com'), pair('system:kube-apiserver.example.com')]) {
     t.match(await asked(other), { status: 403, json: { reason: 'HITLESS_CLIENT' } })
   }
+})
+
+t.test("the look that a replica takes at its own port sees the webhook's certificate all the same", async (t) => {
+  const { port } = await webhook(t, { clients: clientsOf(ca, []), tls: await pairFor('127.0.0.1', 'hitless.svc') })
+  const address = { host: '127.0.0.1', port, bundle: authority.certificate }
+  t.equal(await dial({ ...address, servername: 'hitless.svc' }), null)
+  t.match(await dial({ ...address, servername: 'other.svc' }), /does not match/)
 })
 
 t.test('an authority that is no certificate is said at the start', async (t) => {
