@@ -22,7 +22,7 @@ export const ERRORS = {
   HITLESS_TOO_SLOW: { exit: 1, http: 408, meaning: 'the request did not arrive in time' },
   HITLESS_NOT_FOUND: { exit: 1, http: 404, meaning: 'there is nothing at this path' },
   HITLESS_METHOD: { exit: 1, http: 405, meaning: 'reviews are sent by POST' },
-  HITLESS_CLIENT: { exit: 1, http: 403, meaning: 'the certificate of the client has another name than is asked for' },
+  HITLESS_CLIENT: { exit: 1, http: 403, meaning: 'the client has no certificate, or one with another name than is asked for' },
   HITLESS_BUSY: { exit: 1, http: 503, meaning: 'more reviews are in flight than the configured limit' },
   HITLESS_TOO_COMPLEX: { exit: 2, http: 422, meaning: 'the write takes more work to judge than a review may; the failurePolicy decides' },
   HITLESS_NOT_JUDGED: { exit: 1, http: 500, meaning: 'no judgement could be made; the failurePolicy of the webhook decides' }

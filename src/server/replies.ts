@@ -34,6 +34,7 @@ export function refusals<S extends RawServerBase>(app: FastifyInstance<S>, metri
 
 /** The answer to bytes that never became a request; the connection ends with it. One that never became TLS just ends. */
 export function refuseBytes({ code = '' }: { readonly code?: string }, socket: Socket, metrics: Metrics): void {
+  if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') metrics.failed('HITLESS_CLIENT')
   const late = code === 'ERR_HTTP_REQUEST_TIMEOUT'
   if (!socket.writable || !(late || code.startsWith('HPE_'))) return void socket.destroy()
   const coded = late

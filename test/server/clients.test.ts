@@ -10,7 +10,7 @@ const { ca, pair } = clientAuthority(t.testdir())
 const apiServer = pair('system:kube-apiserver', 'apiserver.example.com')
 
 t.test('with an authority of clients, only its certificates are let in', async (t) => {
-  const { post, probe, setCertificate } = await webhook(t, { clients: clientsOf(ca, []) })
+  const { post, probe, setCertificate, metrics } = await webhook(t, { clients: clientsOf(ca, []) })
   // Without `agent` each request is a handshake of its own.
   const asked = (client: object) => post(review, { agent: false, ...client, ca: authority.certificate })
   const strangers = clientAuthority(t.testdir())
@@ -22,6 +22,7 @@ t.test('with an authority of clients, only its certificates are let in', async (
     setCertificate(await pairFor('127.0.0.1'))
   }
   t.match(await probe('/livez'), { status: 200 }, 'probes need none')
+  t.match(await metrics.registry.metrics(), 'hitless_request_errors_total{code="HITLESS_CLIENT"} 2')
 })
 
 t.test('with names, a certificate must have one of them', async (t) => {
