@@ -48,13 +48,14 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
   let reporting = false
   let sending = 0
   /** What this replica saw and did not tell, since another one may have. */
-  let untold: { readonly gap: OpenGap; readonly what: 'opened' | 'closed'; readonly atMs: number }[] = []
+  const untold: { readonly gap: OpenGap; readonly what: 'opened' | 'closed'; readonly atMs: number }[] = []
   const loop: AuditLoop = new AuditLoop({
     clock: systemClock,
     snapshot: () => live.cluster.snapshot(),
     find: (snapshot, targets) => openGaps(snapshot, targets, policy()).map((found) => describe(found, snapshot)),
     opened: (gap) => report(gap, 'opened'),
-    closed: (gap) => report(gap, 'closed')
+    closed: (gap) => report(gap, 'closed'),
+    settled: showGaps
   })
   const lease = new Lease({
     connection,
@@ -67,8 +68,7 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
       showGaps()
       if (!held) return
       log.info({ gaps: loop.open().length }, 'this replica reports gaps')
-      for (const { gap, what } of recentlyUntold()) report(gap, what)
-      untold = []
+      for (const { gap, what, atMs } of untold.splice(0)) if (nowMs() - atMs < HANDOVER_MS) report(gap, what)
     },
     failed: (error) => log.warn({ err: error }, 'the Lease of the audit could not be read or written')
   })
@@ -78,16 +78,11 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
     for (const rule of RULE_IDS) metrics.gaps(rule, open.filter((gap) => gap.rule === rule).length)
   }
 
-  function recentlyUntold(): typeof untold {
-    return untold.filter(({ atMs }) => nowMs() - atMs < HANDOVER_MS)
-  }
-
   function report(gap: OpenGap, what: 'opened' | 'closed'): void {
     if (!reporting) {
-      untold = [...recentlyUntold(), { gap, what, atMs: nowMs() }]
+      keepUntold(gap, what)
       return
     }
-    showGaps()
     const { rule, object, message } = gap
     if (what === 'opened') log.warn({ rule, object }, `gap opened: ${message}`)
     else log.info({ rule, object }, `gap closed: ${message}`)
@@ -105,6 +100,12 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
       .finally(() => {
         sending -= 1
       })
+  }
+
+  function keepUntold(gap: OpenGap, what: 'opened' | 'closed'): void {
+    untold.push({ gap, what, atMs: nowMs() })
+    const recent = untold.findIndex(({ atMs }) => nowMs() - atMs < HANDOVER_MS)
+    if (recent > 0) untold.splice(0, recent)
   }
 
   live.follow((before, after) => loop.changed(before, after))

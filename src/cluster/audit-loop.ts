@@ -9,8 +9,8 @@ import type { Clock } from './clock.ts'
 const DEBOUNCE_MS = 200
 /** A gap that closes within this time is a release on its way, such as a Pod between two readiness probes. */
 const GRACE_MS = 2_000
-/** Of a whole cluster, so many targets are looked at between two turns of the event loop. */
-const TARGETS_AT_ONCE = 100
+/** So many changes or targets are looked at between two turns of the event loop, on which reviews wait. */
+const AT_ONCE = 50
 
 export interface OpenGap {
   /** Equal for the same gap at any time. */
@@ -28,6 +28,14 @@ export interface AuditLoopOptions {
   /** A gap opened and stayed open. */
   readonly opened: (gap: OpenGap) => void
   readonly closed: (gap: OpenGap) => void
+  /** All that one look found was told. */
+  readonly settled: () => void
+}
+
+interface Place {
+  readonly target: Target
+  /** Keys of the gaps that it shows. */
+  readonly gaps: ReadonlySet<string>
 }
 
 interface Tracked {
@@ -40,12 +48,14 @@ interface Tracked {
 
 export class AuditLoop {
   readonly #options: AuditLoopOptions
-  readonly #targets = new Map<string, Target>()
+  /** The targets that show a gap. */
+  readonly #places = new Map<string, Place>()
   readonly #tracked = new Map<string, Tracked>()
   /** What changed since the last look, each object as it was first. */
   #changed = new Map<string, { readonly before: MeshObject | null; readonly ref: ObjectRef }>()
   #cancel: (() => void) | null = null
   #started = false
+  #signal: AbortSignal = AbortSignal.abort()
 
   constructor(options: AuditLoopOptions) {
     this.#options = options
@@ -54,11 +64,12 @@ export class AuditLoop {
   /** Looks at the whole cluster once, and gives the gaps that were there before; from then on only changes are looked at. */
   async start(signal: AbortSignal): Promise<OpenGap[]> {
     this.#changed.clear()
-    await this.#lookAtAll(signal)
+    await this.#lookAtEach(everyTarget(this.#options.snapshot()), signal)
     for (const tracked of this.#tracked.values()) tracked.told = true
     this.#started = true
+    this.#signal = signal
     signal.addEventListener('abort', () => this.#cancel?.(), { once: true })
-    if (this.#changed.size > 0) this.#wake(DEBOUNCE_MS)
+    if (this.#changed.size > 0) this.#wake()
     return this.open()
   }
 
@@ -72,29 +83,38 @@ export class AuditLoop {
     if (ref === null) return
     const key = refKey(ref)
     if (!this.#changed.has(key)) this.#changed.set(key, { before, ref })
-    if (this.#started) this.#wake(DEBOUNCE_MS)
+    if (this.#started) this.#wake()
   }
 
-  #wake(delayMs: number): void {
+  /** One look at a time: what changes meanwhile is for the next. */
+  #wake(): void {
     if (this.#cancel !== null) return
-    this.#cancel = this.#options.clock.after(delayMs, () => {
-      this.#cancel = null
-      this.#look()
+    this.#cancel = this.#options.clock.after(DEBOUNCE_MS, () => {
+      this.#look().then((isWaiting) => {
+        this.#cancel = null
+        if (isWaiting || this.#changed.size > 0) this.#wake()
+      })
     })
   }
 
-  #look(): void {
-    const snapshot = this.#options.snapshot()
+  /** True where a gap is in its time of grace. */
+  async #look(): Promise<boolean> {
     const targets = new Map<string, Target>()
-    for (const { before, ref } of this.#changed.values()) {
-      for (const target of this.#affected(snapshot, before, ref)) targets.set(targetKey(target), target)
+    for await (const { before, ref } of unhurried(this.#takeChanges())) {
+      const affected = this.#affected(this.#options.snapshot(), before, ref)
+      for await (const target of unhurried(affected)) targets.set(targetKey(target), target)
     }
-    this.#changed = new Map()
-    for (const target of targets.values()) this.#lookAt(snapshot, target)
-    this.#settle()
+    await this.#lookAtEach(targets.values(), this.#signal)
+    return this.#settle()
   }
 
-  #affected(snapshot: Snapshot, before: MeshObject | null, ref: ObjectRef): readonly Target[] {
+  #takeChanges(): Iterable<{ readonly before: MeshObject | null; readonly ref: ObjectRef }> {
+    const changed = this.#changed
+    this.#changed = new Map()
+    return changed.values()
+  }
+
+  #affected(snapshot: Snapshot, before: MeshObject | null, ref: ObjectRef): Iterable<Target> {
     const after = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
     const earlier = before === null ? overlay(snapshot, { removed: [ref] }) : overlay(snapshot, { added: [before] })
     const objects = [before, after].filter((object): object is MeshObject => object !== null)
@@ -116,39 +136,39 @@ export class AuditLoop {
         return []
       // Gateways, ServiceEntries and their like change seldom, and what they affect is far away.
       default:
-        return [...everyTarget(snapshot), ...this.#targets.values()]
+        return this.#everywhere(snapshot)
     }
   }
 
-  async #lookAtAll(signal: AbortSignal): Promise<void> {
-    let looked = 0
-    for (const target of everyTarget(this.#options.snapshot())) {
+  *#everywhere(snapshot: Snapshot): Iterable<Target> {
+    yield* everyTarget(snapshot)
+    for (const { target } of this.#places.values()) yield target
+  }
+
+  async #lookAtEach(targets: Iterable<Target>, signal: AbortSignal): Promise<void> {
+    for await (const target of unhurried(targets)) {
       if (signal.aborted) return
       this.#lookAt(this.#options.snapshot(), target)
-      looked += 1
-      if (looked % TARGETS_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
     }
   }
 
   #lookAt(snapshot: Snapshot, target: Target): void {
     const place = targetKey(target)
     const found = new Map(this.#options.find(snapshot, [target]).map((gap) => [gap.key, gap]))
-    if (found.size > 0 || this.#targets.has(place)) {
-      for (const [key, { targets }] of this.#tracked) if (!found.has(key)) targets.delete(place)
-    }
+    for (const key of this.#places.get(place)?.gaps ?? []) if (!found.has(key)) this.#tracked.get(key)?.targets.delete(place)
     for (const [key, gap] of found) {
       const tracked = this.#tracked.get(key) ?? { gap, sinceMs: this.#options.clock.now(), told: false, targets: new Set() }
       tracked.targets.add(place)
       this.#tracked.set(key, tracked)
     }
-    if (found.size > 0) this.#targets.set(place, target)
-    else this.#targets.delete(place)
+    if (found.size > 0) this.#places.set(place, { target, gaps: new Set(found.keys()) })
+    else this.#places.delete(place)
   }
 
-  /** Tells what stayed open through its time of grace, and what closed. */
-  #settle(): void {
+  /** Tells what stayed open through its time of grace, and what closed; true where a gap is still in it. */
+  #settle(): boolean {
     const now = this.#options.clock.now()
-    let waiting = false
+    let isWaiting = false
     for (const [key, tracked] of this.#tracked) {
       if (tracked.targets.size === 0) {
         this.#tracked.delete(key)
@@ -156,8 +176,19 @@ export class AuditLoop {
       } else if (!tracked.told && now - tracked.sinceMs >= GRACE_MS) {
         tracked.told = true
         this.#options.opened(tracked.gap)
-      } else if (!tracked.told) waiting = true
+      } else if (!tracked.told) isWaiting = true
     }
-    if (waiting) this.#wake(DEBOUNCE_MS)
+    this.#options.settled()
+    return isWaiting
+  }
+}
+
+/** The same, with turns of the event loop in between. */
+async function* unhurried<T>(values: Iterable<T>): AsyncGenerator<T> {
+  let count = 0
+  for (const value of values) {
+    yield value
+    count += 1
+    if (count % AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
   }
 }

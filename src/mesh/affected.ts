@@ -19,10 +19,17 @@ export function affectedTargets(before: Snapshot, after: Snapshot, objects: read
   return [...found.values()]
 }
 
-/** Every (context, host) that a VirtualService of the snapshot takes. */
-export function everyTarget(snapshot: Snapshot): Target[] {
-  const claims = [...snapshot.all('VirtualService')].flatMap((vs) => ofVirtualService(snapshot, vs))
-  return [...new Map(targetsOf(snapshot, claims).map((target) => [targetKey(target), target])).values()]
+/** Every (context, host) that a VirtualService of the snapshot takes, found as it is asked for. */
+export function* everyTarget(snapshot: Snapshot): Iterable<Target> {
+  const known = new Set<string>()
+  for (const vs of snapshot.all('VirtualService')) {
+    for (const target of targetsOf(snapshot, ofVirtualService(snapshot, vs))) {
+      const key = targetKey(target)
+      if (known.has(key)) continue
+      known.add(key)
+      yield target
+    }
+  }
 }
 
 /** A host at a Gateway, by its `namespace/name`, or on the `mesh`. */

@@ -34,7 +34,7 @@ export function audit(snapshot: Snapshot, policy: Policy): Audit {
   const isOn = ruleIsOn(snapshot, policy)
   const findings = JUDGED.flatMap((kind) => [...snapshot.all(kind)].flatMap((object) => hygiene(object, snapshot, policy)))
   return {
-    gaps: openGaps(snapshot, everyTarget(snapshot), policy),
+    gaps: openGaps(snapshot, [...everyTarget(snapshot)], policy),
     findings: findings.filter(({ rule, object }) => isOn(rule, object.namespace)).sort(byObject)
   }
 }

@@ -79,7 +79,7 @@ const world = fc
     ...virtualServices
   ])
 
-function opened(before: Snapshot, after: Snapshot, targets: readonly Target[] = everyTarget(after)): string[] {
+function opened(before: Snapshot, after: Snapshot, targets: readonly Target[] = [...everyTarget(after)]): string[] {
   return gapsOfChange(before, after, targets).opened.map(describe).sort()
 }
 
@@ -130,12 +130,12 @@ holds('a catch-all to what is served, added last, opens nothing', fc.tuple(world
   const spec = vs['spec'] as { http: Record<string, unknown>[] }
   const { before, after } = changed(base, { ...vs, spec: { ...spec, http: [...spec.http, rule([to(null)])] } })
   // A VirtualService of which no rule stood for a client was no part of its routes before (3.10): only what did apply is compared.
-  const known = everyTarget(before).map(({ context, host }) => JSON.stringify([context, host]))
+  const known = [...everyTarget(before)].map(({ context, host }) => JSON.stringify([context, host]))
   return (
     opened(
       before,
       after,
-      everyTarget(after).filter(({ context, host }) => known.includes(JSON.stringify([context, host])))
+      [...everyTarget(after)].filter(({ context, host }) => known.includes(JSON.stringify([context, host])))
     ).length === 0
   )
 })
