@@ -49,7 +49,7 @@ export async function check(paths: readonly string[], options: CheckOptions, io:
   const written = readManifests(paths, io.stdin)
   const errors = [...base.errors, ...committed.errors, ...written.errors]
   const session = new Session(FILES_POLICY, io.nowMs)
-  if (options.cluster) session.sandbox.copy(await clusterState(sourceOf(options), io))
+  if (options.cluster) session.sandbox.copy(await clusterState(sourceOf(options, io.env), io))
   for (const { object } of [...base.manifests, ...committed.manifests]) if (object !== null) session.sandbox.load(object)
   const kept = new Set(written.manifests.flatMap(({ object }) => (object === null ? [] : [refKey(object)])))
   const pruned = options.prune ? committed.manifests.filter(({ object }) => object !== null && !kept.has(refKey(object))) : []

@@ -1,4 +1,7 @@
 /** What a live cluster holds at one moment, for commands that look at it once. */
+import { existsSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
+import { join } from 'node:path'
 import type { ClusterSource } from '../cluster/credentials.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
 import type { ClusterEvent } from '../cluster/observe.ts'
@@ -20,8 +23,21 @@ export interface ClusterFlags extends SourceFlags {
   readonly cluster: boolean
 }
 
-export function sourceOf({ kubeconfig, context }: SourceFlags): ClusterSource {
-  return { kubeconfig: kubeconfig ?? null, context: context ?? null }
+/** Where Kubernetes puts it in every Pod. */
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount'
+
+/** The cluster of the flags; else of a kubeconfig, as kubectl finds it; else of the Pod that this runs in. */
+export function sourceOf(
+  { kubeconfig, context }: SourceFlags,
+  env: Io['env'],
+  exists: (path: string) => boolean = existsSync
+): ClusterSource {
+  const source = { kubeconfig: kubeconfig ?? null, context: context ?? null }
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443', KUBECONFIG, HOME = '' } = env
+  if (kubeconfig !== undefined || context !== undefined || KUBECONFIG || exists(join(HOME, '.kube', 'config'))) return source
+  if (host === undefined || !exists(join(SERVICE_ACCOUNT, 'token'))) return source
+  const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`
+  return { ...source, serviceAccount: { server, directory: SERVICE_ACCOUNT } }
 }
 
 /** Lists every kind that the model reads; rejects with HITLESS_UNREACHABLE where one of them cannot be listed. */

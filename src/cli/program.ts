@@ -150,7 +150,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .description('see that refusals arrive: a dry run that hitless must refuse, by way of the API server')
     .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
     .option('--context <name>', 'a context of the kubeconfig')
-    .action(async (flags: SourceFlags) => done(await prove(sourceOf(flags), io)))
+    .action(async (flags: SourceFlags) => done(await prove(sourceOf(flags, io.env), io)))
 
   program
     .command('withdraw')
@@ -159,7 +159,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
     .option('--context <name>', 'a context of the kubeconfig')
     .action(async (flags: SourceFlags & { webhookConfiguration: string }) =>
-      done(await withdraw(sourceOf(flags), flags.webhookConfiguration, io))
+      done(await withdraw(sourceOf(flags, io.env), flags.webhookConfiguration, io))
     )
 
   program
@@ -240,7 +240,7 @@ function stateOf(
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed | null } {
   if (flags.sandbox === undefined) {
-    return liveState(sourceOf(flags), config, recent, told, io)
+    return liveState(sourceOf(flags, io.env), config, recent, told, io)
   }
   const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
   return { state, failed: new Promise<never>(() => undefined), live: null }

@@ -19,7 +19,9 @@ export interface LookedAt {
 /** A cluster or paths, one of the two; throws HITLESS_USAGE for both or neither. */
 export async function stateOf(paths: readonly string[], flags: ClusterFlags, io: Io): Promise<LookedAt> {
   if (flags.cluster === paths.length > 0) throw new HitlessError('HITLESS_USAGE', 'name either files or --cluster')
-  return flags.cluster ? { snapshot: await clusterState(sourceOf(flags), io), placeOf: () => null, errors: [] } : stateOfPaths(paths, io)
+  return flags.cluster
+    ? { snapshot: await clusterState(sourceOf(flags, io.env), io), placeOf: () => null, errors: [] }
+    : stateOfPaths(paths, io)
 }
 
 /** Reads the paths; says on standard error what could not be read, and what is left out because Istio's own webhook refuses it (2.4). */

@@ -1,11 +1,14 @@
 /** Where the API server is and how to prove who asks: kubeconfig files and service accounts, as `@kubernetes/client-node` reads them. */
 import type { KubeConfig } from '@kubernetes/client-node'
+import { readServiceAccount, type ServiceAccount } from './service-account.ts'
 
 export interface ClusterSource {
   /** A kubeconfig file; null: as kubectl finds one ($KUBECONFIG, ~/.kube/config), else the service account of this Pod. */
   readonly kubeconfig: string | null
   /** A context of it; null: the current one. */
   readonly context: string | null
+  /** Of the Pod that this runs in, in place of both. */
+  readonly serviceAccount?: ServiceAccount
 }
 
 export interface Credentials {
@@ -46,6 +49,7 @@ export class CredentialReader {
 
   /** Token and certificate files are read again, and a plugin is run again once its token has expired. */
   async current(): Promise<Credentials> {
+    if (this.#source.serviceAccount !== undefined) return this.#ofPod(this.#source.serviceAccount)
     this.#config ??= await load(this.#source)
     const cluster = this.#config.getCurrentCluster()
     if (cluster === null) throw new UnusableConfiguration('the kubeconfig has no current context with a cluster')
@@ -58,6 +62,14 @@ export class CredentialReader {
       namespace: this.#config.getContextObject(this.#config.getCurrentContext())?.namespace ?? 'default',
       headers: { ...trimmed(headers), ...(auth === undefined ? {} : { authorization: `Basic ${Buffer.from(auth).toString('base64')}` }) },
       tls: defined({ ca, cert, key, servername, rejectUnauthorized })
+    }
+  }
+
+  async #ofPod(serviceAccount: ServiceAccount): Promise<Credentials> {
+    try {
+      return await readServiceAccount(serviceAccount)
+    } catch (cause) {
+      throw new UnusableConfiguration(`the service account cannot be read: ${cause instanceof Error ? cause.message : cause}`, { cause })
     }
   }
 

@@ -183,6 +183,24 @@ t.test('a kind not heard from is not fresh', async (t) => {
   await followed.stop()
 })
 
+t.test('the service account of a Pod is enough', async (t) => {
+  const directory = t.testdir({ token: `${plane.token}\n`, 'ca.crt': plane.ca, namespace: 'hitless-system' })
+  const source = { kubeconfig: null, context: null, serviceAccount: { server: plane.url, directory } }
+  const cluster = new LiveCluster({ source, kinds: ['Service'] })
+  const ended = new AbortController()
+  await cluster.start(ended.signal)
+  t.ok(cluster.snapshot().find('Service', 'default', 'reviews'))
+  t.equal(await cluster.connection.namespace(), 'hitless-system')
+  ended.abort()
+  await cluster.ended()
+})
+
+t.test('a Pod without the token of its service account has no configuration', async (t) => {
+  const serviceAccount = { server: plane.url, directory: t.testdir({}) }
+  const cluster = new LiveCluster({ source: { kubeconfig: null, context: null, serviceAccount } })
+  await t.rejects(cluster.start(signal()), { name: 'UnusableConfiguration' })
+})
+
 const unusable: [name: string, content: string | null][] = [
   ['a file that is not there', null],
   ['a file that is no YAML', '{'],
