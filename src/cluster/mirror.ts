@@ -81,7 +81,9 @@ export class Mirror {
   commit(): void {
     const { same, other } = this.#collected ?? { same: new Set(), other: new Map<string, MeshObject>() }
     this.#collected = null
-    for (const stored of this.#world.all(this.kind)) if (!same.has(stored) && !other.has(nameOf(stored))) this.#delete(stored)
+    // Where all that is stored is in the new state, as after a first list, there is nothing to look for.
+    const isKept = (stored: MeshObject) => same.has(stored) || other.has(nameOf(stored))
+    if (same.size < this.#size) for (const stored of this.#world.all(this.kind)) if (!isKept(stored)) this.#delete(stored)
     for (const object of other.values()) this.#put(object)
     this.#world.learn(this.kind)
   }

@@ -10,6 +10,7 @@ import { ApiError, type Connection, type Query, readStatus } from './connection.
 import { LineSplitter } from './lines.ts'
 import { Malformed, type Mirror, readMetadata } from './mirror.ts'
 import type { Interruption, Observe } from './observe.ts'
+import { Pace } from './pace.ts'
 import { isLater } from './resource-version.ts'
 import { metadataPages, pages, type Resources } from './resources.ts'
 import type { Timings } from './timings.ts'
@@ -174,9 +175,13 @@ export class Reflector {
 
   async #list(path: string, signal: AbortSignal): Promise<void> {
     let resourceVersion = ''
+    const pace = new Pace(this.#context.clock)
     for await (const page of this.#pages(pages, path, signal)) {
       this.#heard()
-      for (const item of page.items) this.mirror.upsert(item)
+      for (const item of page.items) {
+        this.mirror.upsert(item)
+        if (pace.isDue()) await pace.turn()
+      }
       resourceVersion = page.resourceVersion
     }
     this.#commit(resourceVersion)
@@ -225,9 +230,13 @@ export class Reflector {
   async #read(body: Readable, watchdog: Watchdog): Promise<void> {
     const lines = new LineSplitter()
     this.#heard()
+    const pace = new Pace(this.#context.clock)
     for await (const chunk of body) {
       this.#heard()
-      for (const line of lines.push(chunk)) this.#event(JSON.parse(line))
+      for (const line of lines.push(chunk)) {
+        this.#event(JSON.parse(line))
+        if (pace.isDue()) await pace.turn()
+      }
       this.#arm(watchdog)
     }
     if (lines.pendingBytes > 0) throw new Interrupted('broken', 'the stream ended within an event')

@@ -1,0 +1,26 @@
+/** Long work in short steps: what a fast server sends is there at once, and without a pause reviews and probes would wait for all of it. */
+import type { Clock } from './clock.ts'
+
+/** Several kinds are listed at the same time, and each takes as long. */
+const STEP_MS = 5
+
+export class Pace {
+  readonly #clock: Clock
+  #sinceMs: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#sinceMs = clock.now()
+  }
+
+  /** The event loop has not had a turn for as long as a step may take. */
+  isDue(): boolean {
+    return this.#clock.now() - this.#sinceMs >= STEP_MS
+  }
+
+  /** Lets everything run that waits. */
+  async turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#sinceMs = this.#clock.now()
+  }
+}
