@@ -1,5 +1,5 @@
 /** Stands between hitless and the API server, and breaks things on demand: an answer of its own, or harm to a stream under way. */
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +9,8 @@ export interface Answer {
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
+  /** In place of `body`, as it stands: what is no JSON. */
+  readonly text?: string
 }
 
 /** A watch that is being passed on. */
@@ -30,11 +32,14 @@ export class FaultProxy {
     this.#pass(incoming, outgoing).catch(() => outgoing.destroy())
   })
   readonly #streams = new Map<Stream, string>()
+  readonly #opened = new EventEmitter()
   readonly #target: string
   /** Asked before each request is passed on; null passes it on. */
   answer: (path: string, authorization: string) => Answer | 'hang' | null = () => null
   /** Waits this long before each piece of an answer. */
   trickleMs = 0
+  /** Passes answers on in pieces of so many bytes; 0 leaves them as they come. */
+  pieceBytes = 0
   readonly requests: string[] = []
   /** So many connections were open at the same time. */
   mostConnections = 0
@@ -64,9 +69,18 @@ export class FaultProxy {
     await this.#agent.destroy()
   }
 
-  /** The watches under way on a kind's plural. */
-  streams(plural: string): Stream[] {
-    return [...this.#streams].filter(([, path]) => path.includes(`/${plural}?`)).map(([stream]) => stream)
+  /** The watches under way on a kind's plural, or all of them. */
+  streams(plural = ''): Stream[] {
+    return [...this.#streams].filter(([, path]) => plural === '' || path.includes(`/${plural}?`)).map(([stream]) => stream)
+  }
+
+  /** The first watch on a plural that is none of those known before. */
+  async opened(plural: string, known: readonly Stream[]): Promise<Stream> {
+    for (;;) {
+      const found = this.streams(plural).find((stream) => !known.includes(stream))
+      if (found !== undefined) return found
+      await once(this.#opened, 'stream')
+    }
   }
 
   async #pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -75,7 +89,9 @@ export class FaultProxy {
     const answer = this.answer(path, incoming.headers.authorization ?? '')
     if (answer === 'hang') return
     if (answer !== null) {
-      outgoing.writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers }).end(JSON.stringify(answer.body ?? {}))
+      outgoing
+        .writeHead(answer.status, { 'content-type': 'application/json', ...answer.headers })
+        .end(answer.text ?? JSON.stringify(answer.body ?? {}))
       return
     }
     const { accept = '' } = incoming.headers
@@ -100,12 +116,22 @@ export class FaultProxy {
       },
       reset: () => void outgoing.socket?.resetAndDestroy()
     }
-    if (path.includes('watch=true')) this.#streams.set(stream, path)
+    if (path.includes('watch=true')) {
+      this.#streams.set(stream, path)
+      this.#opened.emit('stream')
+    }
     outgoing.once('close', () => this.#streams.delete(stream))
     for await (const chunk of body) {
-      if (this.trickleMs > 0) await sleep(this.trickleMs)
-      if (!frozen) outgoing.write(chunk)
+      for (const piece of pieces(chunk, this.pieceBytes)) {
+        if (this.trickleMs > 0) await sleep(this.trickleMs)
+        if (!frozen) outgoing.write(piece)
+      }
     }
     if (!frozen) outgoing.end()
   }
+}
+
+function* pieces(chunk: Buffer, bytes: number): Generator<Buffer> {
+  if (bytes === 0) yield chunk
+  else for (let at = 0; at < chunk.length; at += bytes) yield chunk.subarray(at, at + bytes)
 }

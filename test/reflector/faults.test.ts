@@ -2,9 +2,22 @@ import t from 'tap'
 import type { Kind } from '../../src/mesh/objects.ts'
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts'
 import { FaultProxy, type Stream } from './fault-proxy.ts'
-import { call, collection, Followed, held, writeKubeconfig, writeService, writeVirtualService } from './fixtures.ts'
+import {
+  call,
+  collection,
+  Followed,
+  held,
+  verdictOnRemoval,
+  writeKubeconfig,
+  writeServedApp,
+  writeService,
+  writeVirtualService
+} from './fixtures.ts'
+import { errorEvent, STREAM_FAULTS } from './stream-faults.ts'
 
-const KINDS: readonly Kind[] = ['Namespace', 'Service', 'VirtualService']
+const KINDS: readonly Kind[] = ['Namespace', 'Service', 'VirtualService', 'DestinationRule', 'ServiceEntry', 'Pod']
+/** Of these one is written by each `write`. */
+const WRITTEN: readonly Kind[] = ['Service', 'VirtualService']
 const CRD = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 
 type Test = Pick<typeof t, 'equal' | 'ok' | 'notOk' | 'strictSame' | 'match'>
@@ -20,6 +33,7 @@ t.before(async () => {
   plane = await startControlPlane({ controllers: false })
   proxy = new FaultProxy(plane)
   url = await proxy.listen()
+  await writeServedApp(plane, 'served')
   await write()
 })
 
@@ -48,14 +62,20 @@ function streams(): Stream[] {
   return [...proxy.streams('services'), ...proxy.streams('virtualservices')]
 }
 
-/** Follows the cluster through `harm` and sees that all is as the server has it, and never was empty or unknown on the way. */
+/**
+ * Follows the cluster through `harm` and sees that all is as the server has it, and never was empty or unknown on the way: a careless write
+ * was refused after every single event.
+ */
 async function survives(t: Test, harm: (followed: Followed) => Promise<void>, timings = {}): Promise<Followed> {
   const followed = follow('token', timings)
   await followed.start()
+  const verdicts = new Set<string>()
+  followed.each(() => verdicts.add(verdictOnRemoval(followed.cluster.snapshot(), 'served')))
   await harm(followed)
   await write()
   for (const kind of KINDS) await sameAs(t, followed, kind)
-  t.ok(Math.min(...followed.fewest.values()) > 0, `never empty: ${JSON.stringify([...followed.fewest])}`)
+  t.ok(Math.min(...WRITTEN.map((kind) => followed.fewest.get(kind) ?? 0)) > 0, `never empty: ${JSON.stringify([...followed.fewest])}`)
+  t.strictSame([...verdicts], ['deny'], 'no review was answered from an empty store')
   t.notOk(followed.forgot, 'never unknown')
   await followed.stop()
   return followed
@@ -68,33 +88,13 @@ async function sameAs(t: Test, followed: Followed, kind: Kind): Promise<void> {
   t.strictSame(followed.objects(kind), expected, `${kind} is as the server has it`)
 }
 
-const faults: [name: string, why: string, harm: (stream: Stream) => void][] = [
-  ['a reset connection', 'broken', (stream) => stream.reset()],
-  ['a half-open connection', 'idle', (stream) => stream.freeze()],
-  ['a stream cut within an event', 'broken', (stream) => stream.end('{"type":"ADDED","object":{"metadata":')],
-  ['a line that is no JSON', 'malformed', (stream) => stream.inject('{"type":"ADDED",oops}\n')],
-  ['an event without an object', 'malformed', (stream) => stream.inject('{"type":"ADDED"}\n')],
-  ['null for an event', 'malformed', (stream) => stream.inject('null\n')],
-  ['history that is gone', 'expired', (stream) => stream.inject(errorEvent(410, 'Expired'))],
-  ['another error in the stream', 'refused', (stream) => stream.inject(errorEvent(500, 'InternalError'))],
-  [
-    'a server that went back in time',
-    'expired',
-    (stream) => stream.inject('{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"1"}}}\n')
-  ]
-]
-
-function errorEvent(code: number, reason: string): string {
-  return `${JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code, reason, message: reason } })}\n`
-}
-
-for (const [name, why, harm] of faults) {
+for (const { name, why, harm } of STREAM_FAULTS) {
   t.test(`${name} is survived`, async (t) => {
     const followed = await survives(t, async (followed) => {
       for (const stream of streams()) harm(stream)
       // While nobody listens.
       await write()
-      await followed.until('both were interrupted', () => KINDS.slice(1).every((kind) => followed.interruptions(kind, why) > 0))
+      await followed.until('both were interrupted', () => WRITTEN.every((kind) => followed.interruptions(kind, why) > 0))
     })
     if (why !== 'idle') t.equal(followed.interruptions('Namespace', why), 0, 'other kinds go on')
     const lists = why === 'malformed' || why === 'expired' ? 2 : 1
@@ -118,6 +118,17 @@ t.test('a server that asks to wait is left alone as long', async (t) => {
   const [first = 0, second = 0, third = 0] = askedAtMs
   t.ok(second - first >= 1000, `waited ${second - first} ms`)
   t.ok(third - second >= 1000, `waited ${third - second} ms`)
+})
+
+t.test('a storm of refusals at the start is waited out', async (t) => {
+  let refused = 0
+  proxy.answer = () => {
+    refused += 1
+    return refused > 12 ? null : { status: 429, headers: { 'retry-after': '1' }, body: { code: 429, reason: 'TooManyRequests' } }
+  }
+  const followed = await survives(t, async () => undefined)
+  t.ok(KINDS.every((kind) => followed.count('synced', kind) === 1))
+  t.ok(refused > 12)
 })
 
 t.test('a storm of errors is survived', async (t) => {
@@ -152,6 +163,59 @@ t.test('a list that trickles shows nothing before it is whole', async (t) => {
     await followed.until('listed again', () => followed.count('synced', 'Service') === 2)
     proxy.trickleMs = 0
   })
+})
+
+t.test('a list that is cut shows nothing of it', async (t) => {
+  const followed = await survives(t, async (followed) => {
+    // What comes after the request for a list waits in the proxy, so that the list is cut within.
+    proxy.trickleMs = 500
+    const known = proxy.streams('services')
+    for (const stream of known) stream.inject(errorEvent(410, 'Expired'))
+    const list = await proxy.opened('services', known)
+    list.end()
+    proxy.trickleMs = 0
+    await followed.until('it is listed in pages', () => followed.count('synced', 'Service') === 2)
+  })
+  t.equal(followed.interruptions('Service', 'unsupported'), 1)
+})
+
+t.test('pages that are cut, or whose history is gone, are asked for again', async (t) => {
+  const broken = [
+    { status: 200, text: '{"items":[{"metadata":{"name":' },
+    { status: 410, body: { code: 410, reason: 'Expired' } }
+  ]
+  await survives(t, async (followed) => {
+    proxy.answer = (path) => {
+      if (!path.includes('/services?')) return null
+      if (path.includes('sendInitialEvents')) return { status: 422, body: { code: 422, reason: 'Invalid' } }
+      return path.includes('limit=') ? (broken.shift() ?? null) : null
+    }
+    for (const stream of proxy.streams('services')) stream.inject(errorEvent(410, 'Expired'))
+    await followed.until('listed again', () => followed.count('synced', 'Service') === 2)
+  })
+  t.equal(broken.length, 0)
+})
+
+t.test('events that come in pieces are put together', async (t) => {
+  await survives(t, async (followed) => {
+    proxy.pieceBytes = 7
+    for (const stream of streams()) stream.reset()
+    await write()
+    await followed.until('interrupted', () => WRITTEN.every((kind) => followed.interruptions(kind, 'broken') > 0))
+  })
+  proxy.pieceBytes = 0
+})
+
+t.test('history that a restarted API server really does not have is listed anew', async (t) => {
+  const followed = await survives(t, async (followed) => {
+    proxy.answer = () => ({ status: 503 })
+    for (const stream of proxy.streams()) stream.reset()
+    await write()
+    await plane.restart('kube-apiserver')
+    proxy.answer = () => null
+    await followed.until('its history is gone', () => followed.interruptions('Service', 'expired') > 0)
+  })
+  t.equal(followed.count('synced', 'Service'), 2)
 })
 
 t.test('a watch that ends in time is followed by the next, from where it was', async (t) => {
@@ -199,6 +263,24 @@ t.test('a difference that does not go away by itself is found and repaired', asy
   t.match(drifted, [{ kind: 'Service', drifted: 1 }])
 })
 
+t.test('a kind of which there is no object is known to be empty', async (t) => {
+  const followed = new Followed(plane.kubeconfig, {}, ['Sidecar', 'Service'])
+  await followed.start()
+  t.ok(followed.cluster.snapshot().knows('Sidecar'))
+  t.strictSame(followed.objects('Sidecar'), [])
+  await followed.stop()
+})
+
+for (const component of ['kube-apiserver', 'etcd'] as const) {
+  t.test(`a restart of ${component} is survived`, async (t) => {
+    await survives(t, async () => {
+      await plane.restart(component)
+      await write()
+    })
+  })
+}
+
+// Last, since every object of the kind goes with its definition.
 t.test('a kind whose definition is removed is empty and unknown, and noticed when it is back', async (t) => {
   const followed = follow()
   await followed.start()
@@ -217,23 +299,6 @@ t.test('a kind whose definition is removed is empty and unknown, and noticed whe
   await sameAs(t, followed, 'VirtualService')
   await followed.stop()
 })
-
-t.test('a kind of which there is no object is known to be empty', async (t) => {
-  const followed = new Followed(plane.kubeconfig, {}, ['Sidecar', 'Service'])
-  await followed.start()
-  t.ok(followed.cluster.snapshot().knows('Sidecar'))
-  t.strictSame(followed.objects('Sidecar'), [])
-  await followed.stop()
-})
-
-for (const component of ['kube-apiserver', 'etcd'] as const) {
-  t.test(`a restart of ${component} is survived`, async (t) => {
-    await survives(t, async () => {
-      await plane.restart(component)
-      await write()
-    })
-  })
-}
 
 // The control plane's processes would keep this one alive, and with it the end of the tests.
 t.end()

@@ -8,6 +8,10 @@ import type { ClusterEvent } from '../../src/cluster/observe.ts'
 import { DEFAULT_TIMINGS, type Timings } from '../../src/cluster/timings.ts'
 import type { Kind, MeshObject } from '../../src/mesh/objects.ts'
 import { APIS, parseAs } from '../../src/mesh/parse.ts'
+import type { Snapshot } from '../../src/mesh/snapshot.ts'
+import type { Change } from '../../src/review/change.ts'
+import { decide } from '../../src/review/decide.ts'
+import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import type { ControlPlane } from '../cluster/control-plane.ts'
 
 /** The product's own waits, shorter, so that a test sees what they lead to. */
@@ -57,6 +61,11 @@ export class Followed {
   async stop(): Promise<void> {
     this.#controller.abort()
     await this.cluster.ended()
+  }
+
+  /** Calls back after each event, in the same turn. */
+  each(callback: () => void): void {
+    this.#emitter.on('event', callback)
   }
 
   /** Waits until `holds`, asked again after each event, and from the start. */
@@ -123,6 +132,39 @@ export async function writeVirtualService(plane: ControlPlane, name: string): Pr
   await call(plane, 'POST', collection('VirtualService', 'default'), body)
 }
 
+/** An app whose one subset gets all requests and is backed by a Ready Pod: to remove the subset must be refused at any time. */
+export async function writeServedApp(plane: ControlPlane, name: string): Promise<void> {
+  const metadata = { name }
+  const networking = { apiVersion: 'networking.istio.io/v1', metadata }
+  await writeService(plane, name)
+  const subsets = [{ name: 'v1', labels: { version: 'v1' } }]
+  await call(plane, 'POST', collection('DestinationRule', 'default'), {
+    ...networking,
+    kind: 'DestinationRule',
+    spec: { host: name, subsets }
+  })
+  const http = [{ route: [{ destination: { host: name, subset: 'v1' } }] }]
+  await call(plane, 'POST', collection('VirtualService', 'default'), {
+    ...networking,
+    kind: 'VirtualService',
+    spec: { hosts: [name], http }
+  })
+  const spec = { nodeName: 'node-1', containers: [{ name: 'app', image: 'none' }] }
+  const labels = { app: name, version: 'v1' }
+  await call(plane, 'POST', collection('Pod', 'default'), { apiVersion: 'v1', kind: 'Pod', metadata: { name, labels }, spec })
+  const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
+  await call(plane, 'PATCH', `${collection('Pod', 'default')}/${name}/status`, { status })
+}
+
+/** The verdict on the removal of that subset, by what is known at this moment. */
+export function verdictOnRemoval(snapshot: Snapshot, name: string): string {
+  const before = snapshot.find('DestinationRule', 'default', name)
+  if (before === undefined) return 'judged without the stored object'
+  const author = { username: 'alice', groups: [], manager: 'kubectl' }
+  const change: Change = { operation: 'UPDATE', ref: before, before, after: { ...before, subsets: [] }, dryRun: false, author }
+  return decide(change, snapshot, DEFAULT_POLICY, 0).verdict
+}
+
 /** A kubeconfig for the proxy. Plain HTTP is what that speaks, and client-node allows it only where nothing is to be verified. */
 export function writeKubeconfig(directory: string, server: string, token: string): string {
   const file = join(directory, 'proxy.kubeconfig')
@@ -138,7 +180,8 @@ export function writeKubeconfig(directory: string, server: string, token: string
   return file
 }
 
-function byName(objects: MeshObject[]): MeshObject[] {
+/** In an order that does not depend on how the objects came. */
+export function byName(objects: MeshObject[]): MeshObject[] {
   return objects.sort((one, other) => (`${one.namespace}/${one.name}` < `${other.namespace}/${other.name}` ? -1 : 1))
 }
 
