@@ -5,6 +5,7 @@ import { sameLabels, selects } from '../mesh/labels.ts'
 import type { DestinationRule, Service, Subset } from '../mesh/objects.ts'
 import { routeTables } from '../mesh/routes.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot.ts'
+import type { RoutedDestination } from '../mesh/table.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 
 export const obsoleteSubset: Rule = {
@@ -59,11 +60,12 @@ function isBacked(snapshot: Snapshot, { namespace, selector }: Service, { labels
 }
 
 /** Whoever sends to the host of the rule or of the Deployment's Service is among the targets of the write. */
-function isCarried({ snapshotAfter, targets }: Subject, host: string, { name }: Subset): boolean {
+function isCarried({ snapshotAfter, targets, gaps }: Subject, host: string, { name }: Subset): boolean {
+  const isIt = (destination: RoutedDestination | null) => destination?.host === host && destination.subset === name
+  // What gets requests and no answer is carried; only where all are answered are the routes asked.
+  if (gaps.some(({ destination }) => isIt(destination))) return true
   return targets.some((target) =>
-    routeTables(snapshotAfter, target.context, target.host).some(({ routes }) =>
-      routes.some(({ destinations }) => destinations.some((destination) => destination.host === host && destination.subset === name))
-    )
+    routeTables(snapshotAfter, target.context, target.host).some(({ routes }) => routes.some(({ destinations }) => destinations.some(isIt)))
   )
 }
 
