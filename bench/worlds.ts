@@ -10,7 +10,7 @@ const NAMESPACES = 100
 const PODS = { v1: 4, v2: 4, v3: 2 }
 const VERSIONS = Object.keys(PODS)
 
-type Fields = Record<string, unknown>
+export type Fields = Record<string, unknown>
 
 /** One kind of write, to any host of a world, and the verdict that it must get. */
 export interface Write {
@@ -58,28 +58,79 @@ export const WRITES: readonly Write[] = [
 /** A world of Services, each with a VirtualService, a DestinationRule, three Deployments and ten Ready Pods, in a hundred namespaces. */
 export function worldOfHosts(hosts: number): World {
   const world = new World()
-  for (let at = 0; at < NAMESPACES; at++) world.set(parsed({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespaceOf(at) } }))
-  for (let host = 0; host < hosts; host++) for (const manifest of manifestsOf(host)) world.set(parsed(manifest))
+  for (const manifest of namespaces()) world.set(parsed(manifest))
+  for (let host = 0; host < hosts; host++) {
+    for (const manifest of [...configurationOf(host), ...workloadsOf(host), ...podsOf(host)]) world.set(parsed(manifest))
+  }
   return world
 }
 
-function manifestsOf(host: number): Fields[] {
-  return [
-    service(host, { app: nameOf(host) }),
-    destinationRule(host, VERSIONS),
-    virtualService(host, { v1: 90, v2: 10 }),
-    ...Object.entries(PODS).flatMap(([version, pods]) => [
-      deployment(host, version),
-      ...Array.from({ length: pods }, (_, at) => pod(host, version, at))
-    ])
-  ]
+export function namespaces(): Fields[] {
+  return Array.from({ length: NAMESPACES }, (_, at) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespaceOf(at) } }))
+}
+
+/** Service, DestinationRule and VirtualService of a host. */
+export function configurationOf(host: number): Fields[] {
+  return [service(host, { app: nameOf(host) }), destinationRule(host, VERSIONS), virtualService(host, { v1: 90, v2: 10 })]
+}
+
+export function workloadsOf(host: number): Fields[] {
+  return VERSIONS.map((version) => deployment(host, version))
+}
+
+export function podsOf(host: number, most = Infinity): Fields[] {
+  return Object.entries(PODS).flatMap(([version, pods]) => Array.from({ length: Math.min(pods, most) }, (_, at) => pod(host, version, at)))
+}
+
+/** What the API server asks when a weight of a host's VirtualService is moved. */
+export function reviewOf(host: number): string {
+  const known = reviews.get(host)
+  if (known !== undefined) return known
+  const review = JSON.stringify({ apiVersion: 'admission.k8s.io/v1', kind: 'AdmissionReview', request: weightStep(host) })
+  reviews.set(host, review)
+  return review
+}
+
+const reviews = new Map<number, string>()
+
+function weightStep(host: number): Fields {
+  const kind = { group: 'networking.istio.io', version: 'v1', kind: 'VirtualService' }
+  const resource = { group: 'networking.istio.io', version: 'v1', resource: 'virtualservices' }
+  return {
+    uid: `705ab4f5-6393-11e8-b7cc-42010a80${String(host).padStart(4, '0')}`,
+    kind,
+    resource,
+    requestKind: kind,
+    requestResource: resource,
+    name: nameOf(host),
+    namespace: namespaceOf(host),
+    operation: 'UPDATE',
+    userInfo: { username: 'alice', uid: '014fbff9a07c', groups: ['system:authenticated', 'release-managers'] },
+    object: managed(virtualService(host, { v1: 60, v2: 40 })),
+    oldObject: managed(virtualService(host, { v1: 90, v2: 10 })),
+    dryRun: false,
+    options: { kind: 'UpdateOptions', apiVersion: 'meta.k8s.io/v1', fieldManager: 'kubectl-client-side-apply' }
+  }
+}
+
+/** With the bookkeeping of its writers, as the API server stores it. */
+export function managed(manifest: Fields): Fields {
+  const fieldsV1 = { 'f:metadata': { 'f:labels': { '.': {}, 'f:app': {} } }, 'f:spec': { '.': {}, 'f:hosts': {}, 'f:http': {} } }
+  const entry = { manager: 'kubectl-client-side-apply', operation: 'Update', apiVersion: manifest['apiVersion'], fieldsType: 'FieldsV1' }
+  const metadata = {
+    ...(manifest['metadata'] as Fields),
+    creationTimestamp: '2026-11-01T08:00:00Z',
+    generation: 3,
+    managedFields: [{ ...entry, time: '2026-11-01T08:00:00Z', fieldsV1 }]
+  }
+  return { ...manifest, metadata }
 }
 
 function service(host: number, selector: Fields): Fields {
   return { apiVersion: 'v1', kind: 'Service', metadata: metadata(host), spec: { selector, ports: [{ name: 'http', port: 80 }] } }
 }
 
-function virtualService(host: number, weights: Readonly<Record<string, number>>): Fields {
+export function virtualService(host: number, weights: Readonly<Record<string, number>>): Fields {
   const route = Object.entries(weights).map(([subset, weight]) => ({ destination: { host: nameOf(host), subset }, weight }))
   const debug = { match: [{ headers: { 'x-debug': { exact: 'true' } } }], route: [{ destination: { host: nameOf(host), subset: 'v1' } }] }
   const spec = { hosts: [nameOf(host)], http: [debug, { route }] }
@@ -127,11 +178,11 @@ function labelsOf(host: number, version: string): Fields {
   return { app: nameOf(host), version }
 }
 
-function nameOf(host: number): string {
+export function nameOf(host: number): string {
   return `app-${host}`
 }
 
-function namespaceOf(host: number): string {
+export function namespaceOf(host: number): string {
   return `team-${host % NAMESPACES}`
 }
 

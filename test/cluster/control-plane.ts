@@ -58,6 +58,8 @@ export interface KubectlResult {
 /** A Kubernetes control plane of real binaries on loopback, for one test file, that goes away with it. */
 export interface ControlPlane {
   readonly url: string
+  /** Where etcd answers; without credentials. */
+  readonly etcd: string
   /** PEM of the authority that signed the API server's certificate. */
   readonly ca: string
   /** A certificate for 127.0.0.1 that `ca` signed, for a webhook of the test's own. */
@@ -132,6 +134,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 
     return {
       url: setup.url,
+      etcd: setup.etcd.client,
       ca,
       certificate: { cert: await readFile(setup.servingCert, 'utf8'), key: await readFile(setup.servingKey, 'utf8') },
       token: setup.tokens.admin,

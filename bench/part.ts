@@ -1,0 +1,17 @@
+/** One part of the benchmarks, in a process of its own: tells each row to the process that started it. */
+import { measureDecisions } from './decision.ts'
+import type { Row } from './report.ts'
+import { measureRequests } from './requests.ts'
+import { measureScale } from './scale.ts'
+import { measureWrites } from './writes.ts'
+
+const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
+  decision: measureDecisions,
+  requests: measureRequests,
+  writes: measureWrites,
+  scale: measureScale
+}
+
+const rows = await PARTS[process.argv[2] ?? '']?.()
+for (const row of rows ?? []) process.send?.(row)
+process.disconnect()

@@ -1,0 +1,3 @@
+module hitless.io/bench/bare-go
+
+go 1.26

@@ -1,0 +1,30 @@
+/** The whole server on a world of so many hosts: what `hitless serve` does with a request once it follows a cluster. */
+import { readFileSync } from 'node:fs'
+import { pino } from 'pino'
+import { createReviewer } from '../../src/admission/judge.ts'
+import type { State } from '../../src/mesh/state.ts'
+import { DEFAULT_POLICY } from '../../src/review/policy.ts'
+import { createMetrics } from '../../src/server/metrics.ts'
+import { startServer } from '../../src/server/server.ts'
+import { worldOfHosts } from '../worlds.ts'
+
+const [cert = '', key = '', hosts = '100'] = process.argv.slice(2)
+const world = worldOfHosts(Number(hosts))
+const health = () => ({ fresh: true, ageMs: {}, reasons: [] })
+const unread = () => Promise.reject(new Error('a weight step between carried subsets needs no read'))
+const state: State = { snapshot: () => world, admitted: () => undefined, health, facts: { read: unread, list: unread } }
+const { port } = await startServer({
+  reviewer: createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: Date.now }),
+  snapshot: () => world,
+  health,
+  metrics: createMetrics(),
+  log: pino({ level: 'warn' }),
+  tls: { certificate: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') },
+  host: '127.0.0.1',
+  port: 0,
+  healthHost: '127.0.0.1',
+  healthPort: 0,
+  maxInFlight: 200,
+  drainMs: 0
+})
+process.stdout.write(`https://127.0.0.1:${port}/validate\n`)
