@@ -110,8 +110,9 @@ async function mended(): Promise<number> {
 
 t.test('a bundle that somebody overwrites is mended', async (t) => {
   const ms = await mended()
-  t.comment(`after ${ms} ms, in which ${writer.take().failures.length} writes failed`)
   t.match((await toNobody()).stderr, '[undefined-subset]')
+  // The API server takes the mended one into use a moment after it is written.
+  t.comment(`after ${ms} ms; ${writer.take().failures.length} writes failed`)
 })
 
 t.test('a policy that is lowered stays so, and one that is raised again is raised', async (t) => {
@@ -142,10 +143,11 @@ t.test('a pair of the owner takes the place of the certificates that hitless mak
   const caFile = join(plane.directory, 'owner-ca.pem')
   writeFileSync(caFile, authority)
   const own = ['--set', 'certificate.existingSecret=own', '--set-file', `certificate.caBundle=${caFile}`]
-  const lenient = await helm('upgrade', 'hitless', CHART, '--wait', ...VALUES, '--set', 'webhook.failurePolicy=Ignore')
-  t.equal(lenient.code, 0, lenient.stderr)
-  const changed = await helm('upgrade', 'hitless', CHART, '--wait', '--timeout', '3m', '--force-conflicts', ...VALUES, ...own)
-  t.equal(changed.code, 0, changed.stderr)
+  const lenient = ['--set', 'webhook.failurePolicy=Ignore']
+  for (const values of [lenient, ['--force-conflicts', ...own, ...lenient], own]) {
+    const { code, stderr } = await helm('upgrade', 'hitless', CHART, '--wait', '--timeout', '3m', ...VALUES, ...values)
+    t.equal(code, 0, stderr)
+  }
   await failsClosed()
   t.equal(await bundle(), authority)
   t.match((await toNobody()).stderr, '[undefined-subset]')
