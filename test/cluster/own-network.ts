@@ -23,7 +23,8 @@ export async function inOwnNetwork(script: string, args: readonly string[]): Pro
   await run('unshare', [...unshare, 'ip', 'link', 'set', 'lo', 'up']).catch((cause) => {
     throw new Error(
       `This needs a network namespace of its own, and this machine allows none (unshare: ${String(cause.stderr || cause.message).trim()}). ` +
-        'Run it as root, in a container with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed (sysctl kernel.unprivileged_userns_clone).',
+        'Run it as root, in a container with CAP_SYS_ADMIN, or where unprivileged user namespaces are allowed (sysctl kernel.unprivileged_userns_clone=1, ' +
+        'on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0).',
       { cause }
     )
   })

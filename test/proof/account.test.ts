@@ -1,6 +1,6 @@
 /** That the checks of the proof can fail. */
 import t from 'tap'
-import { type Account, type ClassAccount, comparePredictions, faultsOf, isAsPredicted, type WriteAccount } from './account.ts'
+import { type Account, type ClassAccount, compared, faultsOf, isAsPredicted, isAsSaid, type WriteAccount } from './account.ts'
 
 const half = { share: 0.5, status: 503 }
 const steady = (fields: Partial<ClassAccount> = {}): ClassAccount => ({
@@ -49,7 +49,7 @@ t.test('where none or all should fail, one exception is one too many', async (t)
 })
 
 t.test('a write of which the model said nothing is not compared', async (t) => {
-  t.same(comparePredictions(account({ writes: [write({ steady: [steady({ predicted: null, failed: 3 })] })] })), { compared: 0, wrong: [] })
+  t.same(compared(account({ writes: [write({ steady: [steady({ predicted: null, failed: 3 })] })] })), [])
 })
 
 t.test('a request that fails with hitless, when the proxies know the write, is a fault', async (t) => {
@@ -67,4 +67,13 @@ t.test('a right order must be refused nothing, and a release must come to its en
   const refused = write({ verdict: 'refused', message: 'no' })
   t.match(faultsOf(account({ writes: [refused, write()] })), [/was refused: no/])
   t.match(faultsOf(account({ careless: true, writes: [write(), refused] })), [/did not come to its end/])
+})
+
+t.test('a refusal that names another share than was predicted is a fault', async (t) => {
+  const said = (message: string) =>
+    write({ verdict: 'refused', message, steady: [steady({ predicted: half }), steady({ predicted: { share: 1, status: 503 } })] })
+  t.equal(isAsSaid(said('hitless: 50% of requests to reviews would get 503')), true)
+  t.equal(isAsSaid(said('hitless: (1) 30% of requests to reviews would get 503 (2) 70% of requests to reviews would get 503')), true)
+  t.equal(isAsSaid(said('hitless: 49% of requests to reviews would get 503')), false)
+  t.match(faultsOf(account({ careless: true, writes: [said('49% of requests'), write()] })), [/other shares than predicted/])
 })

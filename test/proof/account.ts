@@ -5,7 +5,7 @@ import type { Run, Way, Write } from './play.ts'
 /** How many standard deviations of a binomial sample a share may lie from the predicted one. */
 const SIGMAS = 4
 
-/** The requests of one class sent after a write was known to the proxies, and answered before the next. */
+/** The requests of one class sent after a write was known to the proxies, and answered before anything else was done. */
 export interface ClassAccount {
   readonly name: string
   readonly requests: number
@@ -49,7 +49,7 @@ export function accountOf({ script: { name, title, careless, classes }, way, wri
     failed: answers.filter(isFailure).length,
     failedBefore: answers.filter((answer) => answer.answeredMs < first && isFailure(answer)).length,
     writes: writes.map((write, at) => {
-      const end = write.undoneMs ?? writes[at + 1]?.sentMs ?? Number.POSITIVE_INFINITY
+      const end = writes[at + 1]?.sentMs ?? Number.POSITIVE_INFINITY
       const mine = answers.filter(({ answeredMs }) => answeredMs >= write.sentMs && answeredMs < end)
       return ofWrite(
         write,
@@ -63,6 +63,7 @@ export function accountOf({ script: { name, title, careless, classes }, way, wri
 function ofWrite(write: Write, mine: readonly Answer[], classes: readonly string[]): WriteAccount {
   const { what, verdict, message, answeredMs, predictions } = write
   const convergedMs = write.convergedMs ?? Number.POSITIVE_INFINITY
+  const steadyUntilMs = write.steadyUntilMs ?? Number.POSITIVE_INFINITY
   const converging = mine.filter((answer) => answer.sentMs < convergedMs && isFailure(answer))
   return {
     what,
@@ -75,7 +76,9 @@ function ofWrite(write: Write, mine: readonly Answer[], classes: readonly string
       lastMs: converging.length === 0 ? null : Math.max(...converging.map((answer) => answer.answeredMs - answeredMs))
     },
     steady: classes.map((name) => {
-      const own = mine.filter(({ loadClass, sentMs }) => loadClass.name === name && sentMs >= convergedMs)
+      const own = mine.filter(
+        (answer) => answer.loadClass.name === name && answer.sentMs >= convergedMs && answer.answeredMs <= steadyUntilMs
+      )
       const failed = own.filter(isFailure)
       const predicted = predictions?.find(({ loadClass }) => loadClass.name === name) ?? null
       return {
@@ -89,23 +92,16 @@ function ofWrite(write: Write, mine: readonly Answer[], classes: readonly string
   }
 }
 
-/** Where what Envoy did lies outside the sampling error of what the model said, in words; and how many comparisons were made. */
-export function comparePredictions(account: Account): { compared: number; wrong: string[] } {
-  const all = account.writes
-    // With hitless a refused write changes nothing; forced past it, it does.
-    .filter(({ verdict }) => verdict === 'admitted' || account.way === 'forced')
-    .flatMap(({ what, steady }) =>
-      steady.filter(({ predicted, requests }) => predicted !== null && requests > 0).map((own) => ({ what, own }))
-    )
-  const wrong = all
-    .filter(({ own }) => !isAsPredicted(own))
-    .map(({ what, own: { name, failed, requests, predicted, statuses } }) => {
-      const said = `${percent(predicted?.share ?? 0)} of them to get ${predicted?.status}`
-      return `${account.title}, ${account.way} hitless: after "${what}" ${failed} of ${requests} requests "${name}" failed (${statuses}), predicted were ${said}`
-    })
-  return { compared: all.length, wrong }
+/** The classes whose requests can be compared with what was predicted of them, and the write that they follow. */
+export function compared({ way, writes }: Account): { what: string; own: ClassAccount }[] {
+  // With hitless a refused write changes nothing; forced past it, it does.
+  const made = writes.filter(({ verdict }) => verdict === 'admitted' || way === 'forced')
+  return made.flatMap(({ what, steady }) =>
+    steady.filter(({ predicted, requests }) => predicted !== null && requests > 0).map((own) => ({ what, own }))
+  )
 }
 
+/** What Envoy did is what was predicted, within the sampling error. */
 export function isAsPredicted({ requests, failed, statuses, predicted }: ClassAccount): boolean {
   if (predicted === null) return true
   const { share, status } = predicted
@@ -114,12 +110,22 @@ export function isAsPredicted({ requests, failed, statuses, predicted }: ClassAc
   return Math.abs(failed - requests * share) <= error + 1e-6 && statuses.every((each) => each === status)
 }
 
+/** The shares that a refusal names are those that were predicted: each of a class, or together, where several gaps share one. */
+export function isAsSaid({ message, steady }: WriteAccount): boolean {
+  const said = [...message.matchAll(/([\d.]+)% of requests/g)].map(([, share]) => Number(share) / 100)
+  const predicted = steady.flatMap((own) => (own.predicted === null ? [] : [own.predicted.share]))
+  const isPredicted = (share: number) => predicted.some((own) => Math.abs(own - share) < 0.001)
+  return said.every(isPredicted) || isPredicted(said.reduce((sum, share) => sum + share, 0))
+}
+
 /** What a run must not have come to, in words. */
 export function faultsOf(account: Account): string[] {
   const { way, title, writes, failed, failedBefore, careless } = account
   const refused = writes.filter(({ verdict }) => verdict === 'refused')
-  const faults = [...comparePredictions(account).wrong]
-  const add = (text: string) => faults.push(`${title}, ${way} hitless: ${text}`)
+  const faults: string[] = []
+  const add = (text: string) => faults.push(`${title}, ${wayName(way)}: ${text}`)
+  for (const { what, own } of compared(account)) if (!isAsPredicted(own)) add(`after "${what}" ${mismatch(own)}`)
+  for (const write of refused) if (!isAsSaid(write)) add(`"${write.what}" was refused with other shares than predicted: ${write.message}`)
   if (failedBefore > 0) add(`${failedBefore} requests failed before the first write`)
   if (way === 'forced') return faults
   if (way === 'without') {
@@ -127,15 +133,23 @@ export function faultsOf(account: Account): string[] {
     if (careless && failed === 0) add('no request failed, so the release was not careless')
     return faults
   }
-  for (const { what, steady } of writes) {
-    const count = steady.reduce((sum, own) => sum + own.failed, 0)
-    if (count > 0) add(`${count} requests failed after "${what}", when the proxies knew it`)
+  for (const { what, failed: lost, converging } of writes) {
+    if (lost > converging.failed) add(`${lost - converging.failed} requests failed after "${what}", when the proxies knew it`)
   }
   for (const { what, failed: lost } of refused) if (lost > 0) add(`${lost} requests failed after "${what}", though it was refused`)
   if (careless && refused.length === 0) add('nothing was refused')
   if (!careless && refused.length > 0) add(`"${refused[0]?.what}" was refused: ${refused[0]?.message}`)
   if (writes.at(-1)?.verdict !== 'admitted') add('the release did not come to its end')
   return faults
+}
+
+function mismatch({ name, failed, requests, statuses, predicted }: ClassAccount): string {
+  const said = predicted === null ? 'nothing' : `${percent(predicted.share)} of them to get ${predicted.status}`
+  return `${failed} of ${requests} requests "${name}" failed (${statuses}); predicted was ${said}`
+}
+
+export function wayName(way: Way): string {
+  return way === 'forced' ? 'refused writes made all the same' : `${way} hitless`
 }
 
 export function percent(share: number): string {

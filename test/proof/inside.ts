@@ -1,43 +1,46 @@
-// Runs in the namespaces that run.ts and proof.test.ts make for it; standard output gets the accounts, as JSON.
+// Runs in the namespaces that proof.ts makes for it; standard output gets what came of it, a line of JSON each.
 import { parseArgs } from 'node:util'
 import { endWithParent } from '../cluster/own-network.ts'
-import { type Account, accountOf, type WriteAccount } from './account.ts'
+import { accountOf, type WriteAccount, wayName } from './account.ts'
+import { picture } from './picture.ts'
 import { play, type Way } from './play.ts'
+import type { Result } from './proof.ts'
 import { randomScripts } from './random-scripts.ts'
-import { startRig } from './rig.ts'
-import { SCRIPTS } from './scripts.ts'
+import { type Rig, startRig } from './rig.ts'
+import { CARELESS, SCRIPTS, type Script } from './scripts.ts'
+import { settleRows } from './settle.ts'
 import { TOOL_SCRIPTS } from './tool-scripts.ts'
 
 endWithParent()
-const WAYS = { without: 'without hitless', with: 'with hitless', forced: 'refused writes made all the same' }
 const say = (line: string) => process.stderr.write(`${line}\n`)
+const report = (result: Result) => process.stdout.write(`${JSON.stringify(result)}\n`)
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     random: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
-    forced: { type: 'boolean', default: false },
+    part: { type: 'string', default: '1' },
+    unforced: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false }
   }
 })
-const all = [...SCRIPTS, ...TOOL_SCRIPTS, ...randomScripts(Number(values.random), Number(values.seed))]
-const scripts = positionals.length === 0 ? all : all.filter(({ name }) => positionals.includes(name))
-const rig = await startRig()
-const accounts: Account[] = []
-for (const script of scripts) {
-  const account = async (way: Way) => {
-    const found = accountOf(await play(rig, script, way))
-    accounts.push(found)
-    say(`${found.title}, ${WAYS[way]}: ${found.failed} of ${found.requests} requests failed`)
-    if (values.verbose) for (const line of found.writes.flatMap(described)) say(line)
-    return found
-  }
-  await account('without')
-  const { writes } = await account('with')
-  if (values.forced && writes.some(({ verdict }) => verdict === 'refused')) await account('forced')
+const [what, ...names] = positionals
+
+function chosen(): readonly Script[] {
+  const all = [...SCRIPTS, ...TOOL_SCRIPTS, ...randomScripts(Number(values.random), Number(values.seed))]
+  const unknown = names.find((name) => !all.some((script) => script.name === name))
+  if (unknown !== undefined) throw new Error(`there is no script ${unknown}; there are ${all.map(({ name }) => name).join(', ')}`)
+  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
 }
-await rig.stop()
-process.stdout.write(JSON.stringify(accounts), () => process.exit(0))
+
+async function playAs(rig: Rig, script: Script, way: Way) {
+  const run = await play(rig, script, way)
+  const account = accountOf(run)
+  report({ kind: 'account', account })
+  say(`${account.title}, ${wayName(way)}: ${account.failed} of ${account.requests} requests failed`)
+  if (values.verbose) for (const line of account.writes.flatMap(described)) say(line)
+  return run
+}
 
 function described({ what, verdict, failed, requests, converging, steady, message }: WriteAccount): string[] {
   const shares = steady.map((own) => `${own.name} ${own.failed}/${own.requests} of ${own.predicted?.share ?? 'nothing'} predicted`)
@@ -47,3 +50,18 @@ function described({ what, verdict, failed, requests, converging, steady, messag
     ...(message === '' ? [] : [`    ${message}`])
   ]
 }
+
+async function releases(scripts: readonly Script[]): Promise<void> {
+  const rig = await startRig()
+  for (const script of scripts) {
+    const without = await playAs(rig, script, 'without')
+    const withHitless = await playAs(rig, script, 'with')
+    if (script === CARELESS) report({ kind: 'picture', svg: picture(without, withHitless) })
+    if (!values.unforced && withHitless.writes.some(({ verdict }) => verdict === 'refused')) await playAs(rig, script, 'forced')
+  }
+  await rig.stop()
+}
+
+if (what === 'settle') await settleRows(names.map(Number), Number(values.part), (row) => report({ kind: 'settle', row }))
+else await releases(chosen())
+process.stdout.end(() => process.exit(0))

@@ -6,6 +6,8 @@ import { PORTS, type ProxyKind } from './mesh.ts'
 
 const DEADLINE_MS = 60_000
 const TICK_MS = 5
+/** To each proxy: so many that a slow machine does not make requests wait for one another, and that each of twenty proxies gets some. */
+const CONNECTIONS = 64
 
 /** Requests that are alike, and by which proxy they go. */
 export interface LoadClass {
@@ -17,7 +19,8 @@ export interface LoadClass {
 
 export interface Answer {
   readonly loadClass: LoadClass
-  /** By `performance.now()`, like every time here. */
+  /** When it was to be sent, by `performance.now()` like every time here; it is sent later where this process was kept waiting. */
+  readonly dueMs: number
   readonly sentMs: number
   readonly answeredMs: number
   /** 0 where the connection broke. */
@@ -31,7 +34,6 @@ export interface LoadOptions {
   readonly classes: readonly LoadClass[]
   /** Over all classes. */
   readonly perSecond: number
-  readonly connections?: number
 }
 
 export interface Load {
@@ -43,15 +45,18 @@ export interface Load {
   stop(): Promise<void>
 }
 
-export function startLoad({ host, classes, perSecond, connections = 16 }: LoadOptions): Load {
+export function startLoad({ host, classes, perSecond }: LoadOptions): Load {
   const pools = new Map(
-    [...new Set(classes.map(({ proxy }) => proxy))].map((proxy) => [proxy, new Pool(`http://127.0.0.1:${PORTS[proxy]}`, { connections })])
+    [...new Set(classes.map(({ proxy }) => proxy))].map((proxy) => [
+      proxy,
+      new Pool(`http://127.0.0.1:${PORTS[proxy]}`, { connections: CONNECTIONS })
+    ])
   )
   const answers: Answer[] = []
   const startedMs = performance.now()
   let sent = 0
 
-  const send = async (loadClass: LoadClass) => {
+  const send = async (loadClass: LoadClass, dueMs: number) => {
     const { proxy, path = '/', headers = {} } = loadClass
     const sentMs = performance.now()
     const answer = await pools
@@ -60,12 +65,12 @@ export function startLoad({ host, classes, perSecond, connections = 16 }: LoadOp
       .catch(() => undefined)
     await answer?.body.dump().catch(() => undefined)
     const version = String(answer?.headers[VERSION_HEADER] ?? '')
-    answers.push({ loadClass, sentMs, answeredMs: performance.now(), status: answer?.statusCode ?? 0, version })
+    answers.push({ loadClass, dueMs, sentMs, answeredMs: performance.now(), status: answer?.statusCode ?? 0, version })
   }
   const tick = () => {
     for (const due = ((performance.now() - startedMs) * perSecond) / 1000; sent < due; sent += 1) {
       const loadClass = classes[sent % classes.length]
-      if (loadClass !== undefined) void send(loadClass)
+      if (loadClass !== undefined) void send(loadClass, startedMs + (sent * 1000) / perSecond)
     }
   }
   const timer = setInterval(tick, TICK_MS)

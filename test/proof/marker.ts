@@ -37,11 +37,33 @@ export class Marker {
     await this.#written()
   }
 
-  async #written(): Promise<void> {
+  /** Changes something every so often, as other people's releases do, until it is stopped. */
+  disturb(everyMs: number): { stop(): Promise<void> } {
+    const stopped = new AbortController()
+    const change = async () => {
+      while (!stopped.signal.aborted) {
+        await this.#mark()
+        await sleep(everyMs, undefined, { signal: stopped.signal }).catch(() => undefined)
+      }
+    }
+    const changing = change()
+    return {
+      stop: async () => {
+        stopped.abort()
+        await changing
+      }
+    }
+  }
+
+  async #mark(): Promise<void> {
     this.#number += 1
     const object = virtualService(`mark ${this.#number}.`)
     const path = `${pathOf(object)}?fieldManager=marker&force=true`
     await must(this.#api.request('PATCH', path, { body: object, contentType: 'application/apply-patch+yaml' }))
+  }
+
+  async #written(): Promise<void> {
+    await this.#mark()
     const deadline = performance.now() + DEADLINE_MS
     while (!(await this.#mesh.know(`mark ${this.#number}.`))) {
       if (performance.now() > deadline) throw new Error(`a proxy did not hear of a write in ${DEADLINE_MS} ms`)

@@ -4,8 +4,8 @@ import type { ApiAnswer } from '../cluster/api.ts'
 import { deployment, type Manifest, service } from '../manifests.ts'
 import { CONTAINER_PORT } from './containers.ts'
 
-/** For how long a Pod that is to end goes on answering: longer than the proxies need to hear of it. */
-const PRE_STOP_SECONDS = 1
+/** For how long a Pod that is to end goes on answering: longer than the proxies need to hear of it, on a busy machine too. */
+const PRE_STOP_SECONDS = 2
 
 type Named = Pick<Manifest, 'apiVersion' | 'kind' | 'metadata'>
 

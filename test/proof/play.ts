@@ -8,7 +8,7 @@ import type { Script, Step, WriteStep } from './scripts.ts'
 const PER_SECOND = 400
 /** Requests of each class between two writes, sent once the proxies know the first; and after a refusal, when nothing has changed. */
 const SAMPLE = 60
-const SAMPLE_AFTER_REFUSAL = 20
+const SAMPLE_AFTER_REFUSAL = 40
 const REFUSAL = 'denied the request: hitless:'
 
 /** `forced`: with hitless, but what it refuses is then made past it, looked at, and taken back. */
@@ -25,8 +25,8 @@ export interface Write {
   readonly answeredMs: number
   /** When the proxies knew it; null where the next write followed at once, and where nobody waited for requests after it. */
   readonly convergedMs: number | null
-  /** Where it was taken back: when that began. */
-  readonly undoneMs: number | null
+  /** Until when nothing else was done, so that requests since `convergedMs` are this write's alone; null where that is. */
+  readonly steadyUntilMs: number | null
   /** For each class, by hitless' model, asked before it; null where the model does not say. */
   readonly predictions: readonly Prediction[] | null
 }
@@ -39,15 +39,13 @@ export interface Run {
   readonly answers: readonly Answer[]
 }
 
-let played = 0
-
 export async function play(rig: Rig, script: Script, way: Way): Promise<Run> {
-  played += 1
-  const release = new Release(rig, `release-${played}`)
+  const release = new Release(rig)
   const guard = way === 'without' ? null : rig.guard
-  await guard?.on()
   try {
+    // What stands before the first write is nobody's to judge.
     await release.start(script.base)
+    await guard?.on()
     const load = startLoad({ host: release.host, classes: script.classes, perSecond: PER_SECOND })
     try {
       return { script, way, ...(await new Player(rig, script, release, load, way === 'forced' ? rig.guard : null).play()) }
@@ -106,35 +104,30 @@ class Player {
     if (step.do !== 'apply' && answer.status === 404) return null
     const message = answer.status >= 300 ? String(answer.body['message'] ?? '') : ''
     if (message !== '' && !message.includes(REFUSAL)) throw new Error(`${this.#script.title}: ${step.what}: ${message}`)
-    const write = { what: step.what, sentMs, answeredMs, message, predictions, undoneMs: null }
+    const write = { what: step.what, sentMs, answeredMs, message, predictions, convergedMs: null, steadyUntilMs: null }
     if (message !== '' && this.#toForce !== null) return { ...write, verdict: 'refused', ...(await this.#forced(step, this.#toForce)) }
-    if (message !== '') {
-      await this.#load.answered(answeredMs, SAMPLE_AFTER_REFUSAL)
-      return { ...write, verdict: 'refused', convergedMs: answeredMs }
-    }
-    if (isFollowedAtOnce) return { ...write, verdict: 'admitted', convergedMs: null }
+    if (message !== '') return { ...write, verdict: 'refused', ...(await this.#sample(SAMPLE_AFTER_REFUSAL)) }
+    if (isFollowedAtOnce) return { ...write, verdict: 'admitted' }
     await this.#release.quiet()
-    if (this.#toForce !== null) return { ...write, verdict: 'admitted', convergedMs: null }
-    return { ...write, verdict: 'admitted', convergedMs: await this.#sample() }
+    return { ...write, verdict: 'admitted', ...(this.#toForce === null ? await this.#sample(SAMPLE) : {}) }
   }
 
-  async #forced(step: WriteStep, guard: Guard): Promise<Pick<Write, 'convergedMs' | 'undoneMs'>> {
+  async #forced(step: WriteStep, guard: Guard): Promise<Pick<Write, 'convergedMs' | 'steadyUntilMs'>> {
     await guard.off()
     const undo = await this.#release.force(step)
     await this.#release.quiet()
-    const convergedMs = await this.#sample()
-    const undoneMs = performance.now()
+    const sampled = await this.#sample(SAMPLE)
     await undo()
     await this.#release.quiet()
     await guard.on()
-    return { convergedMs, undoneMs }
+    return sampled
   }
 
-  /** From when on the proxies knew everything; resolves when enough requests were answered since. */
-  async #sample(): Promise<number> {
+  /** Now the proxies know everything; resolves when enough requests were answered since. */
+  async #sample(perClass: number): Promise<Pick<Write, 'convergedMs' | 'steadyUntilMs'>> {
     const convergedMs = performance.now()
-    await this.#load.answered(convergedMs, SAMPLE)
-    return convergedMs
+    await this.#load.answered(convergedMs, perClass)
+    return { convergedMs, steadyUntilMs: performance.now() }
   }
 }
 

@@ -1,17 +1,25 @@
 /** The proof from outside: its programs installed, a namespace made for it, and what came of it. */
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
+import { createInterface } from 'node:readline'
 import { installBinaries, installMesh } from '../cluster/binaries.ts'
 import { startInOwnNetwork } from '../cluster/own-network.ts'
 import type { Account } from './account.ts'
+import type { SettleRow } from './settle.ts'
 
-/** Runs inside.ts with these arguments; its account of each script, without hitless and with it. */
-export async function prove(args: readonly string[]): Promise<Account[]> {
+/** One thing that came of it: a script as it was played in one way, the SVG, or one length of settling. */
+export type Result =
+  | { readonly kind: 'account'; readonly account: Account }
+  | { readonly kind: 'picture'; readonly svg: string }
+  | { readonly kind: 'settle'; readonly row: SettleRow }
+
+/** Runs inside.ts with these arguments, and yields each result as it comes. */
+export async function* prove(args: readonly string[]): AsyncGenerator<Result> {
   await installBinaries()
   await installMesh()
   const child = await startInOwnNetwork(join(import.meta.dirname, 'inside.ts'), args)
-  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'close')])
+  const closed = once(child, 'close')
+  for await (const line of createInterface({ input: child.stdout })) yield JSON.parse(line) as Result
+  const [code] = await closed
   if (code !== 0) throw new Error(`the proof ended with ${code}; what it said stands above`)
-  return JSON.parse(output) as Account[]
 }

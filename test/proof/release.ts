@@ -8,6 +8,8 @@ import { settled } from './settled.ts'
 
 type Body = Record<string, unknown>
 
+let made = 0
+
 export class Release {
   readonly host: string
   readonly #rig: Rig
@@ -16,10 +18,11 @@ export class Release {
   /** What was written last, by path, and was admitted. */
   readonly #standing = new Map<string, Manifest>()
 
-  constructor(rig: Rig, namespace: string) {
+  constructor(rig: Rig) {
+    made += 1
     this.#rig = rig
-    this.#namespace = namespace
-    this.host = `helloworld.${namespace}.svc.cluster.local`
+    this.#namespace = `release-${made}`
+    this.host = `helloworld.${this.#namespace}.svc.cluster.local`
   }
 
   /** Resolves when everything is served that stands before the first write. */

@@ -3,18 +3,13 @@ import { LiveCluster } from '../../src/cluster/live-cluster.ts'
 import { DEFAULT_SETTINGS } from '../../src/mesh/snapshot.ts'
 import type { State } from '../../src/mesh/state.ts'
 import { type ControlPlane, startControlPlane } from '../cluster/control-plane.ts'
-import { startHitless } from '../cluster/hitless-process.ts'
+import { type HitlessProcess, startHitless } from '../cluster/hitless-process.ts'
 import type { Manifest } from '../manifests.ts'
 import { httpContainers } from './containers.ts'
 import { Marker } from './marker.ts'
 import { CLIENTS, INGRESS, INGRESS_LABELS, type Mesh, type MeshOptions, PORTS, startMesh } from './mesh.ts'
 import { must, pathOf } from './objects.ts'
 import { ARGO, FLAGGER } from './tool-scripts.ts'
-
-export interface RigOptions extends MeshOptions {
-  /** hitless' `settle`. Default: its own. */
-  readonly settleMs?: number
-}
 
 /** Whether the API server calls hitless. */
 export interface Guard {
@@ -34,7 +29,7 @@ export interface Rig {
   stop(): Promise<void>
 }
 
-export async function startRig(options: RigOptions = {}): Promise<Rig> {
+export async function startRig(options: MeshOptions = {}): Promise<Rig> {
   const releases: (() => Promise<unknown>)[] = []
   const stop = async () => {
     for (const release of releases.splice(0).reverse()) await release()
@@ -52,7 +47,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     const { state, stop: stopState } = await follow(plane)
     releases.push(stopState)
     let unregister: () => Promise<void> = async () => undefined
-    let hitless = await startGuard(plane, options.settleMs)
+    let hitless = await startGuard(plane)
     releases.push(() => hitless.stop())
     return {
       plane,
@@ -77,11 +72,9 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   }
 }
 
-async function startGuard(plane: ControlPlane, settleMs: number | undefined) {
+function startGuard(plane: ControlPlane, settleMs?: number): Promise<HitlessProcess> {
   const flags = settleMs === undefined ? [] : ['--settle', String(settleMs)]
-  const hitless = await startHitless(plane, { flags, register: false })
-  process.once('exit', () => void hitless.stop('SIGKILL'))
-  return hitless
+  return startHitless(plane, { flags, register: false })
 }
 
 /** Where Istio, the clients and the gateway are, and tools that may write everything. */

@@ -1,8 +1,73 @@
-/** The proof on a real mesh: `npm run proof`. */
-import { faultsOf } from './account.ts'
-import { prove } from './proof.ts'
+/** The proof on a real mesh: `npm run proof -- [releases [script...] | settle [mesh...] | pages] [--write]`; docs/proof.md says more. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Account } from './account.ts'
+import { page, readmeWith } from './page.ts'
+import { prove, type Result } from './proof.ts'
+import { type ProofRecord, type ReleaseRow, releaseRow, updated } from './record.ts'
+import { type SettleRow, settleFaults } from './settle.ts'
 
-const accounts = await prove(process.argv.slice(2))
-const faults = accounts.flatMap(faultsOf)
-for (const fault of faults) process.stdout.write(`not ok ${fault}\n`)
+const ROOT = join(import.meta.dirname, '..', '..')
+const at = (path: string) => join(ROOT, path)
+const today = new Date().toISOString().slice(0, 10)
+
+const isWriting = process.argv.includes('--write') || process.argv[2] === 'pages'
+const args = process.argv.slice(2).filter((arg) => arg !== '--write')
+const accounts = new Map<string, Account[]>()
+const settle: SettleRow[] = []
+let svg = ''
+
+for (const part of parts()) {
+  for await (const result of prove(part)) {
+    take(result)
+    // At once, so that what comes to its end early does not cost what was measured.
+    if (isWriting) write()
+  }
+}
+if (isWriting) write()
+const faults = [...releaseRows().flatMap((row) => row.faults), ...settleFaults(settle)]
+process.stdout.write(faults.length === 0 ? 'as it must be\n' : '')
+for (const fault of faults) process.stdout.write(`not as it must be: ${fault}\n`)
 process.exitCode = faults.length > 0 ? 1 : 0
+
+/** Of `pages` nothing is played: they are made from what was. */
+function parts(): readonly (readonly string[])[] {
+  if (args[0] === 'pages') return []
+  if (args[0] === 'releases' || args[0] === 'settle') return [args]
+  return [
+    ['releases', ...args],
+    ['settle', ...args]
+  ]
+}
+
+function take(result: Result): void {
+  switch (result.kind) {
+    case 'account':
+      accounts.set(result.account.script, [...(accounts.get(result.account.script) ?? []), result.account])
+      break
+    case 'picture':
+      svg = result.svg
+      break
+    case 'settle':
+      settle.push(result.row)
+      process.stdout.write(`${described(result.row)}\n`)
+  }
+}
+
+function described({ mesh, settleMs, failed, requests, broken, releases: all, writingMs }: SettleRow): string {
+  const length = settleMs === null ? 'without hitless' : `settle ${settleMs} ms`
+  return `${mesh}, ${length}: ${failed} of ${requests} requests failed, in ${broken} of ${all} releases of ${writingMs} ms`
+}
+
+function releaseRows(): ReleaseRow[] {
+  return [...accounts.values()].flatMap((each) => releaseRow(each, today) ?? [])
+}
+
+function write(): void {
+  const fresh = { releases: releaseRows(), settle: settle.map((row) => ({ ...row, date: today })) }
+  const record = updated(JSON.parse(readFileSync(at('docs/proof.json'), 'utf8')) as ProofRecord, fresh)
+  writeFileSync(at('docs/proof.json'), `${JSON.stringify(record, null, 2)}\n`)
+  if (svg !== '') writeFileSync(at('docs/proof.svg'), svg)
+  writeFileSync(at('docs/proof.md'), page(record))
+  writeFileSync(at('README.md'), readmeWith(readFileSync(at('README.md'), 'utf8'), record))
+}

