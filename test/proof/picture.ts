@@ -129,7 +129,7 @@ function legendOf(writes: readonly Write[]): string[] {
 /** Requests by when they were due; those that failed count by their failure, not by a version. */
 function columns({ answers, startedMs }: Run): { fromMs: number; counts: number[] }[] {
   const columns = new Map<number, number[]>()
-  for (const answer of answers) {
+  for (const answer of answers.filter(({ dueMs }) => dueMs >= startedMs)) {
     const bin = Math.floor((answer.dueMs - startedMs) / BIN_MS)
     const key = isFailure(answer) ? 'failed' : answer.version
     const counts = columns.get(bin) ?? LAYERS.map(() => 0)
