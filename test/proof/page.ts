@@ -41,7 +41,7 @@ export function page(record: ProofRecord): string {
     '## What it is not',
     [
       '- A large mesh: two proxies, and 21 where it says so; one istiod, one hitless.',
-      '- A kubelet and containers: the Pods are HTTP servers in one process, which go on answering for two seconds when they are to end, as a `preStop` sleep makes them. Without one, deleting Pods costs requests in any order.',
+      '- A kubelet and containers: the Pods are HTTP servers in one process, which go on answering for a while when they are to end, as a `preStop` sleep makes them.',
       '- Sidecars behind iptables, or with mTLS: the client calls its Envoy directly, in plain text.'
     ].join('\n'),
     '## Run it',
