@@ -54,27 +54,29 @@ export async function measureScale(): Promise<Row[]> {
   }
 }
 
-/** The API server has taken over what was put into etcd behind its back. */
+/** The API server has caught up with what was put into etcd behind its back: its caches give whole lists again. */
 async function untilServed(plane: ControlPlane): Promise<void> {
-  // Without a resourceVersion the answer is as new as etcd: the watch cache has come up to there before it is given.
-  await plane.api.request('GET', '/api/v1/pods?limit=1')
+  while (!(await readAll(plane).catch(() => null))) await sleep(500)
 }
 
 /** The baseline of a start: how long the API server takes to hand out the same objects to a client that throws them away. */
 async function readAll(plane: ControlPlane): Promise<number> {
   const agent = new Agent({ connect: { ca: plane.ca }, allowH2: false })
   const startMs = performance.now()
-  await Promise.all([...KINDS, '/api/v1/pods'].map((path) => readList(plane, path, agent)))
-  await agent.close()
+  try {
+    await Promise.all([...KINDS, '/api/v1/pods'].map((path) => readList(plane, path, agent)))
+  } finally {
+    await agent.destroy()
+  }
   return (performance.now() - startMs) / 1000
 }
 
 async function readList(plane: ControlPlane, path: string, dispatcher: Agent): Promise<void> {
   const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=120'
-  const { body } = await request(`${plane.url}${path}?${query}`, { dispatcher, headers: { authorization: `Bearer ${plane.token}` } })
-  for await (const chunk of body) {
-    if (chunk.includes('k8s.io/initial-events-end')) break
-  }
+  const headers = { authorization: `Bearer ${plane.token}` }
+  const { statusCode, body } = await request(`${plane.url}${path}?${query}`, { dispatcher, headers })
+  if (statusCode === 200) for await (const chunk of body) if (chunk.includes('k8s.io/initial-events-end')) return
+  throw new Error(`${path} was not listed to its end: ${statusCode}`)
 }
 
 function startRows({ readySeconds, start, process }: StartedHitless, idle: ProbeSample, readSeconds: number): Row[] {
