@@ -34,7 +34,7 @@ export function page(record: ProofRecord): string {
     faults.map((fault) => `- ${fault}`).join('\n'),
     '## Predictions',
     `hitless says in a refusal which share of which requests would fail. Each of the ${number(sum(({ predictions }) => predictions.forced))} refused writes was also made, past hitless, in the state in which it was refused, and taken back ` +
-      `again. With the writes of the runs without hitless that makes ${number(sum(({ predictions }) => predictions.compared))} shares of a request class to compare with what Envoy did, ${number(sum(({ predictions }) => predictions.open))} of them above 0. ` +
+      `again. With the admitted writes of both runs that makes ${number(sum(({ predictions }) => predictions.compared))} shares of a request class to compare with what Envoy did, ${number(sum(({ predictions }) => predictions.open))} of them above 0. ` +
       `${number(sum(({ predictions }) => predictions.wrong))} lie further away than four standard deviations of the sample (a share of 0 or 1 must be met exactly), or failed with another status. ` +
       `${number(sum(({ predictions }) => predictions.forLater))} of the refused writes drop nothing by themselves, as predicted: a version in the selector of a Service, before there is a second version (\`version-in-selector\`).`,
     ...settleSection(settle),
