@@ -21,10 +21,17 @@ export function alwaysAdmitted({ author, ref, before, operation }: Change, snaps
   return operation === 'DELETE' && before?.deleting === true ? 'object-terminating' : null
 }
 
+/** Asked several times of each change. */
+const noOps = new WeakMap<Change, boolean>()
+
 /** Nothing that decides about requests changes: a label, a status, a scale between counts above 0. */
-export function isNoOp({ before, after }: Change): boolean {
-  if (before === null || after === null) return false
-  return decisive(before) === decisive(after)
+export function isNoOp(change: Change): boolean {
+  const known = noOps.get(change)
+  if (known !== undefined) return known
+  const { before, after } = change
+  const found = before !== null && after !== null && decisive(before) === decisive(after)
+  noOps.set(change, found)
+  return found
 }
 
 function decisive(object: MeshObject): string {

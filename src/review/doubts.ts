@@ -24,8 +24,8 @@ export interface Doubts {
 }
 
 const NONE: Doubts = { reads: [], lists: [] }
-/** If all of these have gone, the destination's Pods are listed; one alone goes in every rolling update. */
-const ENOUGH_PODS = 2
+/** If all of these have gone, the destination's Pods are listed. Where Pods go away, as in every rolling update, one alone may well be among them. */
+const ENOUGH_PODS = { relied: 1, removed: 2 }
 const ALL_VIRTUAL_SERVICES: ListQuery = { kind: 'VirtualService', namespace: null, selector: null }
 
 /** What must be read before `decision` may be given. */
@@ -79,20 +79,22 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
 function ofAdmission(change: Change, snapshot: Snapshot): Doubts {
   const { after } = change
   const removes = takesAway(change)
-  const relied = after?.kind === 'VirtualService' ? reliedOn(change, after, snapshot) : []
-  if (!removes && relied.length === 0) return NONE
+  const relied = after?.kind === 'VirtualService' ? reliedOn(change, after, snapshot) : new Map<string, string>()
+  if (!removes && relied.size === 0) return NONE
   const views = snapshotsOf(change, snapshot)
   const objects = [change.before, after].filter((object): object is MeshObject => object !== null)
   const targets = affectedTargets(views.before, views.after, objects)
   const left = gaps(views.after, targets)
   const open = left.length === 0 ? [] : [...left, ...gaps(views.before, targets)]
-  const carrying = removes ? routedTo(views.after, targets) : routedTo(views.after, targets).filter(({ host }) => relied.includes(host))
-  const named = [...relied, ...hostsOf(objects, snapshot), ...carrying.map(({ host }) => host)]
+  const routed = routedTo(views.after, targets)
+  // What was carried before is there still: whatever takes it away is refused.
+  const carrying = removes ? routed : routed.filter(({ host, subset }) => relied.has(reliedKey(host, subset)))
+  const named = [...new Set(relied.values()), ...hostsOf(objects, snapshot), ...carrying.map(({ host }) => host)]
   return {
     reads: [
       ...open.flatMap((gap) => readsOf(gap, snapshot)),
       ...named.flatMap((host) => [...destinationRulesOver(snapshot, host), ...serviceRef(host, snapshot)]),
-      ...carrying.flatMap((destination) => backing(destination, views.after))
+      ...carrying.flatMap((destination) => backing(destination, views.after, removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied))
     ],
     lists: [
       ...(removes ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []),
@@ -108,8 +110,19 @@ function hostsOf(objects: readonly MeshObject[], { settings }: Snapshot): string
   )
 }
 
-function reliedOn({ before }: Change, after: VirtualService, { settings }: Snapshot): string[] {
-  return newlyCarried(before?.kind === 'VirtualService' ? before : null, after, settings.domain)
+/** The hosts of what the VirtualService newly carries, by host and subset. */
+function reliedOn({ before }: Change, after: VirtualService, { settings }: Snapshot): Map<string, string> {
+  const fresh = newDestinations(before?.kind === 'VirtualService' ? before : null, after)
+  return new Map(
+    fresh.map(({ host: written, subset }) => {
+      const host = resolveHost(written, after.namespace, settings.domain)
+      return [reliedKey(host, subset), host]
+    })
+  )
+}
+
+function reliedKey(host: string, subset: string | null): string {
+  return `${host}|${subset ?? ''}`
 }
 
 function routedTo(snapshot: Snapshot, targets: readonly Target[]): RoutedDestination[] {
@@ -121,21 +134,28 @@ function routedTo(snapshot: Snapshot, targets: readonly Target[]): RoutedDestina
 }
 
 /** Some of the Ready Pods behind a destination: while one of them is there, requests are answered. */
-function backing({ host, subset }: RoutedDestination, snapshot: Snapshot): ObjectRef[] {
+function backing({ host, subset }: RoutedDestination, snapshot: Snapshot, enough: number): ObjectRef[] {
   const named = serviceOfHost(host, snapshot.settings.domain)
   const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
   if (service === undefined || service.selector === null) return []
   const subsets = destinationRulesOver(snapshot, host).flatMap((rule) => rule.subsets)
   const labels = subsets.find(({ name }) => name === subset)?.labels ?? {}
   const pods = podsSelected(snapshot, service.namespace, { ...service.selector, ...labels })
-  return pods.filter(({ ready, deleting }) => ready && !deleting).slice(0, ENOUGH_PODS)
+  // By name, for a Pod that was read stands elsewhere in the next round, and others would be read then.
+  return pods
+    .filter(({ ready, deleting }) => ready && !deleting)
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
+    .slice(0, enough)
 }
 
 /** Hosts to which the VirtualService sends requests that it did not send there before: a weight step between known destinations has none. */
 export function newlyCarried(before: VirtualService | null, after: VirtualService, domain: string): string[] {
+  return [...new Set(newDestinations(before, after).map(({ host }) => resolveHost(host, after.namespace, domain)))]
+}
+
+function newDestinations(before: VirtualService | null, after: VirtualService): Destination[] {
   const known = before === null || !sameReach(before, after) ? new Set<string>() : new Set(carried(before).map(destinationKey))
-  const fresh = carried(after).filter((destination) => !known.has(destinationKey(destination)))
-  return [...new Set(fresh.map(({ host }) => resolveHost(host, after.namespace, domain)))]
+  return carried(after).filter((destination) => !known.has(destinationKey(destination)))
 }
 
 function sameReach(before: VirtualService, after: VirtualService): boolean {

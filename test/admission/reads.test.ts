@@ -1,0 +1,56 @@
+/** What is read before an answer: what the verdict newly rests on, each once, however many Pods there are (design, section 3.4). */
+import t from 'tap'
+import { createReviewer } from '../../src/admission/judge.ts'
+import { formatRef } from '../../src/mesh/objects.ts'
+import type { State } from '../../src/mesh/state.ts'
+import { DEFAULT_POLICY } from '../../src/review/policy.ts'
+import { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { apply, parsed, worldOf } from '../changes.ts'
+import { deployment, destinationRule, guideWith, type Manifest, rule, to, virtualService } from '../manifests.ts'
+
+const WORLD = guideWith(deployment('v1', { replicas: 9 }), deployment('v2', { replicas: 9 }))
+const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
+
+/** Judges a write onto a world; gives the verdict, and what was read from the cluster for it. */
+async function readsFor(world: readonly Manifest[], written: Manifest) {
+  const sandbox = new Sandbox()
+  for (const manifest of world) sandbox.load(parsed(manifest))
+  const reads: string[] = []
+  const state: State = {
+    snapshot: () => sandbox.snapshot(),
+    admitted: () => undefined,
+    health: () => sandbox.health(),
+    facts: {
+      // As read from a cluster: the same object, but another one to the cache.
+      read: async (ref, signal) => {
+        reads.push(formatRef(ref))
+        const found = await sandbox.facts.read(ref, signal)
+        return found === null ? null : { ...found }
+      },
+      list: async (query, signal) => {
+        reads.push(`${query.kind} list`)
+        return sandbox.facts.list(query, signal)
+      }
+    }
+  }
+  const review = createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: () => 0 })
+  const { verdict } = await review(apply(worldOf(world), written), new AbortController().signal)
+  return { verdict, reads: reads.sort() }
+}
+
+t.test('a weight step between destinations already carried reads nothing', async (t) => {
+  t.strictSame(await readsFor(guideWith(...WORLD, split(50, 50)), split(40, 60)), { verdict: 'allow', reads: [] })
+})
+
+t.test('first weight on a subset reads its rule, its Service and one of its Pods', async (t) => {
+  const { verdict, reads } = await readsFor(WORLD, split(90, 10))
+  t.equal(verdict, 'allow')
+  t.equal(reads.length, 3)
+  t.match(reads, ['DestinationRule default/helloworld', /^Pod default\/helloworld-v2-/, 'Service default/helloworld'])
+})
+
+t.test('a subset that is removed has the VirtualServices listed, and reads Pods of what is carried', async (t) => {
+  const { verdict, reads } = await readsFor(WORLD, destinationRule(['v1']))
+  t.equal(verdict, 'allow')
+  t.match(reads, [/^Pod default\/helloworld-v1-/, /^Pod default\/helloworld-v1-/, 'Service default/helloworld', 'VirtualService list'])
+})
