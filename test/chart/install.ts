@@ -73,12 +73,14 @@ t.test('a rollback to the first manifest goes through Ignore to Fail again, and 
 })
 
 t.test('a Pod that is killed is replaced', async (t) => {
-  const [{ metadata } = { metadata: { name: '', uid: '' } }] = await running()
+  const pod = (await running()).find((each) => each.metadata.deletionTimestamp === undefined)
+  if (pod === undefined) throw new Error('no Pod is there')
+  const { metadata } = pod
   await pods.kill(metadata.uid)
   t.equal((await plane.kubectl(['delete', 'pod', metadata.name, '-n', 'hitless-system', '--force', '--grace-period=0'])).code, 0)
   await until(
     'three are Ready again',
-    async () => (await ready()) === 3 && (await running()).every((pod) => pod.metadata.name !== metadata.name)
+    async () => (await ready()) === 3 && (await running()).every((each) => each.metadata.name !== metadata.name)
   )
   t.match((await toNobody()).stderr, '[undefined-subset]')
   const { made, failures } = writer.take()
