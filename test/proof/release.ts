@@ -28,8 +28,12 @@ export class Release {
   /** Resolves when everything is served that stands before the first write. */
   async start(base: readonly Manifest[]): Promise<void> {
     await must(this.#rig.plane.api.request('POST', '/api/v1/namespaces', { body: { metadata: { name: this.#namespace } } }))
-    for (const object of base) await must(this.write(this.placed({ do: 'apply', what: '', object })))
-    await this.quiet()
+    const isRoute = ({ kind }: Manifest) => kind === 'VirtualService'
+    // Routes come last: to Pods that are not Ready yet they would be refused, where others of the Service answer already.
+    for (const objects of [base.filter((object) => !isRoute(object)), base.filter(isRoute)]) {
+      for (const object of objects) await must(this.write(this.placed({ do: 'apply', what: '', object })))
+      await this.quiet()
+    }
   }
 
   /** The step with its object in the release's namespace. */
