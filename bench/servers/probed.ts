@@ -16,13 +16,7 @@ export class Probed {
 
   constructor(script: string, args: readonly string[], nodeFlags: readonly string[] = []) {
     this.#child = fork(script, args, {
-      execArgv: [
-        '--expose-gc',
-        ...(process.env['PROF'] ? ['--cpu-prof', '--cpu-prof-interval', '1000', '--cpu-prof-dir', '/tmp/bench/p'] : []),
-        ...nodeFlags,
-        '--import',
-        PROBE
-      ],
+      execArgv: ['--expose-gc', ...nodeFlags, '--import', PROBE],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc']
     })
     this.#exited = new Promise((resolve) => this.#child.once('exit', () => resolve()))
