@@ -1,11 +1,12 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
 import { dump } from 'js-yaml'
 import { describeClass } from '../mesh/classes.ts'
-import type { Gap } from '../mesh/gaps.ts'
-import { formatPath, formatRef, type ObjectRef } from '../mesh/objects.ts'
+import { type Gap, virtualServiceOf } from '../mesh/gaps.ts'
+import { formatPath, formatRef } from '../mesh/objects.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
+import { percent } from '../rules/wording.ts'
 import type { ClusterFlags } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { type Case, isReport, type Reported, type ReportFormat, report } from './reports.ts'
@@ -63,7 +64,7 @@ function findingJson({ rule, severity, object, path, message, remedy }: Finding)
 function casesOf({ gaps, findings }: Audit, placeOf: LookedAt['placeOf']): Case[] {
   const reported: Reported[] = [
     ...gaps.map(({ rule, gap }) => {
-      const ref = gap.virtualService === null ? null : virtualServiceRef(gap.virtualService)
+      const ref = virtualServiceOf(gap)
       const object = ref === null ? gap.host : formatRef(ref)
       return { rule, severity: 'deny' as const, object, text: gapText(gap), place: ref === null ? null : placeOf(ref, gap.path) }
     }),
@@ -79,17 +80,11 @@ function casesOf({ gaps, findings }: Audit, placeOf: LookedAt['placeOf']): Case[
   return [...byObject].map(([name, found]) => ({ name, group: found[0]?.place?.file ?? 'audit', findings: found }))
 }
 
-function virtualServiceRef(key: string): ObjectRef {
-  const [namespace = '', name = ''] = key.split('/')
-  return { kind: 'VirtualService', namespace, name }
-}
-
 function gapText(gap: Gap): string {
   const where = gap.virtualService === null ? "Istio's default route" : `VirtualService ${gap.virtualService} ${formatPath(gap.path)}`
   const { destination } = gap
   const to = destination === null ? '' : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
-  const share = Math.round(gap.share * 1000) / 10
-  return `${share}% of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) get ${gap.status}: ${where}${to}`
+  return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) get ${gap.status}: ${where}${to}`
 }
 
 function toText(found: Audit): string {

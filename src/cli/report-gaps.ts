@@ -7,13 +7,14 @@ import { writeEvent } from '../cluster/events.ts'
 import { Lease } from '../cluster/lease.ts'
 import type { LiveCluster } from '../cluster/live-cluster.ts'
 import { describeClass } from '../mesh/classes.ts'
-import { gapKey } from '../mesh/gaps.ts'
+import { gapKey, virtualServiceOf } from '../mesh/gaps.ts'
 import { serviceOfHost } from '../mesh/hosts.ts'
 import { formatPath, type MeshObject, type ObjectRef } from '../mesh/objects.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
 import { type AuditedGap, openGaps } from '../review/audit.ts'
 import type { Policy } from '../review/policy.ts'
 import { RULE_IDS } from '../rules/index.ts'
+import { percent } from '../rules/wording.ts'
 import type { Metrics } from '../server/metrics.ts'
 
 const EVENT_MS = 10_000
@@ -122,15 +123,13 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
 }
 
 function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
-  const { context, host, port, requestClass, share, status, virtualService, path, destination, protocol } = gap
-  const what = `${Math.round(share * 1000) / 10}% of ${describeClass(requestClass, `${host}:${port}`)}`
+  const { context, host, port, requestClass, share, status, path, destination, protocol } = gap
+  const what = `${percent(share)} of ${describeClass(requestClass, `${host}:${port}`)}`
   const fate = protocol === 'tcp' ? 'are closed' : `get ${status}`
   const subset = destination === null || destination.subset === null ? '' : ` subset "${destination.subset}"`
   const to = destination === null ? '' : ` to ${destination.host}${subset}`
-  const [namespace = '', name = ''] = virtualService?.split('/') ?? []
   const service = serviceOfHost(host, settings.domain)
-  const object: ObjectRef | null =
-    virtualService !== null ? { kind: 'VirtualService', namespace, name } : service === null ? null : { kind: 'Service', ...service }
+  const object: ObjectRef | null = virtualServiceOf(gap) ?? (service === null ? null : { kind: 'Service', ...service })
   const by = path.length === 0 ? '' : ` by ${formatPath(path)}`
   return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, object, message: `${what} ${fate}${by}${to}` }
 }

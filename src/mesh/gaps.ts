@@ -3,7 +3,7 @@ import { classKey, covers, type RequestClass, requestClasses } from './classes.t
 import { Conditions } from './conditions.ts'
 import { toWhole } from './destinations.ts'
 import { serviceOfHost } from './hosts.ts'
-import type { Path } from './objects.ts'
+import type { ObjectRef, Path } from './objects.ts'
 import { chains, routeTables } from './routes.ts'
 import { scopeOf, serviceInScope } from './scope.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -42,6 +42,13 @@ export interface Gap extends Target {
 const EPSILON = 1e-9
 /** Copying a header's condition takes so many steps. */
 const EXCLUSION_EFFORT = 4
+
+/** The VirtualService that holds a gap's route; null where that is Istio's default route. */
+export function virtualServiceOf({ virtualService }: Pick<Gap, 'virtualService'>): ObjectRef | null {
+  if (virtualService === null) return null
+  const [namespace = '', name = ''] = virtualService.split('/')
+  return { kind: 'VirtualService', namespace, name }
+}
 
 /** Every gap of the targets. */
 export function gaps(snapshot: Snapshot, targets: readonly Target[]): Gap[] {

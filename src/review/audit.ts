@@ -1,6 +1,6 @@
 /** A state as it stands: every gap in it, and every hygiene finding. What admission could not see, because no single write opened it, shows here. */
 import { everyTarget } from '../mesh/affected.ts'
-import { type Cause, type Gap, gapKey, gaps, type Target } from '../mesh/gaps.ts'
+import { type Cause, type Gap, gapKey, gaps, type Target, virtualServiceOf } from '../mesh/gaps.ts'
 import type { MeshObject } from '../mesh/objects.ts'
 import { formatRef } from '../mesh/objects.ts'
 import { refKey, type Snapshot } from '../mesh/snapshot.ts'
@@ -45,9 +45,8 @@ export function openGaps(snapshot: Snapshot, targets: readonly Target[], policy:
   const found = new Map<string, AuditedGap>()
   for (const gap of gaps(snapshot, targets)) {
     const rule = RULE_OF[gap.cause]
-    const [namespace = ''] = (gap.virtualService ?? '').split('/')
     const key = `${gap.context.kind} ${gapKey(gap)}`
-    if (!found.has(key) && isOn(rule, namespace)) found.set(key, { rule, gap })
+    if (!found.has(key) && isOn(rule, virtualServiceOf(gap)?.namespace ?? '')) found.set(key, { rule, gap })
   }
   return [...found.values()].sort(byPlace)
 }

@@ -1,6 +1,6 @@
 /** The phrases that every finding is made of: share, who asks, which requests, status. */
 import { describeClass, describeLabels } from '../mesh/classes.ts'
-import type { Gap } from '../mesh/gaps.ts'
+import { type Gap, virtualServiceOf } from '../mesh/gaps.ts'
 import { formatPath, type ObjectRef } from '../mesh/objects.ts'
 import { EVERY_REQUEST, type RoutedDestination } from '../mesh/table.ts'
 import type { Statement, Subject } from './rule.ts'
@@ -37,8 +37,7 @@ export function percent(share: number): string {
 
 /** The object that holds a gap's route. */
 export function routeOwner(gap: Gap): ObjectRef {
-  const [namespace = '', name = ''] = (gap.virtualService ?? '').split('/')
-  return { kind: 'VirtualService', namespace, name }
+  return virtualServiceOf(gap) ?? { kind: 'VirtualService', namespace: '', name: '' }
 }
 
 /** The DestinationRule that stands for a host, or the one to create. */
