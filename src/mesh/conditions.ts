@@ -1,4 +1,4 @@
-/** Which of many conditions may cover a request class, found by what the class names instead of by asking each. */
+/** Which of many routes or match entries may cover a request class, found by what the class names instead of by asking each. */
 import { effortOf, lowerKeys, type RequestClass } from './classes.ts'
 import type { StringMatch } from './objects.ts'
 import { matchesEveryPath } from './regex.ts'
@@ -11,32 +11,33 @@ const ANY = '*'
 /** That of regular expressions of the path: the class names a path. */
 const SOME_PATH = 'path'
 
-export class Conditions {
-  readonly #conditions: readonly Condition[]
-  readonly #byAnchor: ReadonlyMap<string, readonly number[]> | null
+type Items<T> = readonly { readonly item: T; readonly condition: Condition; readonly place: number }[]
+
+export class Conditions<T> {
+  readonly #items: Items<T>
+  readonly #byAnchor: ReadonlyMap<string, Items<T>> | null
   readonly #prefixLengths: readonly number[]
 
-  constructor(conditions: readonly Condition[]) {
-    this.#conditions = conditions
-    this.#byAnchor = conditions.length <= FEW ? null : anchored(conditions)
+  constructor(items: readonly T[], conditionOf: (item: T) => Condition) {
+    this.#items = items.map((item, place) => ({ item, condition: conditionOf(item), place }))
+    this.#byAnchor = items.length <= FEW ? null : anchored(this.#items)
     this.#prefixLengths = [...new Set([...(this.#byAnchor?.keys() ?? [])].flatMap((anchor) => prefixLength(anchor) ?? []))]
   }
 
-  /** The places, in order, of those that may cover the class; every condition that does is among them. `charge` is told the effort of asking each. */
-  *mayCover(requestClass: RequestClass, charge: (steps: number) => void): Iterable<number> {
-    for (const place of this.#places(requestClass)) {
-      const condition = this.#conditions[place]
-      if (condition === undefined) continue
+  /** In their order, those that may cover the class; every one that does is among them. `charge` is told the effort of asking each. */
+  *mayCover(requestClass: RequestClass, charge: (steps: number) => void): Iterable<T> {
+    for (const { item, condition } of this.#found(requestClass)) {
       charge(effortOf(condition, requestClass))
-      yield place
+      yield item
     }
   }
 
-  #places(requestClass: RequestClass): Iterable<number> {
+  #found(requestClass: RequestClass): Items<T> {
     const byAnchor = this.#byAnchor
-    if (byAnchor === null) return this.#conditions.keys()
-    const found = this.#anchorsOf(requestClass).flatMap((anchor) => byAnchor.get(anchor) ?? [])
-    return found.sort((one, other) => one - other)
+    if (byAnchor === null) return this.#items
+    return this.#anchorsOf(requestClass)
+      .flatMap((anchor) => byAnchor.get(anchor) ?? [])
+      .sort((one, other) => one.place - other.place)
   }
 
   #anchorsOf({ uri, headers, queryParams }: RequestClass): string[] {
@@ -49,20 +50,15 @@ export class Conditions {
   }
 }
 
-/** Each condition at the rarest of its anchors: what a class must name for the condition to cover it. */
-function anchored(conditions: readonly Condition[]): Map<string, number[]> {
-  const anchors = conditions.map(anchorsOf)
+/** Each at the rarest of its anchors: what a class must name for the condition to cover it. */
+function anchored<T>(items: Items<T>): Map<string, Items<T>> {
+  const anchors = items.map((item) => ({ item, own: anchorsOf(item.condition) }))
   const counts = new Map<string, number>()
-  for (const anchor of anchors.flat()) counts.set(anchor, (counts.get(anchor) ?? 0) + 1)
-  const byAnchor = new Map<string, number[]>()
-  for (const [place, own] of anchors.entries()) {
-    const [first = ANY, ...others] = own
-    const rarest = others.reduce((best, anchor) => ((counts.get(anchor) ?? 0) < (counts.get(best) ?? 0) ? anchor : best), first)
-    const places = byAnchor.get(rarest)
-    if (places === undefined) byAnchor.set(rarest, [place])
-    else places.push(place)
-  }
-  return byAnchor
+  for (const anchor of anchors.flatMap(({ own }) => own)) counts.set(anchor, (counts.get(anchor) ?? 0) + 1)
+  const rarest = (own: readonly string[]) =>
+    own.reduce((best, anchor) => ((counts.get(anchor) ?? 0) < (counts.get(best) ?? 0) ? anchor : best))
+  const groups = Map.groupBy(anchors, ({ own }) => rarest(own))
+  return new Map([...groups].map(([anchor, group]) => [anchor, group.map(({ item }) => item)]))
 }
 
 function anchorsOf({ uri, headers, queryParams }: Condition): string[] {

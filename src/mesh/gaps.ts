@@ -188,14 +188,13 @@ function failures(snapshot: Snapshot, table: RouteTable, requestClass: RequestCl
 }
 
 /** Made once for each table: every class asks it. */
-const conditionsOf = new WeakMap<RouteTable, Conditions>()
+const conditionsOf = new WeakMap<RouteTable, Conditions<Route>>()
 
 function firstRoute(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Route | undefined {
-  const conditions = conditionsOf.get(table) ?? new Conditions(table.routes.map(({ condition }) => condition))
+  const conditions = conditionsOf.get(table) ?? new Conditions(table.routes, ({ condition }) => condition)
   conditionsOf.set(table, conditions)
-  for (const place of conditions.mayCover(requestClass, (steps) => snapshot.charge(steps))) {
-    const route = table.routes[place]
-    if (route !== undefined && covers(route.condition, requestClass)) return route
+  for (const route of conditions.mayCover(requestClass, (steps) => snapshot.charge(steps))) {
+    if (covers(route.condition, requestClass)) return route
   }
   return undefined
 }

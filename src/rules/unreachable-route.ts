@@ -32,19 +32,17 @@ export const unreachableRoute: Rule = {
 
 /** The rules of which an earlier rule takes every match; it must ask nothing of client or port that they do not ask as well. */
 function shadowed({ http }: VirtualService, charge: (steps: number) => void): { rule: HttpRoute; by: HttpRoute }[] {
-  const entries = http.flatMap((rule, at) => entriesOf(rule).map((entry) => ({ ...entry, at })))
-  const conditions = new Conditions(entries.map(({ match }) => match))
+  // What a delegate takes is not written here, so a rule that delegates hides nothing.
+  const wide = http.flatMap((rule, at) => (rule.delegate === null ? entriesOf(rule).map((entry) => ({ ...entry, rule, at })) : []))
+  const conditions = new Conditions(wide, ({ match }) => match)
   return http.flatMap((rule, at) => {
     const takers = entriesOf(rule).map((entry) => {
-      const wide = [...conditions.mayCover(entry.match, charge)].map((place) => entries[place])
-      // What a delegate takes is not written here, so a rule that delegates hides nothing.
-      const earlier = wide.filter((wider) => wider !== undefined && wider.at < at && http[wider.at]?.delegate === null)
-      return new Set(earlier.flatMap((wider) => (wider !== undefined && takes(wider, entry) ? [wider.at] : [])))
+      const found = [...conditions.mayCover(entry.match, charge)].filter((wider) => wider.at < at && takes(wider, entry))
+      return new Set(found.map((wider) => wider.rule))
     })
-    const [first = new Set<number>(), ...others] = takers
-    const by = [...first].find((wide) => others.every((other) => other.has(wide)))
-    const taker = by === undefined ? undefined : http[by]
-    return taker === undefined ? [] : [{ rule, by: taker }]
+    const [first = new Set<HttpRoute>(), ...others] = takers
+    const by = [...first].find((wider) => others.every((other) => other.has(wider)))
+    return by === undefined ? [] : [{ rule, by }]
   })
 }
 
