@@ -1,8 +1,10 @@
 /** Files as a commit holds them. */
+
 import { spawnSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { HitlessError } from '../errors.ts'
+import { compareText } from '../mesh/order.ts'
 
 const MOST_BYTES = 1 << 30
 
@@ -28,7 +30,7 @@ function filesOf(ref: string, path: string): CommittedFile[] {
   )
   return blobs
     .map(({ name }, at) => ({ file: `${ref}:${join(folder, name)}`, text: texts[at] ?? '' }))
-    .sort((one, other) => (one.file < other.file ? -1 : 1))
+    .sort((one, other) => compareText(one.file, other.file))
 }
 
 /** `mode SP type SP id TAB name` (git-ls-tree). */

@@ -1,9 +1,11 @@
 /** Manifests from files, folders and standard input, each with the place where it was written. */
+
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../mesh/fields.ts'
 import type { MeshObject, Path } from '../mesh/objects.ts'
+import { compareText } from '../mesh/order.ts'
 import { isManifest, parseObject } from '../mesh/parse.ts'
 import { filesAt } from './git.ts'
 import { type Position, readYaml } from './yaml.ts'
@@ -108,7 +110,7 @@ function texts(path: string, readStdin: () => string, errors: HitlessError[]): {
   if (path === '-') return [{ file: '<stdin>', text: readStdin() }]
   try {
     if (!statSync(path).isDirectory()) return [{ file: path, text: readFileSync(path, 'utf8') }]
-    const entries = readdirSync(path, { withFileTypes: true }).sort((one, other) => (one.name < other.name ? -1 : 1))
+    const entries = readdirSync(path, { withFileTypes: true }).sort((one, other) => compareText(one.name, other.name))
     return entries
       .filter((entry) => entry.isDirectory() || MANIFEST_FILE.test(entry.name))
       .flatMap((entry) => texts(join(path, entry.name), readStdin, errors))

@@ -1,4 +1,5 @@
 /** The order in which tools write the manifests of one release. */
+import { compareText } from '../mesh/order.ts'
 import type { Manifest } from './manifests.ts'
 
 export const TOOLS = ['kubectl', 'helm', 'argocd', 'flux'] as const
@@ -71,8 +72,4 @@ function waveOf(manifest: Manifest): number {
 function annotationOf({ raw }: Manifest, name: string): string {
   const { annotations } = (raw['metadata'] ?? {}) as { annotations?: Record<string, unknown> | null }
   return String(annotations?.[name] ?? '')
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : Number(one > other)
 }

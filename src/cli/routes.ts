@@ -1,9 +1,11 @@
 /** The route table as Istio would build it: as JSON in the form of conformance/README.md, and as a table for people. */
+
 import { styleText } from 'node:util'
 import { gatewayNames } from '../mesh/gateways.ts'
 import { isWildcard } from '../mesh/hosts.ts'
 import { sameLabels } from '../mesh/labels.ts'
 import type { Labels } from '../mesh/objects.ts'
+import { compareText } from '../mesh/order.ts'
 import { chains, hostsOf, routeTables } from '../mesh/routes.ts'
 import { listensForHttp, scopeOf } from '../mesh/scope.ts'
 import type { Snapshot } from '../mesh/snapshot.ts'
@@ -118,7 +120,7 @@ function shared(tables: readonly RouteTable[]): HostJson[] {
 
 /** Exact names before wildcards, longer ones before shorter. `MoreSpecific`, pkg/config/host/names.go. */
 function bySpecificity(one: string, other: string): number {
-  return Number(isWildcard(one)) - Number(isWildcard(other)) || other.length - one.length || (one < other ? -1 : 1)
+  return Number(isWildcard(one)) - Number(isWildcard(other)) || other.length - one.length || compareText(one, other)
 }
 
 function hostJson({ host, port, virtualServices, catchAll, routes }: RouteTable, names: readonly string[]): HostJson {

@@ -1,8 +1,10 @@
 /** The shortest safe sequence of writes from one state to another: what may be written together, what must wait, and what is written twice. */
+
 import { everyTarget, targetKey } from '../mesh/affected.ts'
 import { isRecord } from '../mesh/fields.ts'
 import { gapsOfChange } from '../mesh/gaps.ts'
 import type { DestinationRule, Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
+import { compareText } from '../mesh/order.ts'
 import { parseAs } from '../mesh/parse.ts'
 import { overlay, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { Change } from '../review/change.ts'
@@ -242,5 +244,5 @@ function placed(ref: ObjectRef, object: MeshObject): MeshObject {
 
 function byRank(one: Candidate, other: Candidate): number {
   const rank = ({ ref, after }: Candidate) => (after === null ? 2 * RANKS.length - RANKS.indexOf(ref.kind) : RANKS.indexOf(ref.kind))
-  return rank(one) - rank(other) || (refKey(one.ref) < refKey(other.ref) ? -1 : 1)
+  return rank(one) - rank(other) || compareText(refKey(one.ref), refKey(other.ref))
 }

@@ -2,7 +2,9 @@
  * Request classes: one match condition of a route table, or "every other request". A class stands for the requests that meet its
  * condition and no other, so a header that it does not name is absent.
  */
+
 import type { Labels, StringMatch } from './objects.ts'
+import { compareText } from './order.ts'
 import { matchesEveryPath, matchesWhole } from './regex.ts'
 import { type Condition, EVERY_REQUEST, type RouteTable } from './table.ts'
 
@@ -140,7 +142,7 @@ export function lowerKeys(matches: Matches): Matches {
 }
 
 function sorted(matches: Matches): unknown {
-  return Object.entries(lowerKeys(matches)).sort(([one], [other]) => (one < other ? -1 : 1))
+  return Object.entries(lowerKeys(matches)).sort(([one], [other]) => compareText(one, other))
 }
 
 function describeField(field: string, match: StringMatch | null): string[] {
@@ -163,7 +165,7 @@ function describeValue(match: StringMatch): string {
 /** Labels as they are written on a command line: `app=web,version=v1`. */
 export function describeLabels(labels: Labels): string {
   return Object.entries(labels)
-    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .sort(([one], [other]) => compareText(one, other))
     .map(([key, value]) => `${key}=${value}`)
     .join(',')
 }

@@ -1,5 +1,7 @@
 /** Who sees an object: `exportTo`, judged from the client's namespace; and the order in which Istio takes objects. */
+
 import type { VirtualService } from './objects.ts'
+import { compareText } from './order.ts'
 
 interface Aged {
   readonly createdMs: number
@@ -36,11 +38,8 @@ function rankFor(client: string, { exportTo, namespace }: VirtualService): numbe
 /** Oldest first, then by name, then by namespace; an object without a time of creation is the newest. `configCompareByCreationTime`. */
 export function byAge(one: Aged, other: Aged): number {
   return (
-    (one.createdMs || Infinity) - (other.createdMs || Infinity) || compare(one.name, other.name) || compare(one.namespace, other.namespace)
+    (one.createdMs || Infinity) - (other.createdMs || Infinity) ||
+    compareText(one.name, other.name) ||
+    compareText(one.namespace, other.namespace)
   )
-}
-
-function compare(one: string, other: string): number {
-  if (one === other) return 0
-  return one < other ? -1 : 1
 }

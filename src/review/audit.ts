@@ -3,6 +3,7 @@ import { everyTarget } from '../mesh/affected.ts'
 import { type Cause, type Gap, gapKey, gaps, type Target, virtualServiceOf } from '../mesh/gaps.ts'
 import type { MeshObject } from '../mesh/objects.ts'
 import { formatRef } from '../mesh/objects.ts'
+import { compareText } from '../mesh/order.ts'
 import { refKey, type Snapshot } from '../mesh/snapshot.ts'
 import { RULES } from '../rules/index.ts'
 import type { Finding, Subject } from '../rules/rule.ts'
@@ -86,8 +87,4 @@ function byPlace(one: AuditedGap, other: AuditedGap): number {
 
 function byObject(one: Finding, other: Finding): number {
   return compareText(`${refKey(one.object)} ${one.rule}`, `${refKey(other.object)} ${other.rule}`)
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : Number(one > other)
 }

@@ -2,12 +2,14 @@
  * What a decision rests on that a watch may not show yet, as reads to make before the answer (design, section 3.4). Objects are read by name
  * where their names are known, and listed only where the decision rests on something being absent.
  */
+
 import { affectedTargets } from '../mesh/affected.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/contexts.ts'
 import { type Gap, gaps, type Target } from '../mesh/gaps.ts'
 import { resolveHost, serviceOfHost } from '../mesh/hosts.ts'
 import { sameLabels } from '../mesh/labels.ts'
 import type { Destination, DestinationRule, MeshObject, ObjectRef, VirtualService } from '../mesh/objects.ts'
+import { compareText } from '../mesh/order.ts'
 import { chains, routeTables } from '../mesh/routes.ts'
 import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { ListQuery } from '../mesh/state.ts'
@@ -144,7 +146,7 @@ function backing({ host, subset }: RoutedDestination, snapshot: Snapshot, enough
   // By name, for a Pod that was read stands elsewhere in the next round, and others would be read then.
   return pods
     .filter(({ ready, deleting }) => ready && !deleting)
-    .sort((one, other) => (one.name < other.name ? -1 : 1))
+    .sort((one, other) => compareText(one.name, other.name))
     .slice(0, enough)
 }
 

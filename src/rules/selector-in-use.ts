@@ -1,5 +1,6 @@
 import type { Gap } from '../mesh/gaps.ts'
 import type { Labels } from '../mesh/objects.ts'
+import { compareText } from '../mesh/order.ts'
 import type { Rule, Subject } from './rule.ts'
 import { byRoute, destinationName, loss, place, sends, state } from './wording.ts'
 
@@ -48,5 +49,5 @@ function isRolloutsSwitch({ before, after }: Subject): boolean {
 function withoutHash(selector: Labels | null): [string, string][] {
   return Object.entries(selector ?? {})
     .filter(([key]) => key !== ROLLOUTS_HASH)
-    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .sort(([one], [other]) => compareText(one, other))
 }

@@ -2,6 +2,7 @@
 import { describeClass, describeLabels } from '../mesh/classes.ts'
 import { type Gap, virtualServiceOf } from '../mesh/gaps.ts'
 import { formatPath, type ObjectRef } from '../mesh/objects.ts'
+import { compareText } from '../mesh/order.ts'
 import { EVERY_REQUEST, type RoutedDestination } from '../mesh/table.ts'
 import type { Statement, Subject } from './rule.ts'
 
@@ -103,8 +104,4 @@ function breadth(gap: Gap): number {
 
 function describe(gap: Gap): string {
   return `${gap.host} ${gap.port} ${describeClass(gap.requestClass)} ${gap.context.kind} ${gap.context.namespace}`
-}
-
-function compareText(one: string, other: string): number {
-  return one < other ? -1 : Number(one > other)
 }
