@@ -1,9 +1,9 @@
 /** A certificate and its key in files, which cert-manager or their owner renews while the webhook runs. */
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { KeyPair } from '../certificates/self-signed.ts'
 import { HitlessError } from '../errors.ts'
 import { followFile } from './follow-file.ts'
+import { readText } from './io.ts'
 import type { Telling } from './serve.ts'
 
 export interface PairFiles {
@@ -61,13 +61,5 @@ function isOver({ certificate }: KeyPair, nowMs: number): boolean {
     return new X509Certificate(certificate).validToDate.getTime() <= nowMs
   } catch {
     return false
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new HitlessError('HITLESS_UNREADABLE', `${file}: cannot be read`, { cause })
   }
 }

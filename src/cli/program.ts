@@ -11,7 +11,7 @@ import { check } from './check.ts'
 import { type ClusterFlags, type SourceFlags, sourceOf } from './cluster-state.ts'
 import { demo } from './demo.ts'
 import { explain } from './explain.ts'
-import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
+import { EXIT, type Io, type OutputFormat, printable, readText } from './io.ts'
 import { TOOLS, type Tool } from './order.ts'
 import { type PlanOptions, plan } from './plan.ts'
 import { printRoutes, type RoutesOptions } from './print-routes.ts'
@@ -19,7 +19,7 @@ import { prove, withdraw } from './registration.ts'
 import { replay } from './replay.ts'
 import type { LiveFeed } from './report-gaps.ts'
 import { REPORT_FORMATS, type ReportFormat } from './reports.ts'
-import { liveState, loadSandbox, readText, recentChanges, serve, type Telling, telling } from './serve.ts'
+import { liveState, loadSandbox, recentChanges, serve, type Telling, telling } from './serve.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
@@ -57,11 +57,11 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
   const output = (more: readonly string[] = []) =>
     new Option('-o, --output <format>', 'form of the result').choices(['text', 'json', 'yaml', ...more]).default('text')
 
-  const onCluster = (command: Command, description: string) =>
+  const ofCluster = (command: Command) =>
     command
-      .option('--cluster', description, false)
-      .option('--kubeconfig <file>', 'the cluster; as kubectl finds it where absent')
+      .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
       .option('--context <name>', 'a context of the kubeconfig')
+  const onCluster = (command: Command, description: string) => ofCluster(command.option('--cluster', description, false))
 
   onCluster(program.command('check'), 'what the cluster holds already is read from it')
     .description('judge manifests as writes; Deployments count as Ready once applied')
@@ -118,13 +118,10 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
       io.out(explain(rule))
     })
 
-  program
-    .command('serve')
+  ofCluster(program.command('serve'))
     .description('the webhook: on the cluster of a kubeconfig or of this Pod, or on an embedded one')
     .option('--sandbox <paths...>', 'an embedded cluster from these manifests; admitted writes change it')
     .option('--sandbox-ready-after <seconds>', 'when Pods of an admitted Deployment become Ready', '5')
-    .option('--kubeconfig <file>', "the cluster to follow; as kubectl finds it, or this Pod's own, where absent")
-    .option('--context <name>', 'a context of the kubeconfig')
     .option('--tls-cert <file>', 'certificate of the webhook; self-signed where absent')
     .option('--tls-key <file>', 'its key')
     .option(
@@ -145,19 +142,13 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
       await serveUntilStopped(options, io)
     })
 
-  program
-    .command('prove')
+  ofCluster(program.command('prove'))
     .description('see that refusals arrive: a dry run that hitless must refuse, by way of the API server')
-    .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
-    .option('--context <name>', 'a context of the kubeconfig')
     .action(async (flags: SourceFlags) => done(await prove(sourceOf(flags, io.env), io)))
 
-  program
-    .command('withdraw')
+  ofCluster(program.command('withdraw'))
     .description('delete the webhook configuration, so that the API server asks hitless no more')
     .requiredOption('--webhook-configuration <name>', 'its name')
-    .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
-    .option('--context <name>', 'a context of the kubeconfig')
     .action(async (flags: SourceFlags & { webhookConfiguration: string }) =>
       done(await withdraw(sourceOf(flags, io.env), flags.webhookConfiguration, io))
     )

@@ -1,5 +1,4 @@
 /** Scenario files: a start state and a list of writes with the verdicts that they should get (design, section 5). */
-import { readFileSync } from 'node:fs'
 import { dirname, isAbsolute, join } from 'node:path'
 import { Ajv } from 'ajv'
 import { HitlessError } from '../errors.ts'
@@ -9,6 +8,7 @@ import { kindOf, parseObject } from '../mesh/parse.ts'
 import type { Author } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
+import { readText } from './io.ts'
 import { readManifests } from './manifests.ts'
 import { KUBECTL, Session, type View } from './session.ts'
 import { readYaml, type YamlDocument } from './yaml.ts'
@@ -104,7 +104,7 @@ const isScenario = new Ajv({ strict: false, allErrors: false }).compile<Omit<Sce
 
 /** The scenarios of a file. Throws HITLESS_SCENARIO or HITLESS_YAML, naming file and line. */
 export function readScenarios(file: string): Scenario[] {
-  return readYaml(readFile(file), file).map((document) => {
+  return readYaml(readText(file), file).map((document) => {
     if (document instanceof HitlessError) throw document
     const { value } = document
     if (isScenario(value)) return { ...value, file, document }
@@ -234,12 +234,4 @@ function parsed(raw: unknown, file: string, document: YamlDocument, path: readon
 function place(file: string, document: YamlDocument, path: readonly (string | number)[]): string {
   const { line, column } = document.position(path)
   return `${file}:${line}:${column}`
-}
-
-function readFile(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new HitlessError('HITLESS_UNREADABLE', `${file}: cannot be read`, { cause })
-  }
 }

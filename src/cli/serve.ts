@@ -1,5 +1,4 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
-import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
 import { createReviewer } from '../admission/judge.ts'
@@ -17,7 +16,7 @@ import { clientsOf } from '../server/clients.ts'
 import { createMetrics, type Metrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import { type ConfigFile, followConfig } from './follow-config.ts'
-import type { Io } from './io.ts'
+import { type Io, readText } from './io.ts'
 import { readManifests } from './manifests.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
 import { tellState } from './tell-state.ts'
@@ -148,13 +147,4 @@ export function loadSandbox(paths: readonly string[], readyAfterMs: number, io: 
   })
   for (const { object } of manifests) if (object !== null) sandbox.load(object)
   return sandbox
-}
-
-/** A file's content; throws HITLESS_UNREADABLE. */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new HitlessError('HITLESS_UNREADABLE', `${file}: cannot be read`, { cause })
-  }
 }
