@@ -215,7 +215,7 @@ class Lab {
 
 function candidateOf({ ref, from, to }: Difference): Candidate {
   if (to === null) return { operation: 'delete', ref, manifest: from ?? {}, after: null, intermediate: false }
-  return { operation: 'apply', ref, manifest: to, after: placed(ref, parseAs(ref.kind, to)), intermediate: false }
+  return { operation: 'apply', ref, manifest: to, after: parseAs(ref.kind, to), intermediate: false }
 }
 
 /** A DestinationRule with what it has, and the subsets that it is to gain; null where that is no step on the way. */
@@ -226,7 +226,7 @@ function intermediateOf({ ref, from, to }: Difference): Candidate | null {
   if (gained.length === 0 || before.host !== after.host) return null
   const spec = isRecord(from['spec']) ? from['spec'] : {}
   const manifest = { ...from, spec: { ...spec, subsets: [...subsetsOf(from), ...gained] } }
-  return { operation: 'apply', ref, manifest, after: placed(ref, parseAs('DestinationRule', manifest)), intermediate: true }
+  return { operation: 'apply', ref, manifest, after: parseAs('DestinationRule', manifest), intermediate: true }
 }
 
 function subsetsOf({ spec }: Raw): readonly unknown[] {
@@ -235,11 +235,6 @@ function subsetsOf({ spec }: Raw): readonly unknown[] {
 
 function hasSubset({ subsets }: DestinationRule, wanted: string | undefined): boolean {
   return subsets.some(({ name }) => name === wanted)
-}
-
-/** Where the manifest leaves out its namespace. */
-function placed(ref: ObjectRef, object: MeshObject): MeshObject {
-  return { ...object, namespace: ref.namespace }
 }
 
 function byRank(one: Candidate, other: Candidate): number {
