@@ -9,7 +9,7 @@ import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
 import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
-import { type Manifest, type Manifests, readManifests, readManifestsAt } from './manifests.ts'
+import { type Manifest, type Manifests, placeIn, readManifests, readManifestsAt } from './manifests.ts'
 import { type Tool, type Write, writesInOrder } from './order.ts'
 import { type Case, isReport, type Place, type ReportFormat, report } from './reports.ts'
 import { Session } from './session.ts'
@@ -83,16 +83,13 @@ async function judged({ manifest, deletes }: Write, session: Session, { strictRe
     session.sandbox.ready(change.ref.namespace, change.ref.name)
   }
   const found = decision.findings.map(raised)
-  const { line, column } = manifest.position([])
   return {
     object: formatRef(change.ref),
     operation: change.operation,
     verdict: verdictOf(decision, found),
     findings: found.map((finding) => placed(finding, manifest)),
     message: decision.message,
-    file: manifest.source ?? manifest.file,
-    line,
-    column
+    ...placeIn(manifest, [])
   }
 }
 
@@ -111,15 +108,7 @@ function placed(finding: Finding, manifest: Manifest): PlacedFinding {
   const own =
     manifest.object?.kind === object.kind && manifest.object.namespace === object.namespace && manifest.object.name === object.name
   const { rule, severity, message, remedy } = finding
-  return {
-    rule,
-    severity,
-    object: formatRef(object),
-    message,
-    remedy,
-    file: manifest.source ?? manifest.file,
-    ...manifest.position(own ? finding.path : [])
-  }
+  return { rule, severity, object: formatRef(object), message, remedy, ...placeIn(manifest, own ? finding.path : []) }
 }
 
 function print(steps: readonly Step[], errors: readonly HitlessError[], output: CheckOptions['output'], io: Io): void {

@@ -8,6 +8,7 @@ import type { MeshObject, Path } from '../mesh/objects.ts'
 import { compareText } from '../mesh/order.ts'
 import { isManifest, parseObject } from '../mesh/parse.ts'
 import { filesAt } from './git.ts'
+import type { Place } from './reports.ts'
 import { type Position, readYaml } from './yaml.ts'
 
 export interface Manifest {
@@ -23,6 +24,11 @@ export interface Manifest {
 export interface Manifests {
   readonly manifests: readonly Manifest[]
   readonly errors: readonly HitlessError[]
+}
+
+/** Where a field of a manifest was written; of what Helm made, in the template. */
+export function placeIn({ source, file, position }: Manifest, path: Path): Place {
+  return { file: source ?? file, ...position(path) }
 }
 
 const MANIFEST_FILE = /\.(ya?ml|json)$/
@@ -65,14 +71,14 @@ export function readManifestText(text: string, file: string): (Manifest | Hitles
   })
 }
 
-interface Place {
+interface Source {
   readonly file: string
   readonly template: Template | null
   /** In the file. */
   readonly position: (path: Path) => Position
 }
 
-function toManifest(value: unknown, { file, template, position }: Place): Manifest | HitlessError {
+function toManifest(value: unknown, { file, template, position }: Source): Manifest | HitlessError {
   const invalid = (path: Path, what: string, cause?: unknown) => {
     const { line, column } = position(path)
     return new HitlessError('HITLESS_MANIFEST', `${file}:${line}:${column}: ${what}`, { cause })

@@ -6,7 +6,7 @@ import { rejects } from '../mesh/validation.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
 import type { Io } from './io.ts'
-import { type Manifest, readManifests } from './manifests.ts'
+import { type Manifest, placeIn, readManifests } from './manifests.ts'
 import type { Place } from './reports.ts'
 
 export interface LookedAt {
@@ -40,7 +40,7 @@ function stateOfPaths(paths: readonly string[], io: Io): LookedAt {
   }
   const placeOf = (ref: ObjectRef, path: Path) => {
     const manifest = written.get(refKey(ref))
-    return manifest === undefined ? null : { file: manifest.source ?? manifest.file, ...manifest.position(path) }
+    return manifest === undefined ? null : placeIn(manifest, path)
   }
   return { snapshot: sandbox.snapshot(), placeOf, errors }
 }

@@ -1,23 +1,6 @@
 /** `hitless audit` through the command line. */
 import t from 'tap'
-import { hitless, WORLD } from './commands.ts'
-
-const BROKEN = `
-apiVersion: v1
-kind: Service
-metadata: {name: reviews, namespace: prod}
-spec: {selector: {app: reviews, version: v1}, ports: [{name: http, port: 80}]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: reviews, namespace: prod}
-spec:
-  hosts: [reviews]
-  http:
-  - match: [{headers: {end-user: {exact: jason}}}]
-    route:
-    - destination: {host: reviews, subset: v2}
-`
+import { BROKEN, hitless, WORLD } from './commands.ts'
 
 t.test("the guide's world has nothing to say", async (t) => {
   t.same(await hitless(['audit', WORLD]), { exit: 0, out: '0 gaps, 0 findings\n', err: '' })

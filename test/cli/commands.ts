@@ -6,6 +6,24 @@ import { run } from '../../src/cli/program.ts'
 export const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples', 'helloworld')
 export const WORLD = join(EXAMPLES, 'world')
 
+/** Requests without the header get 404, those with it 503, and the Service names a version. */
+export const BROKEN = `
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: prod}
+spec: {selector: {app: reviews, version: v1}, ports: [{name: http, port: 80}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: prod}
+spec:
+  hosts: [reviews]
+  http:
+  - match: [{headers: {end-user: {exact: jason}}}]
+    route:
+    - destination: {host: reviews, subset: v2}
+`
+
 export interface Outcome {
   readonly exit: number
   readonly out: string

@@ -1,29 +1,13 @@
 /** Findings in the forms of CI systems, through the command line. */
 import t from 'tap'
 import { REPORT_FORMATS, report } from '../../src/cli/reports.ts'
-import { EXAMPLES, hitless, step, WORLD } from './commands.ts'
+import { BROKEN, EXAMPLES, hitless, step, WORLD } from './commands.ts'
 
 const FILE = `${step('07-weight-50')}/virtual-service.yaml`
 const TEXT =
   '50% of requests to helloworld.default.svc.cluster.local:3000 would get 503: VirtualService default/helloworld http[0] sends 50% to subset "v2", ' +
   'which no DestinationRule defines. First add subset "v2" to DestinationRule default/helloworld, then apply this again.'
 const CHECK = ['check', '--base', WORLD, step('07-weight-50'), '-o']
-const UNSAFE = `
-apiVersion: v1
-kind: Service
-metadata: {name: reviews, namespace: prod}
-spec: {selector: {app: reviews, version: v1}, ports: [{name: http, port: 80}]}
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: reviews, namespace: prod}
-spec:
-  hosts: [reviews]
-  http:
-  - match: [{headers: {end-user: {exact: jason}}}]
-    route:
-    - destination: {host: reviews}
-`
 
 t.test('check annotates the line in a workflow of GitHub', async (t) => {
   const { exit, out } = await hitless([...CHECK, 'github'])
@@ -82,14 +66,14 @@ t.test('check gives SARIF with the rule, its help and the place', async (t) => {
 })
 
 t.test('audit has a test for each object at fault, gaps and findings at their lines', async (t) => {
-  const junit = await hitless(['audit', '-', '-o', 'junit'], { stdin: UNSAFE })
+  const junit = await hitless(['audit', '-', '-o', 'junit'], { stdin: BROKEN })
   t.equal(junit.exit, 1)
   t.match(junit.out, '<testsuite name="hitless" tests="2" failures="2">')
   t.match(
     junit.out,
     /<testcase name="VirtualService prod\/reviews" classname="&lt;stdin&gt;">(\n {4}<failure.*)*\n {4}<failure type="missing-fallback"/
   )
-  const github = await hitless(['audit', '-', '-o', 'github'], { stdin: UNSAFE })
+  const github = await hitless(['audit', '-', '-o', 'github'], { stdin: BROKEN })
   t.match(github.out, /^::error file=<stdin>,line=12,col=3,title=missing-fallback%3A VirtualService prod\/reviews::100%25 of requests to /m)
   t.match(github.out, /^::error file=<stdin>,line=5,col=\d+,title=version-in-selector%3A Service prod\/reviews::/m)
 })
