@@ -91,6 +91,16 @@ export class Connection {
     return parsed(await this.request(path, query, signal, accept))
   }
 
+  /** GETs an object; null where there is none of that name. */
+  async find(path: string, signal: AbortSignal): Promise<unknown> {
+    try {
+      return await this.json(path, {}, signal)
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return null
+      throw error
+    }
+  }
+
   /** Reads the configuration, and throws where it is unusable. */
   async open(): Promise<void> {
     await this.#current()

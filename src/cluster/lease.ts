@@ -99,12 +99,7 @@ export class Lease {
   }
 
   async #read(path: string, signal: AbortSignal): Promise<Stored | null> {
-    try {
-      return (await this.#options.connection.json(path, {}, signal)) as Stored
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return null
-      throw error
-    }
+    return (await this.#options.connection.find(path, signal)) as Stored | null
   }
 
   #isFree({ metadata, spec }: Stored, identity: string): boolean {

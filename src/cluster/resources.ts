@@ -1,7 +1,7 @@
 /** Where the objects of a kind are: the newest version of its API that the cluster serves, and the paths under it. */
 import type { Kind, ObjectRef } from '../mesh/objects.ts'
 import { APIS } from '../mesh/parse.ts'
-import { ApiError, type Connection, type Query } from './connection.ts'
+import type { Connection, Query } from './connection.ts'
 
 /** Items of one request: 500 Pods are about 2 MB, parsed in some 10 ms. client-go's pages are as long. */
 const PAGE = 500
@@ -55,14 +55,9 @@ export class Resources {
   }
 
   async #serves(kind: Kind, version: string, signal: AbortSignal): Promise<boolean> {
-    try {
-      const found = (await this.#connection.json(rootOf(kind, version), {}, signal)) as { resources?: readonly { name?: unknown }[] }
-      return found.resources?.some(({ name }) => name === APIS[kind].plural) ?? false
-    } catch (error) {
-      // A server that has just started says 503 until all of its paths are there, so that 404 can be believed.
-      if (error instanceof ApiError && error.status === 404) return false
-      throw error
-    }
+    // A server that has just started says 503 until all of its paths are there, so that 404 can be believed.
+    const found = (await this.#connection.find(rootOf(kind, version), signal)) as { resources?: readonly { name?: unknown }[] } | null
+    return found?.resources?.some(({ name }) => name === APIS[kind].plural) ?? false
   }
 }
 

@@ -17,16 +17,12 @@ export class NamedSecret {
   }
 
   async read(signal: AbortSignal): Promise<{ data: Record<string, string>; version: string } | null> {
-    try {
-      const secret = await this.#connection.json(await this.#path(), {}, signal)
-      if (!isRecord(secret) || !isRecord(secret['metadata'])) throw new Error(`the Secret ${this.#name} cannot be read`)
-      this.#read = secret
-      const data = isRecord(secret['data']) ? secret['data'] : {}
-      return { data: decoded(data), version: String(secret['metadata']['resourceVersion']) }
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return null
-      throw error
-    }
+    const secret = await this.#connection.find(await this.#path(), signal)
+    if (secret === null) return null
+    if (!isRecord(secret) || !isRecord(secret['metadata'])) throw new Error(`the Secret ${this.#name} cannot be read`)
+    this.#read = secret
+    const data = isRecord(secret['data']) ? secret['data'] : {}
+    return { data: decoded(data), version: String(secret['metadata']['resourceVersion']) }
   }
 
   /** Replaces what was read as `version`, or creates it where that is null. False where it is no longer so. */

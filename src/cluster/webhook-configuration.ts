@@ -44,12 +44,8 @@ export class WebhookConfiguration {
 
   /** Null where there is none: nobody asks for reviews. */
   async read(signal: AbortSignal): Promise<ReadConfiguration | null> {
-    try {
-      return this.#parse(await this.#connection.json(`${PATH}/${this.#name}`, {}, signal))
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return null
-      throw error
-    }
+    const found = await this.#connection.find(`${PATH}/${this.#name}`, signal)
+    return found === null ? null : this.#parse(found)
   }
 
   /** Resolves when it is no longer what was read as `version` (null: absent). Rejects where that cannot be followed. */
