@@ -4,13 +4,12 @@ import type { Target } from '../mesh/gaps.ts'
 import type { MeshObject, ObjectRef } from '../mesh/objects.ts'
 import { overlay, refKey, type Snapshot } from '../mesh/snapshot.ts'
 import type { Clock } from './clock.ts'
+import { unhurried } from './pace.ts'
 
 /** Changes come in bursts: a batch of manifests, the Pods of a rollout. */
 const DEBOUNCE_MS = 200
 /** A gap that closes within this time is a release on its way, such as a Pod between two readiness probes. */
 const GRACE_MS = 2_000
-/** So many changes or targets are looked at between two turns of the event loop, on which reviews wait. */
-const AT_ONCE = 50
 
 export interface OpenGap {
   /** Equal for the same gap at any time. */
@@ -99,10 +98,11 @@ export class AuditLoop {
 
   /** True where a gap is in its time of grace. */
   async #look(): Promise<boolean> {
+    const { clock } = this.#options
     const targets = new Map<string, Target>()
-    for await (const { before, ref } of unhurried(this.#takeChanges())) {
+    for await (const { before, ref } of unhurried(this.#takeChanges(), clock)) {
       const affected = this.#affected(this.#options.snapshot(), before, ref)
-      for await (const target of unhurried(affected)) targets.set(targetKey(target), target)
+      for await (const target of unhurried(affected, clock)) targets.set(targetKey(target), target)
     }
     await this.#lookAtEach(targets.values(), this.#signal)
     return this.#settle()
@@ -146,7 +146,7 @@ export class AuditLoop {
   }
 
   async #lookAtEach(targets: Iterable<Target>, signal: AbortSignal): Promise<void> {
-    for await (const target of unhurried(targets)) {
+    for await (const target of unhurried(targets, this.#options.clock)) {
       if (signal.aborted) return
       this.#lookAt(this.#options.snapshot(), target)
     }
@@ -180,15 +180,5 @@ export class AuditLoop {
     }
     this.#options.settled()
     return isWaiting
-  }
-}
-
-/** The same, with turns of the event loop in between. */
-async function* unhurried<T>(values: Iterable<T>): AsyncGenerator<T> {
-  let count = 0
-  for (const value of values) {
-    yield value
-    count += 1
-    if (count % AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve))
   }
 }

@@ -24,3 +24,12 @@ export class Pace {
     this.#sinceMs = this.#clock.now()
   }
 }
+
+/** The same values; whoever takes them lets the event loop have its turns. */
+export async function* unhurried<T>(values: Iterable<T>, clock: Clock): AsyncGenerator<T> {
+  const pace = new Pace(clock)
+  for (const value of values) {
+    yield value
+    if (pace.isDue()) await pace.turn()
+  }
+}
