@@ -56,7 +56,8 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
     find: (snapshot, targets) => openGaps(snapshot, targets, policy()).map((found) => describe(found, snapshot)),
     opened: (gap) => report(gap, 'opened'),
     closed: (gap) => report(gap, 'closed'),
-    settled: showGaps
+    settled: showGaps,
+    failed: (error) => log.error({ err: error }, 'a look for gaps failed')
   })
   const lease = new Lease({
     connection,

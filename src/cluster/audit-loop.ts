@@ -27,6 +27,8 @@ export interface AuditLoopOptions {
   /** A gap opened and stayed open. */
   readonly opened: (gap: OpenGap) => void
   readonly closed: (gap: OpenGap) => void
+  /** A look ended before its time; the next change brings another. */
+  readonly failed: (error: unknown) => void
   /** All that one look found was told. */
   readonly settled: () => void
 }
@@ -89,10 +91,16 @@ export class AuditLoop {
   #wake(): void {
     if (this.#cancel !== null) return
     this.#cancel = this.#options.clock.after(DEBOUNCE_MS, () => {
-      this.#look().then((isWaiting) => {
-        this.#cancel = null
-        if (isWaiting || this.#changed.size > 0) this.#wake()
-      })
+      const told = (error: unknown) => {
+        this.#options.failed(error)
+        return false
+      }
+      this.#look()
+        .catch(told)
+        .then((isWaiting) => {
+          this.#cancel = null
+          if (isWaiting || this.#changed.size > 0) this.#wake()
+        })
     })
   }
 
