@@ -4,12 +4,18 @@ import type { Api, ApiAnswer, KubernetesObject } from './api.ts'
 const NODE = 'node-1'
 const NONE: Containers = { start: async () => undefined, stop: async () => undefined }
 
+interface Container {
+  readonly name: string
+  readonly image: string
+  readonly lifecycle?: { readonly preStop?: { readonly sleep?: { readonly seconds: number } } }
+}
+
 export interface Pod extends KubernetesObject {
   readonly metadata: KubernetesObject['metadata'] & { readonly namespace: string; readonly uid: string }
   readonly spec: {
     readonly nodeName?: string
     readonly restartPolicy?: string
-    readonly containers: readonly { readonly name: string; readonly image: string }[]
+    readonly containers: readonly Container[]
   }
   readonly status?: { readonly phase?: string; readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
 }
@@ -104,6 +110,7 @@ async function step(api: Api, pod: Pod, wanted: { ready: boolean; address: () =>
   const { namespace, name, uid, deletionTimestamp } = pod.metadata
   const path = `/api/v1/namespaces/${namespace}/pods/${name}`
   if (deletionTimestamp !== undefined) {
+    await sleep(preStopMs(pod), undefined, { ref: false })
     await wanted.containers.stop(pod)
     return expectDone(await api.request('DELETE', path, { body: { gracePeriodSeconds: 0, preconditions: { uid } } }))
   }
@@ -120,6 +127,11 @@ async function step(api: Api, pod: Pod, wanted: { ready: boolean; address: () =>
   await wanted.containers.start(pod, wanted.address())
   const body = { metadata: { uid }, status: status(pod, wanted.ready, wanted.address()) }
   expectDone(await api.request('PATCH', `${path}/status`, { body, contentType: 'application/strategic-merge-patch+json' }))
+}
+
+/** How long containers run on undisturbed once their Pod is to end. */
+function preStopMs({ spec }: Pod): number {
+  return Math.max(0, ...spec.containers.map(({ lifecycle }) => lifecycle?.preStop?.sleep?.seconds ?? 0)) * 1000
 }
 
 /** Undefined while no kubelet has spoken. */

@@ -2,19 +2,16 @@
  * Dependent writes, one after another, through two replicas that take turns and whose watches are late. The writer keeps a perfect model of
  * what it wrote, so it knows the right verdict on each write; every difference is a fault of hitless.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Random, seeded } from '../random.ts'
-import { writeKubeconfig } from '../reflector/fixtures.ts'
 import type { Api, ApiRequest } from './api.ts'
 import { startControlPlane } from './control-plane.ts'
-import { type HitlessProcess, startHitless } from './hitless-process.ts'
+import type { HitlessProcess } from './hitless-process.ts'
+import { startLateReplicas } from './late-replicas.ts'
 import { type App, type Judge, type JudgedWrite, type Method, NAMESPACE, newApp, type Verdict, type Writer } from './serial-app.ts'
 import { BOTH, pick, SCENARIOS, type Scenario, WEIGHT_STEP } from './serial-scenarios.ts'
-import { type SlowWatches, startSlowWatches } from './slow-watches.ts'
-import { startTurns } from './turns.ts'
+import type { SlowWatches } from './slow-watches.ts'
 
 export interface KindOfWrite {
   writes: number
@@ -147,32 +144,17 @@ export async function serialWrites({ writes, seed, say = () => undefined }: Seri
   try {
     const plane = await startControlPlane({ controllers: false })
     releases.push(plane.stop)
-    const tls = ['--tls-cert', join(plane.directory, 'turns.crt'), '--tls-key', join(plane.directory, 'turns.key')]
-    writeFileSync(join(plane.directory, 'turns.crt'), plane.certificate.cert)
-    writeFileSync(join(plane.directory, 'turns.key'), plane.certificate.key)
     const random = seeded(seed)
     const lateness = seeded(seed + 1)
     let mostLateMs = MOST_LATE_MS
-    const replicas: Replica[] = []
-    const ports: number[] = []
-    for (let count = 0; count < 2; count++) {
-      const watches = await startSlowWatches(plane, () => lateness() * mostLateMs)
-      releases.push(watches.close)
-      const directory = mkdtempSync(join(plane.directory, 'replica-'))
-      const kubeconfig = writeKubeconfig(directory, watches.url, plane.token)
-      const flags = [...tls, '--settle', '0', '--log-level', 'error']
-      const hitless = await startHitless(plane, { kubeconfig, flags, register: false })
-      releases.push(hitless.stop)
-      replicas.push(new Replica(watches, hitless))
-      ports.push(hitless.port)
-    }
-    const turns = await startTurns(plane.certificate, plane.ca, ports)
-    releases.push(turns.close)
-    const rig = new Rig(plane.api, replicas, turns.last)
+    const late = await startLateReplicas(plane, () => lateness() * mostLateMs, ['--settle', '0', '--log-level', 'error'])
+    releases.push(late.stop)
+    const replicas = late.replicas.map(({ watches, hitless }) => new Replica(watches, hitless))
+    const rig = new Rig(plane.api, replicas, late.turns.last)
     await rig.must('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } })
     const writers: Writer[] = []
     for (let count = 0; count < APP_COUNT; count++) writers.push(await newApp(rig))
-    await plane.registerWebhook({ url: `https://127.0.0.1:${turns.port}/validate`, caBundle: plane.ca, timeoutSeconds: 10 })
+    await late.register()
     await play(rig, writers, writes, random, say)
     mostLateMs = 0
     return { kinds: rig.kinds, mismatches: rig.mismatches, stepReads: await stepReads(rig, writers) }
