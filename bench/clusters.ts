@@ -1,5 +1,5 @@
 /** A real API server that holds a world of hosts. */
-import type { ControlPlane } from '../test/cluster/control-plane.ts'
+import type { ControlPlane } from '../test/rig/control-plane.ts'
 import { store, stored } from './etcd.ts'
 import { configurationOf, type Fields, nameOf, namespaces, podsOf, workloadsOf } from './worlds.ts'
 

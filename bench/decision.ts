@@ -2,7 +2,7 @@
  * The cost of a decision by pure code, in a small world and a large one that stand side by side in one process and take turns, so that
  * whatever else the machine does meets both alike.
  */
-import type { World } from '../src/mesh/snapshot.ts'
+import type { World } from '../src/mesh/snapshot/snapshot.ts'
 import { audit } from '../src/review/audit.ts'
 import type { Change } from '../src/review/change.ts'
 import { decide } from '../src/review/decide.ts'

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'undici'
-import { APIS, kindOf } from '../src/mesh/parse.ts'
+import { APIS, kindOf } from '../src/kinds/parse.ts'
 import type { Fields } from './worlds.ts'
 
 /** etcd takes at most 128 operations in one transaction, and 1.5 MiB. */

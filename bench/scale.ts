@@ -1,8 +1,8 @@
 /** A cluster of 10,000 hosts and 100,000 Pods on a real API server: start, memory, idleness, churn, and a list made anew under load. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent, request } from 'undici'
-import { type ControlPlane, startControlPlane } from '../test/cluster/control-plane.ts'
-import { FaultProxy } from '../test/reflector/fault-proxy.ts'
+import { FaultProxy } from '../test/cluster/reflector/fault-proxy.ts'
+import { type ControlPlane, startControlPlane } from '../test/rig/control-plane.ts'
 import { running, storeConfiguration, storePods } from './clusters.ts'
 import { store, stored } from './etcd.ts'
 import type { ProbeSample } from './probe.ts'

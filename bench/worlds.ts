@@ -1,7 +1,8 @@
 /** Worlds of any number of hosts, alike but for their size, and the writes that a release makes to one of their hosts. */
-import type { MeshObject } from '../src/mesh/objects.ts'
-import { parseObject } from '../src/mesh/parse.ts'
-import { World } from '../src/mesh/snapshot.ts'
+
+import { parseObject } from '../src/kinds/parse.ts'
+import type { MeshObject } from '../src/mesh/snapshot/objects.ts'
+import { World } from '../src/mesh/snapshot/snapshot.ts'
 import type { Change } from '../src/review/change.ts'
 import type { Verdict } from '../src/review/decision.ts'
 

@@ -4,8 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ControlPlane, startControlPlane } from '../test/cluster/control-plane.ts'
-import { startHitless } from '../test/cluster/hitless-process.ts'
+import { type ControlPlane, startControlPlane } from '../test/rig/control-plane.ts'
+import { startHitless } from '../test/rig/hitless-process.ts'
 import { storeConfiguration, storePods, storeWorkloads, virtualServicePath } from './clusters.ts'
 import { percentile, type Row } from './report.ts'
 import { startBareFastify, startBareGo, untilIdle } from './servers/processes.ts'

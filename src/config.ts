@@ -2,7 +2,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { load } from 'js-yaml'
 import { HitlessError } from './errors.ts'
-import { DEFAULT_SETTINGS, type MeshSettings } from './mesh/snapshot.ts'
+import { DEFAULT_SETTINGS, type MeshSettings } from './mesh/snapshot/snapshot.ts'
 import { nearest } from './nearest.ts'
 import { DEFAULT_POLICY, type Mode, type Policy } from './review/policy.ts'
 

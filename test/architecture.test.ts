@@ -7,26 +7,61 @@ const ROOT = join(import.meta.dirname, '..', 'src')
 /** The layers that each layer may import, itself always included. A file directly under src is a layer of its own. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   mesh: [],
-  rules: ['mesh'],
-  review: ['mesh', 'rules'],
-  cluster: ['mesh', 'errors'],
-  sandbox: ['mesh', 'errors'],
-  admission: ['mesh', 'rules', 'review', 'errors'],
+  kinds: ['mesh'],
+  rules: ['kinds', 'mesh'],
+  review: ['kinds', 'mesh', 'rules'],
+  kubernetes: ['kinds', 'mesh', 'errors'],
+  cluster: ['kinds', 'mesh', 'kubernetes', 'errors'],
+  admission: ['kinds', 'mesh', 'rules', 'review', 'errors'],
+  output: ['kinds', 'mesh', 'rules', 'review', 'errors'],
+  manifests: ['kinds', 'mesh', 'output', 'errors'],
+  sandbox: ['kinds', 'mesh', 'rules', 'review', 'admission', 'manifests', 'output', 'errors'],
   server: ['mesh', 'rules', 'review', 'admission', 'errors', 'config'],
   certificates: ['errors'],
-  cli: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'errors', 'config', 'nearest'],
-  main: ['mesh', 'rules', 'review', 'cluster', 'sandbox', 'admission', 'server', 'certificates', 'cli', 'errors', 'config', 'nearest'],
+  webhook: [
+    'kinds',
+    'mesh',
+    'rules',
+    'review',
+    'kubernetes',
+    'cluster',
+    'sandbox',
+    'admission',
+    'server',
+    'certificates',
+    'manifests',
+    'output',
+    'errors',
+    'config'
+  ],
+  cli: [
+    'kinds',
+    'mesh',
+    'rules',
+    'review',
+    'kubernetes',
+    'cluster',
+    'sandbox',
+    'admission',
+    'webhook',
+    'manifests',
+    'output',
+    'errors',
+    'config',
+    'nearest'
+  ],
+  main: ['cli', 'errors'],
   errors: [],
   nearest: [],
   // Its defaults are those of the mesh and of the policy, so a layer that must not see the policy must not see it either.
   config: ['mesh', 'review', 'errors', 'nearest']
 }
 // Pure: what they answer depends on their arguments alone. A regular-expression engine is the one package they need.
-const PURE = ['mesh', 'rules', 'review']
+const PURE = ['kinds', 'mesh', 'rules', 'review']
 const PURE_PACKAGES = ['re2js']
 const IMPURE = /\b(?:Date\.now|new Date\(\)|performance\.|Math\.random|setTimeout|setInterval|setImmediate|fetch\(|console\.)/
 /** Packages that one layer keeps to itself. */
-const OWNED_PACKAGES: Readonly<Record<string, string>> = { '@kubernetes/client-node': 'cluster', undici: 'cluster' }
+const OWNED_PACKAGES: Readonly<Record<string, string>> = { '@kubernetes/client-node': 'kubernetes', undici: 'kubernetes' }
 
 const IMPORT = /(?:^|\s)(?:import|export)\s(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g
 
@@ -81,8 +116,8 @@ const forbidden: Record<string, [path: string, text: string]> = {
   'a package in a pure layer': ['rules/rule.ts', "import fastify from 'fastify'"],
   'a built-in module in a pure layer': ['mesh/table.ts', "import { readFileSync } from 'node:fs'"],
   'a clock in a pure layer': ['review/decide.ts', 'const now = Date.now()'],
-  'the Kubernetes client outside cluster': ['cli/serve.ts', "import { KubeConfig } from '@kubernetes/client-node'"],
-  'a part of undici outside cluster': ['server/server.ts', "import Agent from 'undici/lib/agent.js'"],
+  'the Kubernetes client outside kubernetes': ['cli/serve.ts', "import { KubeConfig } from '@kubernetes/client-node'"],
+  'a part of undici outside kubernetes': ['server/server.ts', "import Agent from 'undici/lib/agent.js'"],
   'the cluster seeing a rule': ['cluster/live-cluster.ts', "import { rules } from '../rules/index.ts'"],
   'certificates seeing the mesh': ['certificates/self-signed.ts', "import { parse } from '../mesh/parse.ts'"],
   'anything importing main': ['cli/program.ts', "import { stop } from '../main.ts'"],
@@ -98,8 +133,8 @@ for (const [name, [path, text]] of Object.entries(forbidden)) {
 const allowed: Record<string, [path: string, text: string]> = {
   'a rule importing the mesh and its neighbour': ['rules/a.ts', "import { x } from '../mesh/x.ts'\nimport type { Rule } from './rule.ts'"],
   'the regular-expression engine in the mesh': ['mesh/regex.ts', "import { RE2JS } from 're2js'"],
-  'the cluster importing its client': [
-    'cluster/connection.ts',
+  'kubernetes importing its client': [
+    'kubernetes/connection.ts',
     "import { Agent } from 'undici'\nimport { CodedError } from '../errors.ts'"
   ],
   'a comment that mentions process.exit': ['server/server.ts', '// process.exit would cut answers short\n']

@@ -1,8 +1,9 @@
 /** Writes onto a world of manifests, as the reviewer sees them. */
-import type { MeshObject } from '../src/mesh/objects.ts'
-import { parseObject } from '../src/mesh/parse.ts'
-import { World } from '../src/mesh/snapshot.ts'
-import { podsOf } from '../src/mesh/workloads.ts'
+
+import { parseObject } from '../src/kinds/parse.ts'
+import type { MeshObject } from '../src/mesh/snapshot/objects.ts'
+import { World } from '../src/mesh/snapshot/snapshot.ts'
+import { podsOf } from '../src/mesh/snapshot/workloads.ts'
 import type { Author, Change } from '../src/review/change.ts'
 import type { Manifest } from './manifests.ts'
 

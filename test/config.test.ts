@@ -1,6 +1,6 @@
 import t from 'tap'
 import { configSchema, defaultConfig, parseConfig, policyOf } from '../src/config.ts'
-import { DEFAULT_SETTINGS } from '../src/mesh/snapshot.ts'
+import { DEFAULT_SETTINGS } from '../src/mesh/snapshot/snapshot.ts'
 import { DEFAULT_POLICY } from '../src/review/policy.ts'
 import { RULE_IDS } from '../src/rules/index.ts'
 

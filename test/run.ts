@@ -6,7 +6,7 @@ import { globSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { inspect } from 'node:util'
-import { installBinaries, installMesh } from './cluster/binaries.ts'
+import { installBinaries, installMesh } from './rig/binaries.ts'
 import { type Listener, tally } from './tally.ts'
 
 const CHECKS = [

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { createReviewer } from '../../src/admission/judge.ts'
-import type { State } from '../../src/mesh/state.ts'
+import type { State } from '../../src/mesh/snapshot/state.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { createMetrics } from '../../src/server/metrics.ts'
 import { startServer } from '../../src/server/server.ts'

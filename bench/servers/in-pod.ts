@@ -1,8 +1,8 @@
 /** What `hitless serve` does in a Pod, by the same parts: the service account's directory is given here, where in a Pod it has its place. */
 import { readFileSync } from 'node:fs'
-import { liveState, recentChanges, serve, telling } from '../../src/cli/serve.ts'
 import { parseConfig } from '../../src/config.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
+import { liveState, recentChanges, serve, telling } from '../../src/webhook/serve.ts'
 
 const [server = '', directory = '', certFile = '', keyFile = ''] = process.argv.slice(2)
 const ignored = () => undefined

@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { ControlPlane } from '../../test/cluster/control-plane.ts'
+import type { ControlPlane } from '../../test/rig/control-plane.ts'
 import type { ProbeSample } from '../probe.ts'
 
 const PROBE = join(import.meta.dirname, '..', 'probe.ts')

@@ -1,5 +1,5 @@
 /** The write by which a replica, or `helm test`, sees that refusals arrive: hitless refuses it always, whatever it knows of the cluster. */
-import { isRecord } from '../mesh/fields.ts'
+import { isRecord } from '../kinds/fields.ts'
 import { ADMITTED } from '../review/decide.ts'
 import { type ReviewResponse, respond } from './review.ts'
 

@@ -3,13 +3,13 @@
  * pushes them together, and within one push Envoy's routes and clusters do not change at the same instant: the right order, written back
  * to back, drops requests (istio-semantics, Propagation).
  */
-import { servicesSelecting } from '../mesh/affected.ts'
-import { destinationRulesOver } from '../mesh/contexts.ts'
-import { resolveHost, serviceHost, serviceOfHost } from '../mesh/hosts.ts'
-import { selects } from '../mesh/labels.ts'
-import type { Deployment, Labels, MeshObject, ObjectRef, Service } from '../mesh/objects.ts'
-import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot.ts'
-import type { State } from '../mesh/state.ts'
+import { servicesSelecting } from '../mesh/gaps/affected.ts'
+import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
+import { resolveHost, serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
+import { selects } from '../mesh/names/labels.ts'
+import type { Deployment, Labels, MeshObject, ObjectRef, Service } from '../mesh/snapshot/objects.ts'
+import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { State } from '../mesh/snapshot/state.ts'
 import type { Change } from '../review/change.ts'
 import { sameTemplate } from '../review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../review/decision.ts'

@@ -1,15 +1,15 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
 import { dump } from 'js-yaml'
-import { describeClass } from '../mesh/classes.ts'
-import { type Gap, virtualServiceOf } from '../mesh/gaps.ts'
-import { formatPath, formatRef } from '../mesh/objects.ts'
+import { type Gap, virtualServiceOf } from '../mesh/gaps/gaps.ts'
+import { describeClass } from '../mesh/requests/classes.ts'
+import { formatPath, formatRef } from '../mesh/snapshot/objects.ts'
+import { EXIT, type Io, type OutputFormat, printable } from '../output/io.ts'
+import { type Case, isReport, type Reported, type ReportFormat, report } from '../output/reports.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { percent } from '../rules/wording.ts'
 import type { ClusterFlags } from './cluster-state.ts'
-import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
-import { type Case, isReport, type Reported, type ReportFormat, report } from './reports.ts'
 import { type LookedAt, stateOf } from './state.ts'
 
 export interface AuditOptions extends ClusterFlags {

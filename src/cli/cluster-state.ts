@@ -2,12 +2,12 @@
 import { existsSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import type { ClusterSource } from '../cluster/credentials.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
 import type { ClusterEvent } from '../cluster/observe.ts'
 import { HitlessError } from '../errors.ts'
-import type { Snapshot } from '../mesh/snapshot.ts'
-import type { Io } from './io.ts'
+import type { ClusterSource } from '../kubernetes/credentials.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Io } from '../output/io.ts'
 
 /** A list may meet a server that is just busy; one that fails so often will fail again. */
 const MOST_FAILURES = 3

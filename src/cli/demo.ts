@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { defaultConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
+import { type Manifest, readManifests } from '../manifests/manifests.ts'
+import type { Io } from '../output/io.ts'
 import { RULE_IDS } from '../rules/index.ts'
-import { firstPair } from './certificates.ts'
-import type { Io } from './io.ts'
-import { type Manifest, readManifests } from './manifests.ts'
-import { loadSandbox, recentChanges, serve, telling } from './serve.ts'
+import { firstPair } from '../webhook/certificates.ts'
+import { loadSandbox, recentChanges, serve, telling } from '../webhook/serve.ts'
 
 export interface DemoOptions {
   /** The folder with `world/` and `release/`. */

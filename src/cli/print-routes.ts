@@ -1,10 +1,10 @@
 /** `hitless routes`: the route tables that Istio would build of a state. */
 import { dump } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
-import { resolveHost } from '../mesh/hosts.ts'
-import type { Context } from '../mesh/table.ts'
+import { resolveHost } from '../mesh/names/hosts.ts'
+import type { Context } from '../mesh/routing/table.ts'
+import { EXIT, type Io, type OutputFormat, printable } from '../output/io.ts'
 import type { ClusterFlags } from './cluster-state.ts'
-import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
 import { contextsOf, parseContext, routesJson, routesTable } from './routes.ts'
 import { stateOf } from './state.ts'
 

@@ -1,8 +1,8 @@
 /** `hitless replay`: scenario files step by step, with the verdict of each write. */
 import { styleText } from 'node:util'
 import { dump } from 'js-yaml'
-import { EXIT, type Io, type OutputFormat, printable } from './io.ts'
-import { type PlayedStep, play, readScenarios } from './scenario.ts'
+import { EXIT, type Io, type OutputFormat, printable } from '../output/io.ts'
+import { type PlayedStep, play, readScenarios } from '../sandbox/scenario.ts'
 
 /** Gives 0 when every expectation held, else 1. Throws coded errors for files that are no scenarios. */
 export async function replay(files: readonly string[], output: OutputFormat, io: Io): Promise<number> {

@@ -1,15 +1,15 @@
 /** The route table as Istio would build it: as JSON in the form of conformance/README.md, and as a table for people. */
 
 import { styleText } from 'node:util'
-import { gatewayNames } from '../mesh/gateways.ts'
-import { isWildcard } from '../mesh/hosts.ts'
-import { sameLabels } from '../mesh/labels.ts'
-import type { Labels } from '../mesh/objects.ts'
-import { compareText } from '../mesh/order.ts'
-import { chains, hostsOf, routeTables } from '../mesh/routes.ts'
-import { listensForHttp, scopeOf } from '../mesh/scope.ts'
-import type { Snapshot } from '../mesh/snapshot.ts'
-import type { Chain, Condition, Context, Route, RoutedDestination, RouteTable } from '../mesh/table.ts'
+import { isWildcard } from '../mesh/names/hosts.ts'
+import { sameLabels } from '../mesh/names/labels.ts'
+import { compareText } from '../mesh/names/text.ts'
+import { gatewayNames } from '../mesh/routing/gateways.ts'
+import { chains, hostsOf, routeTables } from '../mesh/routing/routes.ts'
+import { listensForHttp, scopeOf } from '../mesh/routing/scope.ts'
+import type { Chain, Condition, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
+import type { Labels } from '../mesh/snapshot/objects.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 
 export interface DestinationJson {
   readonly host: string

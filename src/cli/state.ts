@@ -1,13 +1,13 @@
 /** The state that a command looks at: a live cluster, or manifests as Istio would come to know them. */
 import { HitlessError } from '../errors.ts'
-import { formatRef, type ObjectRef, type Path } from '../mesh/objects.ts'
-import { refKey, type Snapshot } from '../mesh/snapshot.ts'
-import { rejects } from '../mesh/validation.ts'
+import { rejects } from '../kinds/validation.ts'
+import { type Manifest, placeIn, readManifests } from '../manifests/manifests.ts'
+import { formatRef, type ObjectRef, type Path } from '../mesh/snapshot/objects.ts'
+import { refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Io } from '../output/io.ts'
+import type { Place } from '../output/reports.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
-import type { Io } from './io.ts'
-import { type Manifest, placeIn, readManifests } from './manifests.ts'
-import type { Place } from './reports.ts'
 
 export interface LookedAt {
   readonly snapshot: Snapshot

@@ -1,11 +1,11 @@
-import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../mesh/objects.ts'
-import { parseAs } from '../mesh/parse.ts'
-import type { Facts, ListQuery } from '../mesh/state.ts'
-import { Backoff } from './backoff.ts'
-import { type Clock, sleep } from './clock.ts'
-import { ApiError, type Connection } from './connection.ts'
-import { pages, type Resources } from './resources.ts'
-import { Watchdog } from './watchdog.ts'
+import { parseAs } from '../kinds/parse.ts'
+import { Backoff } from '../kubernetes/backoff.ts'
+import { type Clock, sleep } from '../kubernetes/clock.ts'
+import { ApiError, type Connection } from '../kubernetes/connection.ts'
+import { pages, type Resources } from '../kubernetes/resources.ts'
+import { Watchdog } from '../kubernetes/watchdog.ts'
+import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../mesh/snapshot/objects.ts'
+import type { Facts, ListQuery } from '../mesh/snapshot/state.ts'
 
 /** A connection that was kept may have died in the meantime: a read that takes as long is tried again on another. */
 const ATTEMPT_MS = 2_000

@@ -1,17 +1,18 @@
 /** The snapshot of a live cluster: one reflector for each kind, fresh reads beside them, and this replica's own admitted writes on top. */
-import type { Kind, MeshObject, ObjectRef } from '../mesh/objects.ts'
-import { DEFAULT_SETTINGS, KINDS, type MeshSettings, type Snapshot, World } from '../mesh/snapshot.ts'
-import type { Health, State, Write } from '../mesh/state.ts'
-import { AdmittedWrites, happened, type Pending } from './admitted.ts'
-import { type Clock, sleep, systemClock } from './clock.ts'
-import { Connection } from './connection.ts'
-import { type ClusterSource, CredentialReader } from './credentials.ts'
+
+import { type Clock, sleep, systemClock } from '../kubernetes/clock.ts'
+import { Connection } from '../kubernetes/connection.ts'
+import { type ClusterSource, CredentialReader } from '../kubernetes/credentials.ts'
+import { Resources } from '../kubernetes/resources.ts'
+import type { Kind, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
+import { DEFAULT_SETTINGS, KINDS, type MeshSettings, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import type { Health, State, Write } from '../mesh/snapshot/state.ts'
 import { LiveFacts } from './facts.ts'
 import { Interned } from './intern.ts'
 import { Mirror } from './mirror.ts'
 import type { ClusterEvent, Observe } from './observe.ts'
+import { AdmittedWrites, happened, type Pending } from './pending-writes.ts'
 import { Reflector } from './reflector.ts'
-import { Resources } from './resources.ts'
 import { DEFAULT_TIMINGS, type Timings } from './timings.ts'
 
 export interface ClusterOptions {

@@ -1,8 +1,8 @@
 /** One kind of the cluster, kept in the World: what the stream tells, in its order, with only what the model reads. */
-import { InvalidField } from '../mesh/fields.ts'
-import type { Kind, MeshObject } from '../mesh/objects.ts'
-import { parseAs } from '../mesh/parse.ts'
-import type { World } from '../mesh/snapshot.ts'
+import { InvalidField } from '../kinds/fields.ts'
+import { parseAs } from '../kinds/parse.ts'
+import type { Kind, MeshObject } from '../mesh/snapshot/objects.ts'
+import type { World } from '../mesh/snapshot/snapshot.ts'
 import type { Interned } from './intern.ts'
 import type { Observe } from './observe.ts'
 import { isLater } from './resource-version.ts'

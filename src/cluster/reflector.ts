@@ -3,18 +3,18 @@
  * no streaming lists. Whatever goes wrong, it goes on from where it was, or lists again behind the old state.
  */
 import type { Readable } from 'node:stream'
-import type { Kind } from '../mesh/objects.ts'
-import { Backoff } from './backoff.ts'
-import { type Clock, sleep } from './clock.ts'
-import { ApiError, type Connection, type Query, readStatus } from './connection.ts'
-import { LineSplitter } from './lines.ts'
+import { Backoff } from '../kubernetes/backoff.ts'
+import { type Clock, sleep } from '../kubernetes/clock.ts'
+import { ApiError, type Connection, type Query, readStatus } from '../kubernetes/connection.ts'
+import { LineSplitter } from '../kubernetes/lines.ts'
+import { Pace } from '../kubernetes/pace.ts'
+import { metadataPages, pages, type Resources } from '../kubernetes/resources.ts'
+import { Watchdog } from '../kubernetes/watchdog.ts'
+import type { Kind } from '../mesh/snapshot/objects.ts'
 import { Malformed, type Mirror, readMetadata } from './mirror.ts'
 import type { Interruption, Observe } from './observe.ts'
-import { Pace } from './pace.ts'
 import { isLater } from './resource-version.ts'
-import { metadataPages, pages, type Resources } from './resources.ts'
 import type { Timings } from './timings.ts'
-import { Watchdog } from './watchdog.ts'
 
 /** Jobs leave Pods by the thousand that take no request any more. Such a Pod leaves the stream as deleted. */
 const SELECTORS: Readonly<Partial<Record<Kind, Query>>> = {

@@ -1,4 +1,4 @@
-import type { MeshObject, ObjectRef } from '../mesh/objects.ts'
+import type { MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE'
 

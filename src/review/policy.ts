@@ -1,5 +1,5 @@
 /** What the cluster's owners decided: how each rule acts, and where. */
-import type { Labels } from '../mesh/objects.ts'
+import type { Labels } from '../mesh/snapshot/objects.ts'
 import type { LabelKeys } from '../rules/rule.ts'
 
 /** What becomes of a rule's findings: `deny` leaves them as the rule found them, `warn` lowers denials to warnings, `off` drops them. */

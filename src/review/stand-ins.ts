@@ -3,10 +3,10 @@
  * so that what is wrong in any state - no fallback, an undefined subset - is seen all the same. Nothing counts as served through it.
  */
 
-import type { Gateway, MeshObject } from '../mesh/objects.ts'
-import { parseAs } from '../mesh/parse.ts'
-import { boundGateways, type Snapshot } from '../mesh/snapshot.ts'
-import type { Context } from '../mesh/table.ts'
+import { parseAs } from '../kinds/parse.ts'
+import type { Context } from '../mesh/routing/table.ts'
+import type { Gateway, MeshObject } from '../mesh/snapshot/objects.ts'
+import { boundGateways, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { GATEWAY_LABEL } from '../rules/wording.ts'
 
 export function standIns(object: MeshObject | null, snapshot: Snapshot): Gateway[] {

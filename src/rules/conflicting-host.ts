@@ -1,5 +1,5 @@
-import { resolveVirtualServiceHost } from '../mesh/hosts.ts'
-import { routeTables } from '../mesh/routes.ts'
+import { resolveVirtualServiceHost } from '../mesh/names/hosts.ts'
+import { routeTables } from '../mesh/routing/routes.ts'
 import type { Rule } from './rule.ts'
 
 export const conflictingHost: Rule = {

@@ -1,5 +1,5 @@
-import { routeTables } from '../mesh/routes.ts'
-import type { RoutedDestination } from '../mesh/table.ts'
+import { routeTables } from '../mesh/routing/routes.ts'
+import type { RoutedDestination } from '../mesh/routing/table.ts'
 import type { Rule, Statement } from './rule.ts'
 import { destinationName } from './wording.ts'
 

@@ -1,5 +1,5 @@
-import type { MeshObject, Path } from '../mesh/objects.ts'
-import type { Snapshot } from '../mesh/snapshot.ts'
+import type { MeshObject, Path } from '../mesh/snapshot/objects.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule } from './rule.ts'
 
 export const halfQualifiedHost: Rule = {

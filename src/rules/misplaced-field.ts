@@ -1,5 +1,5 @@
-import type { MisplacedField } from '../mesh/objects.ts'
-import { formatPath } from '../mesh/objects.ts'
+import type { MisplacedField } from '../mesh/snapshot/objects.ts'
+import { formatPath } from '../mesh/snapshot/objects.ts'
 import type { Rule } from './rule.ts'
 
 export const misplacedField: Rule = {

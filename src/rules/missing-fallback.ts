@@ -1,4 +1,4 @@
-import type { Gap } from '../mesh/gaps.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Rule, Subject } from './rule.ts'
 import { byRoute, loss, percent, place, routeOwner, state } from './wording.ts'
 

@@ -1,10 +1,10 @@
 /** Which releases a Service and its host tell apart: the version labels, and the subsets. */
-import { servicesSelecting } from '../mesh/affected.ts'
-import { destinationRulesOver } from '../mesh/contexts.ts'
-import { serviceHost } from '../mesh/hosts.ts'
-import { sameLabels } from '../mesh/labels.ts'
-import type { Labels, Service, Subset } from '../mesh/objects.ts'
-import type { Snapshot } from '../mesh/snapshot.ts'
+import { servicesSelecting } from '../mesh/gaps/affected.ts'
+import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
+import { serviceHost } from '../mesh/names/hosts.ts'
+import { sameLabels } from '../mesh/names/labels.ts'
+import type { Labels, Service, Subset } from '../mesh/snapshot/objects.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { LabelKeys } from './rule.ts'
 
 /** Labels that a controller or Istio itself puts on Pods: no template has them, so a subset may select on them all the same (11.3). */

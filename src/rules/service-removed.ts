@@ -1,4 +1,4 @@
-import { serviceHost } from '../mesh/hosts.ts'
+import { serviceHost } from '../mesh/names/hosts.ts'
 import type { Rule } from './rule.ts'
 
 export const serviceRemoved: Rule = {

@@ -1,4 +1,4 @@
-import type { Gap } from '../mesh/gaps.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Rule, Subject } from './rule.ts'
 import { byRoute, destinationName, loss, place, routeOwner, sends, state } from './wording.ts'
 

@@ -1,8 +1,8 @@
-import { covers } from '../mesh/classes.ts'
-import { Conditions } from '../mesh/conditions.ts'
-import type { HttpMatch, HttpRoute, VirtualService } from '../mesh/objects.ts'
-import { formatPath } from '../mesh/objects.ts'
-import { EVERY_REQUEST } from '../mesh/table.ts'
+import { covers } from '../mesh/requests/classes.ts'
+import { Conditions } from '../mesh/requests/conditions.ts'
+import { EVERY_REQUEST } from '../mesh/routing/table.ts'
+import type { HttpMatch, HttpRoute, VirtualService } from '../mesh/snapshot/objects.ts'
+import { formatPath } from '../mesh/snapshot/objects.ts'
 import type { Rule } from './rule.ts'
 
 export const unreachableRoute: Rule = {

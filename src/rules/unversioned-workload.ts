@@ -1,6 +1,6 @@
-import { servicesSelecting } from '../mesh/affected.ts'
-import { sameLabels } from '../mesh/labels.ts'
-import type { Deployment, MeshObject, Service } from '../mesh/objects.ts'
+import { servicesSelecting } from '../mesh/gaps/affected.ts'
+import { sameLabels } from '../mesh/names/labels.ts'
+import type { Deployment, MeshObject, Service } from '../mesh/snapshot/objects.ts'
 import { subsetKeys, subsetsOf } from './releases.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 

@@ -1,5 +1,5 @@
-import type { MeshObject, Service } from '../mesh/objects.ts'
-import type { Snapshot } from '../mesh/snapshot.ts'
+import type { MeshObject, Service } from '../mesh/snapshot/objects.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { genericSibling, versionKeys } from './releases.ts'
 import type { LabelKeys, Rule } from './rule.ts'
 

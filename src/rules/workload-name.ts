@@ -1,4 +1,4 @@
-import { servicesSelecting } from '../mesh/affected.ts'
+import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { subsetsOf, versionKeys } from './releases.ts'
 import type { Rule } from './rule.ts'
 

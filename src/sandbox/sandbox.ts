@@ -1,11 +1,11 @@
 /** The embedded cluster: a world from manifests that admitted writes change, with Pods for its Deployments. */
 
-import { sameLabels, selects } from '../mesh/labels.ts'
-import type { Deployment, Kind, MeshObject, ObjectOf, ObjectRef, Pod } from '../mesh/objects.ts'
-import { parseAs } from '../mesh/parse.ts'
-import { KINDS, type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot.ts'
-import type { Facts, Health, ListQuery, State, Write } from '../mesh/state.ts'
-import { podsOf } from '../mesh/workloads.ts'
+import { parseAs } from '../kinds/parse.ts'
+import { sameLabels, selects } from '../mesh/names/labels.ts'
+import type { Deployment, Kind, MeshObject, ObjectOf, ObjectRef, Pod } from '../mesh/snapshot/objects.ts'
+import { KINDS, type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import type { Facts, Health, ListQuery, State, Write } from '../mesh/snapshot/state.ts'
+import { podsOf } from '../mesh/snapshot/workloads.ts'
 
 export class Sandbox implements State {
   readonly facts: Facts

@@ -1,6 +1,6 @@
 /** /livez, /readyz and /metrics, on a port of their own: plain HTTP, never reached by reviews. */
 import type { FastifyInstance } from 'fastify'
-import type { Health } from '../mesh/state.ts'
+import type { Health } from '../mesh/snapshot/state.ts'
 
 export interface HealthOptions {
   readonly health: () => Health

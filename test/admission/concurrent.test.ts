@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
-import type { State } from '../../src/mesh/state.ts'
+import type { State } from '../../src/mesh/snapshot/state.ts'
 import type { Change } from '../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'

@@ -1,7 +1,7 @@
 /** What is answered while the state of the cluster is not known, or cannot be read. */
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
-import type { Health, State } from '../../src/mesh/state.ts'
+import type { Health, State } from '../../src/mesh/snapshot/state.ts'
 import type { Change } from '../../src/review/change.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'

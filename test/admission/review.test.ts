@@ -1,6 +1,6 @@
 import t from 'tap'
 import { parseReview, respond } from '../../src/admission/review.ts'
-import { World } from '../../src/mesh/snapshot.ts'
+import { World } from '../../src/mesh/snapshot/snapshot.ts'
 import type { Change } from '../../src/review/change.ts'
 import { ADMITTED } from '../../src/review/decide.ts'
 import { worldOf } from '../changes.ts'

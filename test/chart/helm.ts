@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { loadAll } from 'js-yaml'
-import { installHelm } from '../cluster/binaries.ts'
+import { installHelm } from '../rig/binaries.ts'
 
 export const CHART = fileURLToPath(new URL('../../charts/hitless', import.meta.url))
 

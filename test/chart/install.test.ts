@@ -1,8 +1,8 @@
 /** The whole life of a release, walked through by the real Helm on a real API server; see install.ts and install-own.ts. */
 import { join } from 'node:path'
 import t from 'tap'
-import { installBinaries, installHelm } from '../cluster/binaries.ts'
-import { inOwnNetwork } from '../cluster/own-network.ts'
+import { installBinaries, installHelm } from '../rig/binaries.ts'
+import { inOwnNetwork } from '../rig/own-network.ts'
 
 t.setTimeout(15 * 60_000)
 

@@ -3,8 +3,8 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import { PROBE_LABEL } from '../../src/admission/probe.ts'
-import { startControlPlane } from '../cluster/control-plane.ts'
-import type { WebhookRule } from '../cluster/webhook.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import type { WebhookRule } from '../rig/webhook.ts'
 import { type Rendered, rendered } from './helm.ts'
 
 // Go builds what no other run has.

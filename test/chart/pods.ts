@@ -5,8 +5,8 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ControlPlane } from '../cluster/control-plane.ts'
-import type { Containers, Pod } from '../cluster/kubelet.ts'
+import type { ControlPlane } from '../rig/control-plane.ts'
+import type { Containers, Pod } from '../rig/kubelet.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 

@@ -1,9 +1,9 @@
 /** A cluster in which the chart is installed, and somebody who writes to its mesh all the while. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createAuthority, issue, type KeyPair } from '../../src/certificates/self-signed.ts'
-import type { KubernetesObject } from '../cluster/api.ts'
-import { type ControlPlane, type KubectlResult, startControlPlane } from '../cluster/control-plane.ts'
 import { destinationRule, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
+import type { KubernetesObject } from '../rig/api.ts'
+import { type ControlPlane, type KubectlResult, startControlPlane } from '../rig/control-plane.ts'
 import { type HelmResult, helm } from './helm.ts'
 import { type ChartPods, chartPods } from './pods.ts'
 import { startWriter, type Writer } from './writer.ts'

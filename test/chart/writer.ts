@@ -1,6 +1,6 @@
 /** Somebody who writes to the mesh all the time, and minds every write that fails. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Api } from '../cluster/api.ts'
+import type { Api } from '../rig/api.ts'
 
 const EVERY_MS = 50
 

@@ -1,7 +1,7 @@
 /** Runs command lines in this process, as main does in its own. */
 import { join } from 'node:path'
-import type { Io } from '../../src/cli/io.ts'
 import { run } from '../../src/cli/program.ts'
+import type { Io } from '../../src/output/io.ts'
 
 export const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples', 'helloworld')
 export const WORLD = join(EXAMPLES, 'world')

@@ -1,9 +1,9 @@
 /** What must never be refused, as the cluster's own controllers and ordinary clients send it; and beside it what is refused, so that the rules are seen to be on. */
 import t from 'tap'
 import { guide, namespace, rule, to, virtualService } from '../manifests.ts'
-import type { ApiRequest } from './api.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
+import type { ApiRequest } from '../rig/api.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 
 t.setTimeout(30 * 60_000)
 

@@ -5,9 +5,9 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { rule, service, to, virtualService } from '../manifests.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 import { clientAuthority } from '../server/client-certificate.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
 
 // Go builds what no other run has.
 t.setTimeout(1_800_000)

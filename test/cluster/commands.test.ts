@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { hitless } from '../cli/commands.ts'
 import { guide, HOST, type Manifest, rule, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
 
 t.setTimeout(30 * 60_000)
 

@@ -2,8 +2,8 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import type { KubernetesObject } from './api.ts'
-import { startControlPlane } from './control-plane.ts'
+import type { KubernetesObject } from '../rig/api.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
 
 // A first run on a machine builds the binaries: some fifteen minutes.
 t.setTimeout(30 * 60_000)

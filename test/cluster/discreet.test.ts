@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { rule, service, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 
 // Go builds what no other run has.
 t.setTimeout(1_800_000)

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { destinationRule, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 
 t.setTimeout(2 * 60_000)
 

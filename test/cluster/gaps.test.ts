@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { destinationRule, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
-import { type HitlessProcess, startHitless } from './hitless-process.ts'
-import { startTurns } from './turns.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { type HitlessProcess, startHitless } from '../rig/hitless-process.ts'
+import { startTurns } from '../rig/turns.ts'
 
 t.setTimeout(5 * 60_000)
 

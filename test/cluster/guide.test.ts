@@ -2,8 +2,8 @@
 import https from 'node:https'
 import t from 'tap'
 import { DEBUG, deployment, destinationRule, guide, type Manifest, namespace, rule, service, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 
 t.setTimeout(30 * 60_000)
 

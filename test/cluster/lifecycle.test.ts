@@ -1,8 +1,8 @@
 /** What must never be refused, on a real API server with its controllers: the ends of things, status, scaling between counts, and the way back. */
 import t from 'tap'
 import { deployment, destinationRule, guide, type Manifest, namespace, rule, service, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 
 t.setTimeout(30 * 60_000)
 

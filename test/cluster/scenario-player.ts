@@ -3,9 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadAll } from 'js-yaml'
-import type { Scenario } from '../../src/cli/scenario.ts'
-import { APIS, kindOf } from '../../src/mesh/parse.ts'
-import type { ControlPlane } from './control-plane.ts'
+import { APIS, kindOf } from '../../src/kinds/parse.ts'
+import type { Scenario } from '../../src/sandbox/scenario.ts'
+import type { ControlPlane } from '../rig/control-plane.ts'
 
 /** What became of a write, as its writer saw it. */
 export interface Answered {

@@ -1,8 +1,8 @@
 /** Scenarios of every tool on a real API server, with real clients, controllers and the real webhook process. */
 import t from 'tap'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 import { scenarios } from '../scenarios/matrix.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
 import { ScenarioPlayer, STATE_WRITER } from './scenario-player.ts'
 
 t.setTimeout(10 * 60_000)

@@ -5,13 +5,13 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Random, seeded } from '../random.ts'
-import type { Api, ApiRequest } from './api.ts'
-import { startControlPlane } from './control-plane.ts'
-import type { HitlessProcess } from './hitless-process.ts'
-import { startLateReplicas } from './late-replicas.ts'
+import type { Api, ApiRequest } from '../rig/api.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import type { HitlessProcess } from '../rig/hitless-process.ts'
+import { startLateReplicas } from '../rig/late-replicas.ts'
+import type { SlowWatches } from '../rig/slow-watches.ts'
 import { type App, type Judge, type JudgedWrite, type Method, NAMESPACE, newApp, type Verdict, type Writer } from './serial-app.ts'
 import { BOTH, pick, SCENARIOS, type Scenario, WEIGHT_STEP } from './serial-scenarios.ts'
-import type { SlowWatches } from './slow-watches.ts'
 
 export interface KindOfWrite {
   writes: number

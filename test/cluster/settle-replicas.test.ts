@@ -1,8 +1,8 @@
 /** Dependent writes, back to back, each answered by the other replica, whose watch has not shown what the first one admitted. */
 import t from 'tap'
 import { destinationRule, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startLateReplicas } from './late-replicas.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startLateReplicas } from '../rig/late-replicas.ts'
 
 t.setTimeout(5 * 60_000)
 

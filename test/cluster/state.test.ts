@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { destinationRule, rule, service, to, virtualService } from '../manifests.ts'
-import { installBinaries } from './binaries.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
+import { installBinaries } from '../rig/binaries.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 
 t.setTimeout(30 * 60_000)
 

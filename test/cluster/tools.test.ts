@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { helm } from '../chart/helm.ts'
 import { guide, type Manifest, namespace, rule, to, virtualService } from '../manifests.ts'
-import { startControlPlane } from './control-plane.ts'
-import { startHitless } from './hitless-process.ts'
+import { startControlPlane } from '../rig/control-plane.ts'
+import { startHitless } from '../rig/hitless-process.ts'
 
 t.setTimeout(30 * 60_000)
 

@@ -1,11 +1,11 @@
 /** Conformance worlds: manifests, and what Istio's own code makes of them, one line of JSON each (conformance/README.md). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { readManifestText } from '../../src/cli/manifests.ts'
 import { type ContextJson, routesJson } from '../../src/cli/routes.ts'
 import { HitlessError } from '../../src/errors.ts'
-import type { Context } from '../../src/mesh/table.ts'
-import { rejects } from '../../src/mesh/validation.ts'
+import { rejects } from '../../src/kinds/validation.ts'
+import { readManifestText } from '../../src/manifests/manifests.ts'
+import type { Context } from '../../src/mesh/routing/table.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 
 export interface Line {

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { ERRORS } from '../../src/errors.ts'
-import { parseObject } from '../../src/mesh/parse.ts'
+import { parseObject } from '../../src/kinds/parse.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { create, remove, scale, stored, UID, update } from '../admission/reviews.ts'

@@ -1,12 +1,12 @@
 /** What must hold of the store and of regular expressions, whatever objects and patterns come; `gaps.test.ts` has the properties of gaps. */
 import fc from 'fast-check'
 import t from 'tap'
-import { affectedTargets, everyTarget } from '../../src/mesh/affected.ts'
-import { gapsOfChange, type Target } from '../../src/mesh/gaps.ts'
-import type { MeshObject } from '../../src/mesh/objects.ts'
-import { parseObject } from '../../src/mesh/parse.ts'
-import { isRe2, matchesWhole } from '../../src/mesh/regex.ts'
-import { type IndexName, KINDS, overlay, refKey, type Snapshot, World } from '../../src/mesh/snapshot.ts'
+import { parseObject } from '../../src/kinds/parse.ts'
+import { affectedTargets, everyTarget } from '../../src/mesh/gaps/affected.ts'
+import { gapsOfChange, type Target } from '../../src/mesh/gaps/gaps.ts'
+import { isRe2, matchesWhole } from '../../src/mesh/names/regex.ts'
+import type { MeshObject } from '../../src/mesh/snapshot/objects.ts'
+import { type IndexName, KINDS, overlay, refKey, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
 
 const RUNS = { numRuns: 300, seed: 20261124 }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
-import type { Containers, Pod } from '../cluster/kubelet.ts'
+import type { Containers, Pod } from '../rig/kubelet.ts'
 
 /** The port on which every container listens. */
 export const CONTAINER_PORT = 8080

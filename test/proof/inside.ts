@@ -1,6 +1,6 @@
 // Runs in the namespaces that proof.ts makes for it; standard output gets what came of it, a line of JSON each.
 import { parseArgs } from 'node:util'
-import { endWithParent } from '../cluster/own-network.ts'
+import { endWithParent } from '../rig/own-network.ts'
 import { accountOf, type WriteAccount, wayName } from './account.ts'
 import { picture } from './picture.ts'
 import { play, type Way } from './play.ts'

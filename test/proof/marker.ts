@@ -1,6 +1,6 @@
 /** Tells when the proxies have taken over everything that was written so far. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Api } from '../cluster/api.ts'
+import type { Api } from '../rig/api.ts'
 import { INGRESS, type Mesh, PORTS } from './mesh.ts'
 import { must, pathOf } from './objects.ts'
 

@@ -2,9 +2,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { installMesh } from '../cluster/binaries.ts'
-import type { ControlPlane } from '../cluster/control-plane.ts'
-import { type LocalProcess, startProcess } from '../cluster/local-process.ts'
+import { installMesh } from '../rig/binaries.ts'
+import type { ControlPlane } from '../rig/control-plane.ts'
+import { type LocalProcess, startProcess } from '../rig/local-process.ts'
 
 const START_TIMEOUT_MS = 60_000
 const GRPC_PORT = 15010

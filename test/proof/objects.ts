@@ -1,7 +1,7 @@
 /** Objects as they are written, and where the API server has them. */
-import { APIS, kindOf } from '../../src/mesh/parse.ts'
-import type { ApiAnswer } from '../cluster/api.ts'
+import { APIS, kindOf } from '../../src/kinds/parse.ts'
 import { deployment, type Manifest, service } from '../manifests.ts'
+import type { ApiAnswer } from '../rig/api.ts'
 import { CONTAINER_PORT } from './containers.ts'
 
 /** For how long a Pod that is to end goes on answering: longer than the proxies need to hear of it, on a busy machine too. */

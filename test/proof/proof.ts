@@ -2,8 +2,8 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { installBinaries, installMesh } from '../cluster/binaries.ts'
-import { startInOwnNetwork } from '../cluster/own-network.ts'
+import { installBinaries, installMesh } from '../rig/binaries.ts'
+import { startInOwnNetwork } from '../rig/own-network.ts'
 import type { Account } from './account.ts'
 import type { SettleRow } from './settle.ts'
 

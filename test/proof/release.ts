@@ -1,6 +1,7 @@
 /** One release in a namespace of its own: what stands there, what is written, and when all of it is known to the proxies. */
-import type { ApiAnswer } from '../cluster/api.ts'
+
 import type { Manifest } from '../manifests.ts'
+import type { ApiAnswer } from '../rig/api.ts'
 import { inNamespace, must, pathOf } from './objects.ts'
 import type { Rig } from './rig.ts'
 import type { WriteStep } from './scripts.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import type { Api } from '../cluster/api.ts'
+import type { Api } from '../rig/api.ts'
 import { must } from './objects.ts'
 
 const DEADLINE_MS = 60_000

@@ -1,8 +1,8 @@
 /** Every rule finds what its examples say, and nothing in what looks dangerous and is safe. */
 import t from 'tap'
-import { affectedTargets } from '../../src/mesh/affected.ts'
-import { type Gap, gapsOfChange } from '../../src/mesh/gaps.ts'
-import type { World } from '../../src/mesh/snapshot.ts'
+import { affectedTargets } from '../../src/mesh/gaps/affected.ts'
+import { type Gap, gapsOfChange } from '../../src/mesh/gaps/gaps.ts'
+import type { World } from '../../src/mesh/snapshot/snapshot.ts'
 import type { Change } from '../../src/review/change.ts'
 import { decide, snapshotsOf } from '../../src/review/decide.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'

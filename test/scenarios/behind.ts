@@ -1,5 +1,5 @@
-import { KINDS, type Snapshot, World } from '../../src/mesh/snapshot.ts'
-import type { Facts, Health, State, Write } from '../../src/mesh/state.ts'
+import { KINDS, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
+import type { Facts, Health, State, Write } from '../../src/mesh/snapshot/state.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 
 /** A cluster whose cache is one write behind: it shows the world as it was before the last admitted write. Reads show it as it is, or as late. */

@@ -1,8 +1,8 @@
 /** Every scenario, with a fresh view and with a cache one write behind: the verdicts as they should be and as they are. `npm run scenarios` prints them. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type PlayedStep, play, readScenarios, type Scenario as ScenarioFile } from '../../src/cli/scenario.ts'
 import type { Verdict } from '../../src/review/decision.ts'
+import { type PlayedStep, play, readScenarios, type Scenario as ScenarioFile } from '../../src/sandbox/scenario.ts'
 import { Behind } from './behind.ts'
 import { rowsAt, rowsIn } from './rows.ts'
 

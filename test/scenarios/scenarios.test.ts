@@ -1,6 +1,6 @@
 /** Every scenario, on what the cluster holds and with a cache that is one write behind. */
 import t from 'tap'
-import { play, type Scenario } from '../../src/cli/scenario.ts'
+import { play, type Scenario } from '../../src/sandbox/scenario.ts'
 import { Behind } from './behind.ts'
 import { playBoth, scenarios } from './matrix.ts'
 import { EITHER, NOT_PLAYED, REFUSED, ROWS, UNSEEN } from './rows.ts'

@@ -1,6 +1,6 @@
 /** How many attempts a tool takes until a release is through, by a model of each tool, with a fresh view and with a cache one write behind. */
 import t from 'tap'
-import type { View } from '../../src/cli/session.ts'
+import type { View } from '../../src/sandbox/session.ts'
 import { deployment, destinationRule, type Manifest, rule, service, to, unready, virtualService } from '../manifests.ts'
 import { Behind } from './behind.ts'
 import {

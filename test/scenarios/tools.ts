@@ -3,11 +3,12 @@
  * As their sources have it: Helm pkg/kube/client.go and kind_sorter.go, Argo CD gitops-engine/pkg/sync, Flux pkg/ssa, Argo Rollouts rollout/canary.go,
  * Flagger pkg/controller/scheduler.go. Each drives the embedded cluster through the real reviewer, one replica for each write.
  */
-import { Session, type View } from '../../src/cli/session.ts'
-import type { MeshObject } from '../../src/mesh/objects.ts'
-import { parseObject } from '../../src/mesh/parse.ts'
+
+import { parseObject } from '../../src/kinds/parse.ts'
+import type { MeshObject } from '../../src/mesh/snapshot/objects.ts'
 import type { Author } from '../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
+import { Session, type View } from '../../src/sandbox/session.ts'
 import type { Manifest } from '../manifests.ts'
 
 type Judged = Awaited<ReturnType<Session['apply']>>

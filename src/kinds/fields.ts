@@ -1,0 +1,104 @@
+/** Reading untyped manifests: every getter gives a value of the asked type, or throws `InvalidField` naming the path. */
+import type { Labels, Path } from '../mesh/snapshot/objects.ts'
+import { formatPath } from '../mesh/snapshot/objects.ts'
+
+/** A field has a type that the Kubernetes API would refuse. */
+export class InvalidField extends Error {
+  readonly path: Path
+
+  constructor(path: Path, expected: string, found: unknown) {
+    super(`${formatPath(path) || 'object'} must be ${expected}, not ${describe(found)}`)
+    this.name = 'InvalidField'
+    this.path = path
+  }
+}
+
+/** An object of a manifest and the path at which it stands. Absent and null are the same (2.2). */
+export class Fields {
+  readonly path: Path
+  readonly #values: Readonly<Record<string, unknown>>
+
+  constructor(value: unknown, path: Path = []) {
+    if (!isRecord(value)) throw new InvalidField(path, 'an object', value)
+    this.path = path
+    this.#values = value
+  }
+
+  has(key: string): boolean {
+    return this.#get(key) !== undefined
+  }
+
+  keys(): string[] {
+    return Object.keys(this.#values)
+  }
+
+  string(key: string, absent = ''): string {
+    const value = this.#get(key)
+    if (value === undefined) return absent
+    if (typeof value !== 'string') throw new InvalidField([...this.path, key], 'a string', value)
+    return value
+  }
+
+  number(key: string, absent: number): number {
+    const value = this.#get(key)
+    if (value === undefined) return absent
+    if (typeof value !== 'number') throw new InvalidField([...this.path, key], 'a number', value)
+    return value
+  }
+
+  boolean(key: string): boolean {
+    const value = this.#get(key)
+    if (value === undefined) return false
+    if (typeof value !== 'boolean') throw new InvalidField([...this.path, key], 'true or false', value)
+    return value
+  }
+
+  /** A number or a string: `targetPort`. */
+  numberOrString(key: string, absent: number): number | string {
+    const value = this.#get(key)
+    return typeof value === 'string' ? value : this.number(key, absent)
+  }
+
+  strings(key: string): string[] {
+    return this.#list(key).map((value, at) => {
+      if (typeof value !== 'string') throw new InvalidField([...this.path, key, at], 'a string', value)
+      return value
+    })
+  }
+
+  /** A map of strings, such as labels. */
+  labels(key: string): Labels {
+    const child = this.child(key)
+    return child === null ? {} : Object.fromEntries(child.keys().map((name) => [name, child.string(name)]))
+  }
+
+  /** The object under `key`, or null where it is absent. */
+  child(key: string): Fields | null {
+    const value = this.#get(key)
+    return value === undefined ? null : new Fields(value, [...this.path, key])
+  }
+
+  children(key: string): Fields[] {
+    return this.#list(key).map((value, at) => new Fields(value, [...this.path, key, at]))
+  }
+
+  #list(key: string): unknown[] {
+    const value = this.#get(key)
+    if (value === undefined) return []
+    if (!Array.isArray(value)) throw new InvalidField([...this.path, key], 'a list', value)
+    return value
+  }
+
+  #get(key: string): unknown {
+    return Object.hasOwn(this.#values, key) ? (this.#values[key] ?? undefined) : undefined
+  }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `${typeof value} ${JSON.stringify(value)}`
+}

@@ -1,0 +1,90 @@
+/** Where the objects of a kind are: the newest version of its API that the cluster serves, and the paths under it. */
+
+import { APIS } from '../kinds/parse.ts'
+import type { Kind, ObjectRef } from '../mesh/snapshot/objects.ts'
+import type { Connection, Query } from './connection.ts'
+
+/** Items of one request: 500 Pods are about 2 MB, parsed in some 10 ms. client-go's pages are as long. */
+const PAGE = 500
+
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json'
+
+export interface Page {
+  readonly items: readonly unknown[]
+  readonly resourceVersion: string
+}
+
+export class Resources {
+  readonly #connection: Connection
+  readonly #versions = new Map<Kind, string>()
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** The path of all objects of a kind, or null where the cluster serves none of its versions. */
+  async path(kind: Kind, signal: AbortSignal): Promise<string | null> {
+    const root = await this.#root(kind, signal)
+    return root === null ? null : `${root}/${APIS[kind].plural}`
+  }
+
+  async pathIn(kind: Kind, namespace: string, signal: AbortSignal): Promise<string | null> {
+    if (!APIS[kind].namespaced) return this.path(kind, signal)
+    const root = await this.#root(kind, signal)
+    return root === null ? null : `${root}/namespaces/${encodeURIComponent(namespace)}/${APIS[kind].plural}`
+  }
+
+  async pathOf({ kind, namespace, name }: ObjectRef, signal: AbortSignal): Promise<string | null> {
+    const path = await this.pathIn(kind, namespace, signal)
+    return path === null ? null : `${path}/${encodeURIComponent(name)}`
+  }
+
+  /** The path no longer holds: the next question asks the cluster again. */
+  forget(kind: Kind): void {
+    this.#versions.delete(kind)
+  }
+
+  async #root(kind: Kind, signal: AbortSignal): Promise<string | null> {
+    for (const version of this.#versions.has(kind) ? [] : APIS[kind].versions) {
+      if (await this.#serves(kind, version, signal)) {
+        this.#versions.set(kind, version)
+        break
+      }
+    }
+    const version = this.#versions.get(kind)
+    return version === undefined ? null : rootOf(kind, version)
+  }
+
+  async #serves(kind: Kind, version: string, signal: AbortSignal): Promise<boolean> {
+    // A server that has just started says 503 until all of its paths are there, so that 404 can be believed.
+    const found = (await this.#connection.find(rootOf(kind, version), signal)) as { resources?: readonly { name?: unknown }[] } | null
+    return found?.resources?.some(({ name }) => name === APIS[kind].plural) ?? false
+  }
+}
+
+function rootOf(kind: Kind, version: string): string {
+  const { group } = APIS[kind]
+  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+}
+
+/** The pages of a consistent list: no resourceVersion is given, so that the answer holds all that was written before (KEP-2340). */
+export async function* pages(connection: Connection, path: string, query: Query, signal: AbortSignal): AsyncGenerator<Page> {
+  yield* readPages((more) => connection.json(path, { ...query, ...more }, signal))
+}
+
+/** The same list with nothing but the metadata of each object. */
+export async function* metadataPages(connection: Connection, path: string, query: Query, signal: AbortSignal): AsyncGenerator<Page> {
+  yield* readPages((more) => connection.json(path, { ...query, ...more }, signal, METADATA_ONLY))
+}
+
+async function* readPages(get: (more: Query) => Promise<unknown>): AsyncGenerator<Page> {
+  let next = ''
+  do {
+    const page = (await get({ limit: PAGE, ...(next === '' ? {} : { continue: next }) })) as {
+      items?: readonly unknown[] | null
+      metadata?: { resourceVersion?: string; continue?: string }
+    }
+    yield { items: page.items ?? [], resourceVersion: page.metadata?.resourceVersion ?? '' }
+    next = page.metadata?.continue ?? ''
+  } while (next !== '')
+}

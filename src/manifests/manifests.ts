@@ -1,0 +1,149 @@
+/** Manifests from files, folders and standard input, each with the place where it was written. */
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { HitlessError } from '../errors.ts'
+import { InvalidField, isRecord } from '../kinds/fields.ts'
+import { isManifest, parseObject } from '../kinds/parse.ts'
+import { compareText } from '../mesh/names/text.ts'
+import type { MeshObject, Path } from '../mesh/snapshot/objects.ts'
+import type { Place } from '../output/reports.ts'
+import { filesAt } from './git.ts'
+import { type Position, readYaml } from './yaml.ts'
+
+export interface Manifest {
+  readonly raw: Record<string, unknown>
+  /** The object of the model; null for a kind that it does not read. */
+  readonly object: MeshObject | null
+  readonly file: string
+  /** The chart's template that Helm made it from, where its output says so; positions are then those in what the template gave. */
+  readonly source: string | null
+  position(path: Path): Position
+}
+
+export interface Manifests {
+  readonly manifests: readonly Manifest[]
+  readonly errors: readonly HitlessError[]
+}
+
+/** Where a field of a manifest was written; of what Helm made, in the template. */
+export function placeIn({ source, file, position }: Manifest, path: Path): Place {
+  return { file: source ?? file, ...position(path) }
+}
+
+const MANIFEST_FILE = /\.(ya?ml|json)$/
+
+/** Reads every manifest under the paths, folders recursively in the order of their names; `-` is standard input. What cannot be read is an error beside the rest. */
+export function readManifests(paths: readonly string[], readStdin: () => string): Manifests {
+  const unreadable: HitlessError[] = []
+  const files = paths.flatMap((path) => texts(path, readStdin, unreadable))
+  const { manifests, errors } = readTexts(files)
+  return { manifests, errors: [...unreadable, ...errors] }
+}
+
+/** Reads what a commit holds at the same paths; throws HITLESS_GIT. */
+export function readManifestsAt(commit: string, paths: readonly string[]): Manifests {
+  const named = new Set(paths.map((path) => `${commit}:${path}`))
+  return readTexts(filesAt(commit, paths).filter(({ file }) => MANIFEST_FILE.test(file) || named.has(file)))
+}
+
+function readTexts(files: readonly { readonly file: string; readonly text: string }[]): Manifests {
+  const manifests: Manifest[] = []
+  const errors: HitlessError[] = []
+  for (const { file, text } of files) {
+    for (const read of readManifestText(text, file)) {
+      if (read instanceof HitlessError) errors.push(read)
+      else manifests.push(read)
+    }
+  }
+  return { manifests, errors }
+}
+
+/** The manifests of one text; items of a List stand for themselves. */
+export function readManifestText(text: string, file: string): (Manifest | HitlessError)[] {
+  const templates = templatesOf(text)
+  return readYaml(text, file).flatMap((document) => {
+    if (document instanceof HitlessError) return [document]
+    const template = templates(document.start.line)
+    return itemsOf(document.value, []).map(({ value, path }) =>
+      toManifest(value, { file, template, position: (inner) => document.position([...path, ...inner]) })
+    )
+  })
+}
+
+interface Source {
+  readonly file: string
+  readonly template: Template | null
+  /** In the file. */
+  readonly position: (path: Path) => Position
+}
+
+function toManifest(value: unknown, { file, template, position }: Source): Manifest | HitlessError {
+  const invalid = (path: Path, what: string, cause?: unknown) => {
+    const { line, column } = position(path)
+    return new HitlessError('HITLESS_MANIFEST', `${file}:${line}:${column}: ${what}`, { cause })
+  }
+  if (!isManifest(value)) return invalid([], 'no manifest: apiVersion or kind is missing')
+  try {
+    const object = parseObject(value)
+    if (object?.name === '' && !isGenerated(value)) return invalid(['metadata', 'name'], 'metadata.name is missing')
+    const offset = template?.line ?? 0
+    const inTemplate = (path: Path) => {
+      const { line, column } = position(path)
+      return { line: line - offset, column }
+    }
+    return { raw: value, object, file, source: template?.source ?? null, position: inTemplate }
+  } catch (cause) {
+    if (!(cause instanceof InvalidField)) throw cause
+    return invalid(cause.path, cause.message, cause)
+  }
+}
+
+/** The API server completes the name of such an object when it is created. */
+function isGenerated({ metadata }: Record<string, unknown>): boolean {
+  return isRecord(metadata) && typeof metadata['generateName'] === 'string'
+}
+
+/** The items of a `List`, or of a `ServiceList` and its like, whose items need not name their own kind. */
+function itemsOf(value: unknown, path: Path): { value: unknown; path: Path }[] {
+  if (!isManifest(value) || !String(value['kind']).endsWith('List') || !Array.isArray(value['items'])) return [{ value, path }]
+  const kind = String(value['kind']).slice(0, -'List'.length)
+  const typed = kind === '' ? {} : { apiVersion: value['apiVersion'], kind }
+  return value['items'].flatMap((item: unknown, at) => itemsOf(isRecord(item) ? { ...typed, ...item } : item, [...path, 'items', at]))
+}
+
+function texts(path: string, readStdin: () => string, errors: HitlessError[]): { file: string; text: string }[] {
+  if (path === '-') return [{ file: '<stdin>', text: readStdin() }]
+  try {
+    if (!statSync(path).isDirectory()) return [{ file: path, text: readFileSync(path, 'utf8') }]
+    const entries = readdirSync(path, { withFileTypes: true }).sort((one, other) => compareText(one.name, other.name))
+    return entries
+      .filter((entry) => entry.isDirectory() || MANIFEST_FILE.test(entry.name))
+      .flatMap((entry) => texts(join(path, entry.name), readStdin, errors))
+  } catch (cause) {
+    errors.push(new HitlessError('HITLESS_UNREADABLE', `${path}: cannot be read${reasonOf(cause)}`, { cause }))
+    return []
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
+}
+
+interface Template {
+  readonly source: string
+  /** Of the comment that names it. */
+  readonly line: number
+}
+
+/** `# Source: chart/templates/x.yaml`, which `helm template` writes at the start of each document. */
+function templatesOf(text: string): (line: number) => Template | null {
+  let current: Template | null = null
+  const byLine = text.split(/\r\n?|\n/).map((content, at) => {
+    if (/^---(?:\s|$)/.test(content)) current = null
+    const source = /^# Source: (\S+)/.exec(content)?.[1]
+    if (source !== undefined) current = { source, line: at + 1 }
+    return current
+  })
+  return (line) => byLine[line - 1] ?? null
+}

@@ -1,0 +1,141 @@
+/**
+ * The contexts that can see a host differently. Clients are not enumerated: all namespaces that nothing about the host names see the same,
+ * and one of them stands for them all, so cost does not grow with the number of namespaces.
+ */
+import { resolveHost, serviceOfHost, wildcardsOver } from '../names/hosts.ts'
+import { sameLabels, selects } from '../names/labels.ts'
+import type { Context } from '../routing/table.ts'
+import type { DestinationRule, Labels, Sidecar, VirtualService } from '../snapshot/objects.ts'
+import { boundGateways, destinationsOf, podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
+
+/** How many different sets of labels of one namespace's clients are told apart at most. */
+const MOST_LABEL_SETS = 16
+
+/** The mesh clients that can see `host` differently, each standing for all that see it alike. */
+export function meshContexts(snapshot: Snapshot, host: string): Context[] {
+  const concerns = concernsOf(snapshot, host)
+  const namespaces = [...concerns.namespaces].filter((namespace) => isNamespace(snapshot, namespace)).sort()
+  const others = otherNamespaces(snapshot, concerns.namespaces)
+  return [...namespaces, ...others].flatMap((namespace) =>
+    labelSets(snapshot, namespace, concerns.selectors).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
+  )
+}
+
+/** The gateway proxies that serve a Gateway: its Pods by namespace and labels, or one in the Gateway's namespace where no Pod is known. */
+export function gatewayContexts(snapshot: Snapshot, gateway: string): Context[] {
+  const [namespace = '', name = ''] = gateway.split('/')
+  const found = snapshot.find('Gateway', namespace, name)
+  if (found === undefined) return []
+  const contexts: Context[] = []
+  for (const pod of snapshot.podsAnywhere(found.selector)) {
+    const labels = withoutHash(pod.labels)
+    if (contexts.some((known) => known.namespace === pod.namespace && sameLabels(known.labels, labels))) continue
+    contexts.push({ kind: 'gateway', namespace: pod.namespace, labels })
+    if (contexts.length === MOST_LABEL_SETS) break
+  }
+  return contexts.length === 0 ? [{ kind: 'gateway', namespace, labels: found.selector }] : contexts
+}
+
+/** VirtualServices that can take a host on the mesh: those that name it, or a wildcard over it, and those they delegate to. */
+export function virtualServicesOver(snapshot: Snapshot, host: string): VirtualService[] {
+  const found = [host, ...wildcardsOver(host)].flatMap((name) => [...snapshot.lookup('virtualServiceByHost', name)])
+  const delegates = found.flatMap((root) =>
+    root.http.flatMap(({ delegate }) => {
+      if (delegate === null) return []
+      const object = snapshot.find('VirtualService', delegate.namespace || root.namespace, delegate.name)
+      return object === undefined ? [] : [object]
+    })
+  )
+  return [...new Set([...found, ...delegates])]
+}
+
+export function destinationRulesOver(snapshot: Snapshot, host: string): DestinationRule[] {
+  return [host, ...wildcardsOver(host)].flatMap((name) => [...snapshot.lookup('destinationRuleByHost', name)])
+}
+
+interface Concerns {
+  /** Namespaces that see the host through something of their own, or are named by something about it. */
+  readonly namespaces: Set<string>
+  /** Selectors of clients that something about the host asks for. */
+  readonly selectors: Labels[]
+}
+
+function concernsOf(snapshot: Snapshot, host: string): Concerns {
+  const { domain } = snapshot.settings
+  const concerns: Concerns = { namespaces: new Set(), selectors: [] }
+  const hosts = new Set([host])
+  for (const vs of virtualServicesOver(snapshot, host)) {
+    if (!boundGateways(vs).includes('mesh') && vs.hosts.length > 0) continue
+    note(concerns, vs.namespace, vs.exportTo)
+    for (const match of [...vs.http, ...vs.tls, ...vs.tcp].flatMap((rule) => [...rule.match])) {
+      if (match.sourceNamespace !== '') concerns.namespaces.add(match.sourceNamespace)
+      if (Object.keys(match.sourceLabels).length > 0) concerns.selectors.push(match.sourceLabels)
+    }
+    for (const destination of destinationsOf(vs)) hosts.add(resolveHost(destination, vs.namespace, domain))
+  }
+  for (const each of hosts) noteHost(snapshot, each, concerns)
+  return concerns
+}
+
+function noteHost(snapshot: Snapshot, host: string, concerns: Concerns): void {
+  const named = serviceOfHost(host, snapshot.settings.domain)
+  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
+  if (named !== null) note(concerns, named.namespace, service?.exportTo ?? [])
+  for (const entry of snapshot.lookup('serviceEntryByHost', host)) note(concerns, entry.namespace, entry.exportTo)
+  for (const rule of destinationRulesOver(snapshot, host)) {
+    note(concerns, rule.namespace, rule.exportTo)
+    if (rule.workloadSelector !== null) concerns.selectors.push(rule.workloadSelector)
+  }
+}
+
+function note({ namespaces }: Concerns, own: string, exportTo: readonly string[]): void {
+  namespaces.add(own)
+  for (const name of exportTo) if (name !== '*' && name !== '.' && name !== '~') namespaces.add(name)
+}
+
+/** A client can only live in a namespace that exists, where namespaces are known. */
+function isNamespace(snapshot: Snapshot, namespace: string): boolean {
+  return !snapshot.knows('Namespace') || snapshot.find('Namespace', '', namespace) !== undefined
+}
+
+/** One namespace for all that nothing names, and one for each kind of Sidecar among them. */
+function otherNamespaces(snapshot: Snapshot, named: ReadonlySet<string>): string[] {
+  const bySidecar = new Map<string, string>()
+  for (const sidecar of snapshot.all('Sidecar')) {
+    const key = importsKey(sidecar)
+    if (!named.has(sidecar.namespace) && !bySidecar.has(key)) bySidecar.set(key, sidecar.namespace)
+  }
+  for (const { name } of snapshot.all('Namespace')) {
+    if (named.has(name) || [...snapshot.lookup('sidecarByNamespace', name)].length > 0) continue
+    return [name, ...bySidecar.values()]
+  }
+  return [...bySidecar.values()]
+}
+
+/** What a Sidecar imports from namespaces other than its own; its own holds nothing about the host, or it would be named. */
+function importsKey(sidecar: Sidecar): string {
+  const hosts = sidecar.egress.flatMap((egress) => egress.hosts.map((host) => `${egress.port ?? ''} ${host}`))
+  return JSON.stringify([sidecar.workloadSelector, hosts.filter((host) => !host.includes(' ./')).sort()])
+}
+
+/** The clients of a namespace as the selectors tell them apart; always also one that none of them takes. */
+function labelSets(snapshot: Snapshot, namespace: string, fromHost: readonly Labels[]): Labels[] {
+  const own = [...snapshot.lookup('sidecarByNamespace', namespace)].flatMap(({ workloadSelector }) =>
+    workloadSelector === null ? [] : [workloadSelector]
+  )
+  const selectors = [...fromHost, ...own]
+  const sets: Labels[] = [{}]
+  for (const selector of selectors) {
+    for (const pod of podsSelected(snapshot, namespace, selector)) {
+      const labels = Object.assign({}, ...selectors.filter((each) => selects(each, pod.labels)))
+      if (!sets.some((known) => sameLabels(known, labels))) sets.push(labels)
+      if (sets.length === MOST_LABEL_SETS) return sets
+    }
+  }
+  return sets
+}
+
+function withoutHash(labels: Labels): Labels {
+  const { 'pod-template-hash': _, ...others } = labels
+  return others
+}

@@ -1,0 +1,132 @@
+/** TCP and TLS rules of VirtualServices (12). */
+
+import { resolveHost } from '../names/hosts.ts'
+import type { L4Match, L4Route, VirtualService } from '../snapshot/objects.ts'
+import { resolveGateway, type Snapshot } from '../snapshot/snapshot.ts'
+import { carried, type Lookup } from './destinations.ts'
+import { boundTo, type Server, serversOf, virtualHosts } from './gateways.ts'
+import { type Place, standsForL4 } from './matches.ts'
+import { type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
+import type { Chain, Context } from './table.ts'
+import { hostsOfVirtualService, importedAt } from './virtual-services.ts'
+
+/** The chains that VirtualServices make for a host: on the mesh of a service's ports, at a gateway of its servers. */
+export function chains(snapshot: Snapshot, context: Context, host: string): Chain[] {
+  const scope = scopeOf(snapshot, context)
+  return context.kind === 'mesh' ? meshChains(scope, host) : gatewayChains(scope, host)
+}
+
+function meshChains(scope: Scope, host: string): Chain[] {
+  const service = serviceInScope(scope, host)
+  if (service === null || service.resolution === 'alias') return []
+  return service.ports.flatMap(({ number: port, protocol }) => {
+    if (protocol === 'http' || protocol === 'udp' || serviceOnPort(scope, host, port) === null) return []
+    const named = importedAt(scope, port, host)
+    const place: Place = { context: scope.context, port, gateway: 'mesh' }
+    return protocol === 'tls' ? tlsChains(scope, named, place, host) : tcpChains(scope, named, place, host)
+  })
+}
+
+/** The first rule that stands takes the port, of whichever VirtualService (12.1). `buildSidecarOutboundTCPFilterChainOpts`. */
+function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place, host: string): Chain[] {
+  const found: Chain[] = []
+  for (const vs of named) {
+    for (const rule of vs.tcp) {
+      if (rule.route.length === 0) continue
+      const matches = rule.match.filter((match) => standsAt(match, vs, place))
+      if (rule.match.length > 0 && matches.length === 0) continue
+      found.push(toChain(scope, vs, rule, place, host, []))
+      // Only matches by address leave something to the rules behind.
+      if (matches.length === 0 || matches.some(({ destinationSubnets }) => destinationSubnets.length === 0)) return found
+    }
+  }
+  return found
+}
+
+/** Each set of server names goes to the first rule that has it (12.2). `buildSidecarOutboundTLSFilterChainOpts`. */
+function tlsChains(scope: Scope, named: readonly VirtualService[], place: Place, host: string): Chain[] {
+  const handled = new Set<string>()
+  const found: Chain[] = []
+  for (const vs of named) {
+    for (const rule of vs.tls) {
+      if (rule.route.length === 0) continue
+      for (const match of rule.match) {
+        const names = `${match.sniHosts}|${match.destinationSubnets}`
+        if (!standsAt(match, vs, place) || handled.has(names)) continue
+        handled.add(names)
+        found.push(toChain(scope, vs, rule, place, host, match.sniHosts))
+      }
+    }
+  }
+  return found
+}
+
+/** At a gateway: TCP servers take the first rule, passthrough servers one chain for each match with names not yet taken. */
+function gatewayChains(scope: Scope, host: string): Chain[] {
+  const taken = new Map<number, Set<string>>()
+  return serversOf(scope).flatMap((server) => {
+    if (server.transport === 'http') return []
+    const bound = boundTo(scope, server.gateway).filter((vs) => virtualHosts(scope, server, vs).size > 0)
+    const found = server.transport === 'tcp' ? tcpServerChains(scope, bound, server) : passthroughChains(scope, bound, server, taken)
+    return found.filter((chain) => chain.host === host)
+  })
+}
+
+/** `buildGatewayNetworkFiltersFromTCPRoutes`. */
+function tcpServerChains(scope: Scope, bound: readonly VirtualService[], server: Server): Chain[] {
+  const place = placeOf(scope, server)
+  for (const vs of bound) {
+    const rule = vs.tcp.find(
+      ({ match, route }) => route.length > 0 && (match.length === 0 || match.some((each) => standsAt(each, vs, place)))
+    )
+    if (rule !== undefined) return [toChain(scope, vs, rule, place, firstHost(scope, vs), server.tlsMode === '' ? [] : server.hosts)]
+  }
+  return []
+}
+
+/** `buildGatewayNetworkFiltersFromTLSRoutes`. */
+function passthroughChains(scope: Scope, bound: readonly VirtualService[], server: Server, taken: Map<number, Set<string>>): Chain[] {
+  const place = placeOf(scope, server)
+  const known = taken.get(server.port) ?? new Set<string>()
+  taken.set(server.port, known)
+  const found: Chain[] = []
+  for (const vs of bound) {
+    for (const rule of vs.tls) {
+      if (rule.route.length === 0) continue
+      for (const match of rule.match) {
+        if (!standsAt(match, vs, place) || match.sniHosts.some((name) => known.has(name))) continue
+        for (const name of match.sniHosts) known.add(name)
+        found.push(toChain(scope, vs, rule, place, firstHost(scope, vs), match.sniHosts))
+      }
+    }
+  }
+  return found
+}
+
+function placeOf({ context }: Scope, { port, gateway }: Server): Place {
+  return { context, port, gateway }
+}
+
+function firstHost({ snapshot }: Scope, vs: VirtualService): string {
+  return hostsOfVirtualService(snapshot, vs)[0] ?? ''
+}
+
+function standsAt(match: L4Match, vs: VirtualService, place: Place): boolean {
+  const gateways = match.gateways.map((name) => resolveGateway(name, vs.namespace))
+  return standsForL4(match, gateways, place)
+}
+
+function toChain(scope: Scope, vs: VirtualService, rule: L4Route, place: Place, host: string, serverNames: readonly string[]): Chain {
+  const { domain } = scope.snapshot.settings
+  const route = rule.route.map((each) => ({ ...each, host: resolveHost(each.host, vs.namespace, domain) }))
+  // Unlike http rules these find the single port of any service, on the mesh too (8.2).
+  const lookup: Lookup = { port: place.port, service: (name) => serviceInScope(scope, name) }
+  return {
+    host,
+    port: place.port,
+    serverNames,
+    virtualService: `${vs.namespace}/${vs.name}`,
+    path: rule.path,
+    destinations: carried(scope, route, lookup)
+  }
+}

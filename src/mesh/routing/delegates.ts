@@ -1,0 +1,125 @@
+/** The http rules of a VirtualService with those of its delegates in their place (7), everything in them completed. */
+import { resolveHost } from '../names/hosts.ts'
+import { compatible } from '../names/labels.ts'
+import { isExported } from '../names/visibility.ts'
+import type { Destination, HttpMatch, HttpRoute, StringMatch, VirtualService } from '../snapshot/objects.ts'
+import { resolveGateway, type Snapshot } from '../snapshot/snapshot.ts'
+
+/** A rule as routes are made of it: hosts and gateways completed, a delegate's matches joined with the root's. */
+export interface EffectiveRule {
+  readonly rule: HttpRoute
+  /** The VirtualService that it is written in: a delegate, or the root itself. */
+  readonly owner: VirtualService
+}
+
+/** A rule whose delegate is missing, not exported to the root's namespace or has hosts is dropped silently (7.2). `mergeVirtualServices`. */
+export function effectiveRules(snapshot: Snapshot, root: VirtualService): EffectiveRule[] {
+  return root.http.flatMap((written) => {
+    const rule = completed(written, root, snapshot.settings.domain)
+    if (rule.delegate === null) return [{ rule, owner: root }]
+    const delegate = snapshot.find('VirtualService', rule.delegate.namespace || root.namespace, rule.delegate.name) // (7.3)
+    if (delegate === undefined || delegate.hosts.length > 0) return []
+    if (!isExported(delegate.exportTo, delegate.namespace, root.namespace)) return []
+    return delegate.http.flatMap((inner) => {
+      const joined = join(rule, completed(inner, delegate, snapshot.settings.domain))
+      return joined === null ? [] : [{ rule: joined, owner: delegate }]
+    })
+  })
+}
+
+/** Short names stand for the namespace of the object they are written in (1.1, 1.6, 7.3). */
+function completed(rule: HttpRoute, { namespace }: VirtualService, domain: string): HttpRoute {
+  const complete = <D extends Destination>(destination: D): D => ({
+    ...destination,
+    host: resolveHost(destination.host, namespace, domain)
+  })
+  return {
+    ...rule,
+    match: rule.match.map((match) =>
+      match.gateways.length === 0 ? match : { ...match, gateways: match.gateways.map((name) => resolveGateway(name, namespace)) }
+    ),
+    route: rule.route.map(complete),
+    mirrors: rule.mirrors.map(complete)
+  }
+}
+
+/** null where the delegate's rule is dropped. One that delegates again has nothing to send to (7.5). `mergeHTTPRoute`. */
+function join(root: HttpRoute, delegate: HttpRoute): HttpRoute | null {
+  const match = joinMatches(root.match, delegate.match)
+  if (match === null) return null
+  return {
+    ...delegate,
+    match,
+    directResponse: delegate.directResponse || root.directResponse,
+    mirrors: delegate.mirrors.length > 0 ? delegate.mirrors : root.mirrors
+  }
+}
+
+/** Every entry of the delegate's rule with every one of the root's that it does not conflict with (7.4). `mergeHTTPMatchRequests`. */
+function joinMatches(root: readonly HttpMatch[], delegate: readonly HttpMatch[]): readonly HttpMatch[] | null {
+  if (root.length === 0) return delegate
+  if (delegate.length === 0) return root
+  const joined: HttpMatch[] = []
+  for (const inner of delegate) {
+    const outers = root.filter((outer) => !conflict(outer, inner))
+    if (outers.length === 0) return null // one entry without a partner drops its whole rule
+    joined.push(...outers.map((outer) => joinMatch(outer, inner)))
+  }
+  return joined
+}
+
+function joinMatch(outer: HttpMatch, inner: HttpMatch): HttpMatch {
+  return {
+    path: inner.path,
+    uri: inner.uri ?? outer.uri,
+    ignoreUriCase: inner.ignoreUriCase,
+    scheme: inner.scheme ?? outer.scheme,
+    method: inner.method ?? outer.method,
+    authority: inner.authority ?? outer.authority,
+    headers: { ...outer.headers, ...inner.headers },
+    withoutHeaders: { ...outer.withoutHeaders, ...inner.withoutHeaders },
+    queryParams: { ...outer.queryParams, ...inner.queryParams },
+    port: inner.port ?? outer.port,
+    gateways: inner.gateways.length > 0 ? inner.gateways : outer.gateways,
+    sourceLabels: { ...outer.sourceLabels, ...inner.sourceLabels },
+    sourceNamespace: inner.sourceNamespace || outer.sourceNamespace
+  }
+}
+
+/** `hasConflict`, pilot/pkg/model/virtualservice.go. */
+function conflict(outer: HttpMatch, inner: HttpMatch): boolean {
+  return (
+    valuesConflict(outer.uri, inner.uri) ||
+    valuesConflict(outer.scheme, inner.scheme) ||
+    valuesConflict(outer.method, inner.method) ||
+    valuesConflict(outer.authority, inner.authority) ||
+    mapsConflict(outer.headers, inner.headers) ||
+    mapsConflict(outer.withoutHeaders, inner.withoutHeaders) ||
+    mapsConflict(outer.queryParams, inner.queryParams) ||
+    outer.ignoreUriCase !== inner.ignoreUriCase ||
+    (outer.port !== null && inner.port !== null && outer.port !== inner.port) ||
+    (outer.sourceNamespace !== '' && inner.sourceNamespace !== outer.sourceNamespace) ||
+    !compatible(outer.sourceLabels, inner.sourceLabels) ||
+    gatewaysConflict(outer.gateways, inner.gateways)
+  )
+}
+
+function gatewaysConflict(outer: readonly string[], inner: readonly string[]): boolean {
+  if (outer.length === 0 || inner.length === 0) return false
+  return outer.length < inner.length || !inner.every((name) => outer.includes(name))
+}
+
+type Matches = Readonly<Record<string, StringMatch>>
+
+function mapsConflict(outer: Matches, inner: Matches): boolean {
+  return Object.entries(inner).some(([name, match]) => valuesConflict(outer[name] ?? null, match))
+}
+
+/** Only an exact value again, or one below the root's prefix, is no conflict; any regex is one. `stringMatchConflict`. */
+function valuesConflict(outer: StringMatch | null, inner: StringMatch | null): boolean {
+  if (outer === null || inner === null) return false
+  if (outer.type === 'present' || inner.type === 'present' || outer.type === 'regex' || inner.type === 'regex') return true
+  if (outer.value === '' || inner.value === '') return true
+  if (outer.type === 'exact') return inner.type !== 'exact' || inner.value !== outer.value
+  return !inner.value.startsWith(outer.value)
+}

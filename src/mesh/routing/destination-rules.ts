@@ -1,0 +1,125 @@
+/** Which DestinationRule a client uses for a service, and which subsets that defines (10). */
+import { hostCovers, isWildcard, resolveHost, wildcardsOver } from '../names/hosts.ts'
+import { sameLabels, selects } from '../names/labels.ts'
+import { byAge } from '../names/visibility.ts'
+import type { DestinationRule, Labels, Subset } from '../snapshot/objects.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { Context } from './table.ts'
+
+/** DestinationRules of one host and namespace, joined as far as Istio joins them. `ConsolidatedDestRule`. */
+interface Joined {
+  readonly exportTo: ReadonlySet<string>
+  readonly namespace: string
+  readonly workloadSelector: Labels | null
+  readonly subsets: Subset[]
+}
+
+/** The subsets of a service for a client: those of the one DestinationRule that it uses, if any. `destinationRule`, pilot/pkg/model/push_context.go. */
+export function subsetsOf(
+  snapshot: Snapshot,
+  context: Context,
+  { host, namespace }: { readonly host: string; readonly namespace: string }
+): readonly Subset[] {
+  return ruleFor(rulesOver(snapshot, host), context, namespace, snapshot.settings.rootNamespace)?.subsets ?? []
+}
+
+/** Exactly one place is used (10.1): the client's namespace, the service's, or the root namespace. */
+function ruleFor(rules: readonly HostRule[], context: Context, serviceNamespace: string, rootNamespace: string): Joined | null {
+  const own =
+    // Clients of the root namespace skip their own place but for what is private to it (10.3).
+    context.namespace === rootNamespace ? place(rules, context.namespace, isPrivateTo) : place(rules, context.namespace, isUsedAtHome)
+  if (own.length > 0) return selectedFor(context, own)
+  for (const namespace of [serviceNamespace, rootNamespace]) {
+    const exported = place(rules, namespace, (rule) => !isPrivateTo(rule)).filter((joined) => isExportedTo(joined, context.namespace))
+    if (exported.length > 0) return selectedFor(context, exported)
+  }
+  return null
+}
+
+/** A DestinationRule and its completed host (1.1), which is compared as it is written (1.5, 10.8). */
+interface HostRule {
+  readonly host: string
+  readonly rule: DestinationRule
+  readonly exportTo: ReadonlySet<string>
+}
+
+function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
+  const { domain } = snapshot.settings
+  const found: HostRule[] = []
+  for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
+    for (const rule of snapshot.lookup('destinationRuleByHost', key)) {
+      const own = resolveHost(rule.host, rule.namespace, domain)
+      if (hostCovers(own, host)) found.push({ host: own, rule, exportTo: exportsOf(rule) })
+    }
+  }
+  return found
+}
+
+/** One with a workloadSelector is private, whatever it says (10.7). */
+function exportsOf({ workloadSelector, exportTo }: DestinationRule): ReadonlySet<string> {
+  return new Set(workloadSelector === null ? exportTo : ['.'])
+}
+
+function isUsedAtHome({ exportTo, rule }: HostRule): boolean {
+  return exportTo.size === 0 || exportTo.has('*') || exportTo.has('.') || exportTo.has(rule.namespace)
+}
+
+function isPrivateTo({ exportTo, rule }: HostRule): boolean {
+  return exportTo.size === 1 && (exportTo.has('.') || exportTo.has(rule.namespace))
+}
+
+function isExportedTo({ exportTo }: Joined, client: string): boolean {
+  return exportTo.size === 0 || exportTo.has('*') || exportTo.has(client)
+}
+
+/** Of a namespace's rules of one kind, those of the most specific host alone (10.4), joined. */
+function place(rules: readonly HostRule[], namespace: string, belongs: (rule: HostRule) => boolean): Joined[] {
+  const found = rules.filter((each) => each.rule.namespace === namespace && belongs(each))
+  if (found.length < 2) return found.map(toJoined)
+  const mostSpecific = found.reduce((best, each) => (isMoreSpecific(each.host, best) ? each.host : best), '*')
+  return join(found.filter(({ host }) => host === mostSpecific))
+}
+
+function isMoreSpecific(host: string, than: string): boolean {
+  if (isWildcard(host) !== isWildcard(than)) return isWildcard(than)
+  return host.length > than.length
+}
+
+/** In order of age, those with a selector first, each joined with the older ones that it may be joined with (10.6). `mergeDestinationRule`. */
+function join(rules: readonly HostRule[]): Joined[] {
+  const joined: Joined[] = []
+  const withSelectorFirst = (rule: DestinationRule) => (rule.workloadSelector === null ? 1 : 0)
+  for (const each of [...rules].sort(
+    (one, other) => withSelectorFirst(one.rule) - withSelectorFirst(other.rule) || byAge(one.rule, other.rule)
+  )) {
+    let stands = true
+    for (const older of joined) {
+      const contained = [...older.exportTo].every((name) => each.exportTo.has(name))
+      const equal = contained && older.exportTo.size === each.exportTo.size
+      stands = !equal
+      if (!equal && !(contained && older.exportTo.size > 0)) continue
+      const { workloadSelector } = each.rule
+      if (older.workloadSelector !== null && workloadSelector !== null && !sameLabels(older.workloadSelector, workloadSelector)) {
+        stands = true
+        continue
+      }
+      if ((older.workloadSelector === null) === (workloadSelector === null)) stands = false
+      const known = new Set(older.subsets.map(({ name }) => name))
+      older.subsets.push(...each.rule.subsets.filter(({ name }) => !known.has(name)))
+    }
+    if (stands) joined.push(toJoined(each))
+  }
+  return joined
+}
+
+function toJoined({ rule, exportTo }: HostRule): Joined {
+  return { exportTo, namespace: rule.namespace, workloadSelector: rule.workloadSelector, subsets: [...rule.subsets] }
+}
+
+/** One that selects the client replaces the plain ones (10.7), of which the last, the youngest, wins alone (10.6). `SidecarScope.DestinationRule`. */
+function selectedFor({ namespace, labels }: Context, joined: readonly Joined[]): Joined | null {
+  const selecting = joined.find(
+    (rule) => rule.workloadSelector !== null && rule.namespace === namespace && selects(rule.workloadSelector, labels)
+  )
+  return selecting ?? joined.findLast(({ workloadSelector }) => workloadSelector === null) ?? null
+}

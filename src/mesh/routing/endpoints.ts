@@ -1,0 +1,118 @@
+/** How many endpoints of a service would get requests (11). pilot/pkg/xds/endpoints/endpoint_builder.go. */
+import { compatible, selects } from '../names/labels.ts'
+import type { EndpointSlice, Labels, Pod, Service, ServiceEntry, WorkloadEntry } from '../snapshot/objects.ts'
+import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
+import { type MeshService, portOf } from './services.ts'
+import type { Context } from './table.ts'
+
+/** What Istio adds to an endpoint's labels besides the node's name: the cluster, and from the node where it runs (11.3). */
+const CLUSTER_LABEL = 'topology.istio.io/cluster'
+const CLUSTER = 'Kubernetes'
+const HOSTNAME_LABEL = 'kubernetes.io/hostname'
+const NODE_LABELS = [
+  'topology.kubernetes.io/region',
+  'topology.kubernetes.io/zone',
+  'topology.istio.io/subzone',
+  'topology.istio.io/network'
+]
+
+/** Of a service's port, those that all labels of a subset take; null where neither Istio nor hitless can know. */
+export function readyEndpoints(snapshot: Snapshot, context: Context, service: MeshService, port: number, subset: Labels): number | null {
+  // To a headless service the client names the address itself, and subset labels are not applied; a gateway cannot (8.6).
+  if (service.resolution === 'passthrough' && context.kind === 'mesh') return null
+  if (service.resolution === 'dynamic-dns') return null
+  const { object } = service
+  return object.kind === 'Service'
+    ? ofService(snapshot, object, service, port, subset)
+    : ofEntry(snapshot, object, service.resolution, subset)
+}
+
+function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService, port: number, subset: Labels): number | null {
+  if (service.internalTrafficLocal) return null // only those on the client's own node count, which is not known (11.5)
+  const portName = ports.find(({ number }) => number === port)?.name ?? ''
+  const slices = [...snapshot.lookup('endpointSliceByService', `${service.namespace}/${service.name}`)]
+  if (slices.length > 0 && !slices.some(({ portNames }) => portNames.includes(portName))) return 0 // (11.5)
+  if (service.selector === null) return slices.length === 0 ? null : ofSlices(snapshot, slices, service.namespace, subset)
+  if (!snapshot.knows('Pod') || asksForNode(subset)) return null
+  if (!compatible(service.selector, subset)) return 0 // no Pod can have both labels (11.1)
+  const target = service.ports.find((each) => each.port === port)?.targetPort
+  let count = 0
+  for (const pod of podsSelected(snapshot, service.namespace, service.selector)) {
+    if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && isOfSubset(pod, subset)) count++
+  }
+  return count + countWorkloads(snapshot, service.namespace, service.selector, subset)
+}
+
+/** Of a service without selector; the Pods behind its addresses, where there are any, lend them their labels. */
+function ofSlices(snapshot: Snapshot, slices: readonly EndpointSlice[], namespace: string, subset: Labels): number {
+  if (Object.keys(subset).length === 0) return slices.reduce((sum, { readyAddresses }) => sum + readyAddresses, 0)
+  const named = slices.flatMap(({ endpoints }) => endpoints.filter(({ ready, pod }) => ready && pod !== ''))
+  return named.filter(({ pod }) => {
+    const found = snapshot.find('Pod', namespace, pod)
+    return found !== undefined && isOfSubset(found, subset)
+  }).length
+}
+
+/** Endpoints of a DNS name are sent without their health (8.5). */
+function ofEntry(snapshot: Snapshot, entry: ServiceEntry, resolution: MeshService['resolution'], subset: Labels): number {
+  const { workloadSelector, endpoints, namespace } = entry
+  if (workloadSelector === null) {
+    // A DNS name without endpoints is its own endpoint, without labels. `convertServiceEntryToInstances`.
+    const own = endpoints.length === 0 && resolution === 'dns' ? [{ labels: {} }] : endpoints
+    return own.filter(({ labels }) => hasLabels(labels, subset)).length
+  }
+  const pods = podsSelected(snapshot, namespace, workloadSelector).filter((pod) => isUsed(pod, false) && isOfSubset(pod, subset))
+  return pods.length + countWorkloads(snapshot, namespace, workloadSelector, subset)
+}
+
+/** WorkloadEntries that the selector takes count for ServiceEntries and Services alike (8.5). */
+function countWorkloads(snapshot: Snapshot, namespace: string, selector: Labels, subset: Labels): number {
+  const [pair] = Object.entries(selector)
+  if (pair === undefined) return 0
+  let count = 0
+  for (const entry of snapshot.lookup('workloadEntryByLabel', `${namespace}/${pair[0]}=${pair[1]}`)) {
+    const labels = labelsOfWorkload(entry)
+    if (!entry.deleting && selects(selector, labels) && hasLabels(labels, subset)) count++
+  }
+  return count
+}
+
+/** Unready Pods get no requests unless the Service publishes them; terminating ones get none at once (11.4). */
+function isUsed({ ready, deleting }: Pod, publishNotReady: boolean): boolean {
+  return !deleting && (ready || publishNotReady)
+}
+
+/** A named targetPort that no container declares gives no endpoint (11.5). */
+function hasPort({ portNames }: Pod, target: number | string | undefined): boolean {
+  return typeof target !== 'string' || portNames.includes(target)
+}
+
+function hasLabels(labels: Labels, subset: Labels): boolean {
+  for (const key in subset) {
+    if (labels[key] === subset[key]) continue
+    if (key !== CLUSTER_LABEL || labels[key] !== undefined || subset[key] !== CLUSTER) return false
+  }
+  return true
+}
+
+/** A Pod has its node's name for a label, unless it says otherwise itself; few subsets ask for it. */
+function isOfSubset({ labels, node }: Pod, subset: Labels): boolean {
+  if (node === '' || !(HOSTNAME_LABEL in subset) || HOSTNAME_LABEL in labels) return hasLabels(labels, subset)
+  return hasLabels({ ...labels, [HOSTNAME_LABEL]: node }, subset)
+}
+
+function labelsOfWorkload({ labels, workloadLabels }: WorkloadEntry): Labels {
+  return { ...labels, ...workloadLabels }
+}
+
+/** The subset asks for labels that Istio takes from nodes, which hitless does not watch. */
+function asksForNode(subset: Labels): boolean {
+  return NODE_LABELS.some((label) => label in subset)
+}
+
+/** A service resolved by DNS has no cluster without endpoints, and no subset cluster without endpoints of the subset (8.5). */
+export function hasNoCluster(snapshot: Snapshot, context: Context, service: MeshService, port: number, subset: Labels): boolean {
+  return (
+    service.resolution === 'dns' && portOf(service, port) !== undefined && readyEndpoints(snapshot, context, service, port, subset) === 0
+  )
+}

@@ -1,0 +1,173 @@
+/** Route tables of gateway proxies (6): the Gateways that a proxy uses, their servers, and what is bound to them. */
+import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
+import { selects } from '../names/labels.ts'
+import { parseProtocol } from '../names/ports.ts'
+import { byAge, inOrderFor } from '../names/visibility.ts'
+import type { Gateway, GatewayServer, VirtualService } from '../snapshot/objects.ts'
+import { boundGateways } from '../snapshot/snapshot.ts'
+import { isIstioCatchAll } from './matches.ts'
+import { registeredService, type Scope, serviceInScope } from './scope.ts'
+import { isVisible, type MeshService } from './services.ts'
+import type { Route, RouteTable } from './table.ts'
+import { toTable } from './tables.ts'
+import { HOSTS_A_STEP, hostsOfVirtualService, routesOf } from './virtual-services.ts'
+
+/** A server of a Gateway. */
+export interface Server extends GatewayServer {
+  /** `namespace/name` of its Gateway. */
+  readonly gateway: string
+  readonly transport: 'http' | 'tcp' | 'passthrough'
+}
+
+/** Servers that share one listener and one set of virtual hosts: plain HTTP of one port, or one HTTPS server. */
+interface RouteGroup {
+  readonly port: number
+  readonly servers: Server[]
+}
+
+/** The tables of one virtual host: one for each port on which a server has it (6.2, 6.3). `buildGatewayHTTPRouteConfig`. */
+export function gatewayTables(scope: Scope, host: string): RouteTable[] {
+  const named = virtualServicesTouching(scope, host)
+  if (named.length === 0) return []
+  return routeGroups(serversOf(scope)).flatMap(({ port, servers }) => {
+    const routes: Route[] = []
+    const takers = new Set<VirtualService>()
+    for (const server of servers) {
+      for (const vs of named) {
+        scope.snapshot.charge(vs.gateways.length)
+        if (!boundGateways(vs).includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
+        const own = gatewayRoutes(scope, vs, server)
+        if (own.length > 0) takers.add(vs)
+        routes.push(...own)
+      }
+    }
+    // A host without any route has no virtual host: there is no default to return to (6.5).
+    return routes.length === 0 ? [] : [toTable(host, port, [...takers], catchAllsLast(routes))]
+  })
+}
+
+/** `namespace/name` of every Gateway that the proxy uses. */
+export function gatewayNames(scope: Scope): string[] {
+  return gatewaysOf(scope).map(({ namespace, name }) => `${namespace}/${name}`)
+}
+
+/** Every virtual host that a VirtualService can have at a server of the proxy. */
+export function gatewayHosts(scope: Scope): string[] {
+  const hosts = new Set<string>()
+  for (const server of serversOf(scope)) {
+    for (const vs of boundTo(scope, server.gateway)) for (const host of virtualHosts(scope, server, vs)) hosts.add(host)
+  }
+  return [...hosts].sort()
+}
+
+/** The VirtualServices bound to a Gateway, in the order in which the proxy takes them. */
+export function boundTo({ snapshot, context }: Scope, gateway: string): VirtualService[] {
+  return inOrderFor(context.namespace, snapshot.lookup('virtualServiceByGateway', gateway))
+}
+
+/** The names that a server and a VirtualService share, of each two the more specific (6.2). `Names.Intersection`. */
+export function virtualHosts({ snapshot }: Scope, server: Server, vs: VirtualService): Set<string> {
+  const shared = new Set<string>()
+  const own = hostsOfVirtualService(snapshot, vs)
+  snapshot.charge((own.length * server.hosts.length) / HOSTS_A_STEP)
+  for (const written of server.hosts) {
+    const [namespace, name] = written.includes('/') ? written.split('/') : ['*', written]
+    if (name === undefined || (namespace !== '*' && namespace !== vs.namespace)) continue
+    const served = name.toLowerCase()
+    for (const host of own) {
+      if (hostCovers(host, served)) shared.add(served)
+      else if (hostCovers(served, host)) shared.add(host)
+    }
+  }
+  return shared
+}
+
+/** The servers of every Gateway whose selector the proxy's labels meet, of any namespace (6.1); of conflicting ones the first. `mergeGateways`. */
+export function serversOf(scope: Scope): Server[] {
+  const accepted: Server[] = []
+  const plain = new Map<number, Server>()
+  const secureHosts = new Map<number, Set<string>>()
+  for (const server of gatewaysOf(scope).flatMap(toServers)) {
+    if (server.tlsMode !== '' && !claim(secureHosts, server)) continue
+    const current = plain.get(server.port)
+    // Plain servers share a port only if all are HTTP; beside a plain one there is no other.
+    if (current !== undefined && !(isPlainHttp(current) && isPlainHttp(server))) continue
+    accepted.push(server)
+    if (!isSecure(server)) plain.set(server.port, current ?? server)
+  }
+  return accepted
+}
+
+function routeGroups(servers: readonly Server[]): RouteGroup[] {
+  const groups: RouteGroup[] = []
+  for (const server of servers) {
+    if (server.transport !== 'http') continue
+    const shared = isPlainHttp(server)
+      ? groups.find(({ port, servers: [first] }) => port === server.port && first !== undefined && isPlainHttp(first))
+      : undefined
+    if (shared === undefined) groups.push({ port: server.port, servers: [server] })
+    else shared.servers.push(server)
+  }
+  return groups
+}
+
+function gatewaysOf({ snapshot, context }: Scope): Gateway[] {
+  const keys = ['', ...Object.entries(context.labels).map(([key, value]) => `/${key}=${value}`)]
+  const found = keys.flatMap((key) => [...snapshot.lookup('gatewayBySelector', key)])
+  snapshot.charge(found.length)
+  return found.filter(({ selector }) => selects(selector, context.labels)).sort(byAge)
+}
+
+function toServers({ namespace, name, servers }: Gateway): Server[] {
+  return servers.map((server) => ({
+    ...server,
+    gateway: `${namespace}/${name}`,
+    transport: transportOf(server),
+    hosts: server.hosts.map((host) => (host.startsWith('./') ? `${namespace}/${host.slice(2)}` : host))
+  }))
+}
+
+function transportOf(server: GatewayServer): Server['transport'] {
+  if (isPlainHttp(server)) return 'http'
+  if (['0', 'PASSTHROUGH', '3', 'AUTO_PASSTHROUGH'].includes(server.tlsMode)) return 'passthrough'
+  return server.protocol === 'HTTPS' ? 'http' : 'tcp'
+}
+
+/** HTTP by its protocol; `tls` on such a server is there for httpsRedirect only. */
+function isPlainHttp({ protocol }: GatewayServer): boolean {
+  return parseProtocol(protocol) === 'http'
+}
+
+function isSecure(server: GatewayServer): boolean {
+  return server.tlsMode !== '' && !isPlainHttp(server)
+}
+
+/** Two TLS servers of one port cannot have one name: the later one is skipped. `CheckDuplicates`. */
+function claim(taken: Map<number, Set<string>>, { port, hosts }: Server): boolean {
+  const known = taken.get(port) ?? new Set()
+  taken.set(port, known)
+  if (hosts.some((host) => known.has(host))) return false
+  for (const host of hosts) known.add(host)
+  return true
+}
+
+/** VirtualServices with a host that is, covers or is covered by `host`: only then can it be a virtual host. */
+function virtualServicesTouching({ snapshot, context }: Scope, host: string): VirtualService[] {
+  const keys = isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]
+  return inOrderFor(context.namespace, new Set(keys.flatMap((key) => [...snapshot.lookup('virtualServiceByHost', key)])))
+}
+
+/** A destination without port takes the port of a service that has one alone (8.2), and of several services with its host the VirtualService's own. */
+function gatewayRoutes(scope: Scope, vs: VirtualService, { port, gateway }: Server): Route[] {
+  const service = (host: string): MeshService | null => {
+    const own = registeredService(scope, host, vs.namespace)
+    return own !== null && isVisible(own, scope.context.namespace) ? own : serviceInScope(scope, host)
+  }
+  return routesOf(scope, vs, { context: scope.context, port, gateway }, { port, service })
+}
+
+/** `SortVHostRoutes`: whose catch-all it is does not matter (6.3). */
+function catchAllsLast(routes: readonly Route[]): Route[] {
+  const isLast = ({ condition }: Route) => isIstioCatchAll(condition)
+  return [...routes.filter((route) => !isLast(route)), ...routes.filter(isLast)]
+}

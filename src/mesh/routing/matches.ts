@@ -1,0 +1,55 @@
+/** Which match entries stand for a client: the conditions that Istio decides when it generates routes (4.3). */
+
+import { selects } from '../names/labels.ts'
+import { coversEverything } from '../requests/classes.ts'
+import type { HttpMatch, HttpRoute, L4Match, Path } from '../snapshot/objects.ts'
+import { type Condition, type Context, EVERY_REQUEST } from './table.ts'
+
+/** Where routes are generated: for whom, on which port, bound to which gateway (`mesh` for clients). */
+export interface Place {
+  readonly context: Context
+  readonly port: number
+  readonly gateway: string
+}
+
+/** One route's condition, and where it stands. */
+export interface Entry {
+  readonly condition: Condition
+  readonly path: Path
+}
+
+/** The entries of a rule that stand at a place, each a route of its own (4.2). A rule without match takes every request. */
+export function entriesAt({ match, path }: HttpRoute, place: Place): Entry[] {
+  if (match.length === 0) return [{ condition: EVERY_REQUEST, path }]
+  return match.filter((entry) => stands(entry, place)).map((entry) => ({ condition: conditionOf(entry), path: entry.path }))
+}
+
+/** An entry that names gateways is not asked for its source (4.4). `sourceMatchHTTP`. */
+function stands({ port, gateways, sourceLabels, sourceNamespace }: HttpMatch, place: Place): boolean {
+  if (port !== null && port !== place.port) return false
+  if (gateways.length > 0) return gateways.includes(place.gateway)
+  return isSource(sourceLabels, sourceNamespace, place.context)
+}
+
+/** A tcp or tls match on the mesh; `gateways` are completed. Here gateways and source must both agree. `matchTCP`, `matchTLS`. */
+export function standsForL4({ port, sourceLabels, sourceNamespace }: L4Match, gateways: readonly string[], place: Place): boolean {
+  if (port !== null && port !== place.port) return false
+  if (gateways.length > 0 && !gateways.includes(place.gateway)) return false
+  return place.context.kind === 'gateway' || isSource(sourceLabels, sourceNamespace, place.context) // at gateways the source is not asked for
+}
+
+function isSource(labels: HttpMatch['sourceLabels'], namespace: string, context: Context): boolean {
+  return selects(labels, context.labels) && (namespace === '' || namespace === context.namespace)
+}
+
+/** Istio's own idea of a catch-all, narrower than Envoy's (5.2): rules end there (4.7), and gateways move it to the end (6.3). `IsCatchAllRoute`. */
+export function isIstioCatchAll(condition: Condition): boolean {
+  const { uri } = condition
+  if (!coversEverything(condition)) return false
+  if (uri === null || uri.type === 'present') return true
+  return uri.value === (uri.type === 'regex' ? '.*' : '/')
+}
+
+function conditionOf({ uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }: HttpMatch): Condition {
+  return { uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }
+}

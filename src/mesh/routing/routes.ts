@@ -1,0 +1,87 @@
+/** Route tables as Istio generates them, for clients of the mesh and for gateways. */
+
+import { hostCovers, isWildcard } from '../names/hosts.ts'
+import { inOrderFor } from '../names/visibility.ts'
+import type { VirtualService } from '../snapshot/objects.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { toWhole } from './destinations.ts'
+import { foreignTables } from './foreign-hosts.ts'
+import { gatewayHosts, gatewayTables } from './gateways.ts'
+import { type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
+import { everyService, type MeshService, portOf, takesHttp } from './services.ts'
+import { type Context, EVERY_REQUEST, type RouteTable } from './table.ts'
+import { toTable } from './tables.ts'
+import { hostsOfVirtualService, takerOfService } from './virtual-services.ts'
+
+export { chains } from './chains.ts'
+
+/** How many aliases are followed: ExternalName Services may stand for each other, even in a circle (8.4). */
+const MOST_ALIASES = 8
+
+/**
+ * All tables of one host for one context, one for each port. On the mesh `host` is the full name of a service, or another name that a
+ * VirtualService has; a service that no VirtualService took has Istio's default route. At a gateway it is a name of a server or
+ * VirtualService. A host that the context does not know has none. An ExternalName Service that no VirtualService took has the tables of
+ * the host that it stands for, under that name.
+ */
+export function routeTables(snapshot: Snapshot, context: Context, host: string): RouteTable[] {
+  const scope = scopeOf(snapshot, context)
+  return context.kind === 'mesh' ? meshTables(scope, host, 0) : gatewayTables(scope, host)
+}
+
+/** Every host for which a VirtualService can make a table or chain in the context, in order. */
+export function hostsOf(snapshot: Snapshot, context: Context): string[] {
+  if (context.kind === 'gateway') return gatewayHosts(scopeOf(snapshot, context))
+  const hosts = new Set<string>()
+  for (const vs of inOrderFor(context.namespace, snapshot.lookup('virtualServiceByGateway', 'mesh'))) {
+    for (const host of hostsOfVirtualService(snapshot, vs)) hosts.add(host)
+  }
+  const wildcards = [...hosts].filter(isWildcard)
+  if (wildcards.length > 0) {
+    for (const { host } of everyService(snapshot)) if (wildcards.some((wildcard) => hostCovers(wildcard, host))) hosts.add(host)
+  }
+  return [...hosts].sort()
+}
+
+function meshTables(scope: Scope, host: string, aliases: number): RouteTable[] {
+  const service = serviceInScope(scope, host)
+  if (service === null) return foreignTables(scope, host)
+  const { object } = service
+  const target = object.kind === 'Service' ? object.externalName : null
+  const stoodFor = target === null || aliases === MOST_ALIASES ? [] : meshTables(scope, target, aliases + 1)
+  const own = service.ports.flatMap(({ number }) => meshTable(scope, service, number, stoodFor) ?? [])
+  const ports = new Set(own.map(({ port }) => port))
+  return [...own, ...stoodFor.filter(({ port }) => !ports.has(port))]
+}
+
+/** `stoodFor` are the tables of the service that this one is an alias of: theirs is the alias too, unless its own VirtualService is older (8.4). */
+function meshTable(scope: Scope, { host, resolution }: MeshService, port: number, stoodFor: readonly RouteTable[]): RouteTable | null {
+  const onPort = serviceOnPort(scope, host, port)
+  if (onPort === null || !takesHttp(portOf(onPort, port))) return null
+  const taken = takerOfService(scope, host, port)
+  if (taken === null) return resolution === 'alias' ? null : defaultTable(scope, host, port)
+  const other = stoodFor.find((table) => table.port === port)
+  if (other !== undefined && isTakenBefore(scope, other, taken.vs)) return null
+  return toTable(host, port, [taken.vs], taken.routes)
+}
+
+/** `dedupeDomains`: names go to the VirtualService that comes first. */
+function isTakenBefore({ snapshot, context }: Scope, { virtualServices: [taker] }: RouteTable, vs: VirtualService): boolean {
+  const [namespace = '', name = ''] = taker?.split('/') ?? []
+  const other = snapshot.find('VirtualService', namespace, name)
+  return other !== undefined && other !== vs && inOrderFor(context.namespace, [other, vs])[0] === other
+}
+
+function defaultTable(scope: Scope, host: string, port: number): RouteTable {
+  const destinations = [toWhole(scope, host, port)]
+  const route = {
+    virtualService: null,
+    path: [],
+    condition: EVERY_REQUEST,
+    matchesAll: true,
+    action: 'route',
+    destinations,
+    mirrors: []
+  } as const
+  return toTable(host, port, [], [route])
+}

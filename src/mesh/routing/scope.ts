@@ -1,0 +1,121 @@
+/** What one client or gateway proxy can see and reach: the model's `SidecarScope` (pilot/pkg/model/sidecar.go). */
+
+import type { Labels, Subset } from '../snapshot/objects.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { subsetsOf } from './destination-rules.ts'
+import { foldServices, isKubernetes, isVisible, type MeshService, portOf, servicesNamed, visibleInOrder, withOnlyPort } from './services.ts'
+import { type EgressListener, egressListeners, listenerFor } from './sidecars.ts'
+import type { Context, Missing } from './table.ts'
+
+/** Made for one question and dropped with it: what it remembers is true of one moment only. */
+export interface Scope {
+  readonly snapshot: Snapshot
+  readonly context: Context
+  readonly listeners: readonly EgressListener[]
+  /** Services of each host that was asked for; a table asks for the same few again and again. */
+  readonly services: Map<string, readonly MeshService[]>
+  /** Subsets of each service, by host and namespace, likewise. */
+  readonly subsets: Map<string, readonly Subset[]>
+  /** State of each cluster: routes, conditions and mirrors of one table name the same few. */
+  readonly clusters: Map<string, ClusterState>
+}
+
+/** Whether a cluster exists, and how many endpoints would get its requests; null where nobody can know. */
+export interface ClusterState {
+  readonly missing: Missing | null
+  readonly ready: number | null
+}
+
+export function scopeOf(snapshot: Snapshot, context: Context): Scope {
+  const listeners = context.kind === 'mesh' ? egressListeners(snapshot, context) : []
+  return { snapshot, context, listeners, services: new Map(), subsets: new Map(), clusters: new Map() }
+}
+
+/** The labels of a subset of a service for the client; null where the DestinationRule that it uses defines no such subset. */
+export function subsetLabels(scope: Scope, service: MeshService, subset: string): Labels | null {
+  const key = `${service.namespace} ${service.host}`
+  const subsets = scope.subsets.get(key) ?? subsetsOf(scope.snapshot, scope.context, service)
+  scope.subsets.set(key, subsets)
+  return subsets.find(({ name }) => name === subset)?.labels ?? null
+}
+
+function named({ snapshot, services }: Scope, host: string): readonly MeshService[] {
+  const found = services.get(host) ?? servicesNamed(snapshot, host)
+  services.set(host, found)
+  for (const { ports } of found) snapshot.charge(ports.length)
+  return found
+}
+
+/** The service that the proxy has clusters for under this host; null where it has none. */
+export function serviceInScope(scope: Scope, host: string): MeshService | null {
+  return foldServices(candidates(scope, host))
+}
+
+/**
+ * The same for the destination of a route: a VirtualService also imports what it sends to, whatever the Sidecar says, and of the client's
+ * own namespace even what is not exported to it (3.9). `collectImportedServices`.
+ */
+export function destinationInScope(scope: Scope, host: string): MeshService | null {
+  if (scope.context.kind === 'gateway') return serviceInScope(scope, host)
+  const imported = importedService(scope, host)
+  return foldServices(imported === null ? candidates(scope, host) : [...candidates(scope, host), imported])
+}
+
+/** The service as the routes of one port know it: only where it has that port, and with no other (8.2). */
+export function serviceOnPort(scope: Scope, host: string, port: number): MeshService | null {
+  const { context, listeners } = scope
+  const listener = listenerFor(listeners, port)
+  if (listener === null) return null
+  const found = selected(named(scope, host), listener, context.namespace).findLast((each) => portOf(each, port) !== undefined)
+  return found === undefined ? null : withOnlyPort(found, port)
+}
+
+/** The service of this host and namespace, seen or not: Kubernetes' own, else the oldest. */
+export function registeredService(scope: Scope, host: string, namespace: string): MeshService | null {
+  const found = named(scope, host).filter((service) => service.namespace === namespace)
+  return found.find(isKubernetes) ?? found[0] ?? null
+}
+
+/** A listener of the client is open on the port for HTTP: a service that it imports declares HTTP there (3.6). */
+export function listensForHttp(scope: Scope, port: number): boolean {
+  const { snapshot, context, listeners } = scope
+  const listener = listenerFor(listeners, port)
+  if (listener === null) return false
+  const opens = (service: MeshService) => isVisible(service, context.namespace) && listener.importsService(service.namespace, service.host)
+  for (const { host } of httpServices(snapshot, port)) if (named(scope, host).some(opens)) return true
+  return false
+}
+
+function* httpServices(snapshot: Snapshot, port: number): Iterable<{ host: string }> {
+  for (const { name, namespace } of snapshot.lookup('serviceByHttpPort', String(port))) {
+    yield { host: `${name}.${namespace}.svc.${snapshot.settings.domain}` }
+  }
+  for (const { hosts } of snapshot.lookup('serviceEntryByHttpPort', String(port))) for (const host of hosts) yield { host }
+}
+
+function candidates(scope: Scope, host: string): readonly MeshService[] {
+  const { context, listeners } = scope
+  const found = named(scope, host)
+  if (context.kind === 'gateway') return visibleInOrder(found, context.namespace)
+  return listeners.flatMap((listener) => selected(found, listener, context.namespace))
+}
+
+/** Of several namespaces with one host a listener takes one: the client's own, else the first, Kubernetes before others. `selectServices`. */
+function selected(found: readonly MeshService[], listener: EgressListener, client: string): MeshService[] {
+  const imported = visibleInOrder(found, client)
+    .filter(({ namespace, host }) => listener.importsService(namespace, host))
+    .flatMap((service) => (listener.port === null ? service : (withOnlyPort(service, listener.port) ?? [])))
+  if (imported.length < 2) return imported
+  const own = imported.find(({ namespace }) => namespace === client)
+  const taken = own ?? imported.find(isKubernetes) ?? imported[0]
+  return imported.filter(({ namespace }) => namespace === taken?.namespace)
+}
+
+/** `pickBestVisibleNamespace`: without one in the client's namespace, a visible Kubernetes service, else the oldest visible one. */
+function importedService(scope: Scope, host: string): MeshService | null {
+  const { context } = scope
+  const own = registeredService(scope, host, context.namespace)
+  if (own !== null) return own
+  const visible = named(scope, host).filter((service) => isVisible(service, context.namespace))
+  return visible.find(isKubernetes) ?? visible[0] ?? null
+}

@@ -1,0 +1,72 @@
+/** What a client's Sidecar lets it import (3.9). pilot/pkg/model/sidecar.go. */
+import { hostCovers } from '../names/hosts.ts'
+import { selects } from '../names/labels.ts'
+import { byAge } from '../names/visibility.ts'
+import type { Sidecar, SidecarEgress } from '../snapshot/objects.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import type { Context } from './table.ts'
+
+/** One egress listener: for one port, or with `port` null for all ports that no listener before it has. */
+export interface EgressListener {
+  readonly port: number | null
+  importsService(namespace: string, host: string): boolean
+  /** `hosts` are those of the VirtualService, completed. */
+  importsVirtualService(namespace: string, hosts: readonly string[]): boolean
+}
+
+const EVERYTHING: EgressListener = { port: null, importsService: () => true, importsVirtualService: () => true }
+
+/** The egress listeners of a client, in their order; without a Sidecar, one that imports everything. */
+export function egressListeners(snapshot: Snapshot, context: Context): readonly EgressListener[] {
+  const sidecar = sidecarOf(snapshot, context)
+  if (sidecar === null || sidecar.egress.length === 0) return [EVERYTHING]
+  return sidecar.egress.map((egress) => toListener(egress, context.namespace))
+}
+
+/** The listener whose imports decide for a port. `GetEgressListenerForRDS`. */
+export function listenerFor(listeners: readonly EgressListener[], port: number): EgressListener | null {
+  return listeners.find((listener) => listener.port === null || listener.port === port) ?? null
+}
+
+/** One that selects the client, else one of its namespace for all, else that of the root namespace for all. */
+function sidecarOf(snapshot: Snapshot, { namespace, labels }: Context): Sidecar | null {
+  const own = [...snapshot.lookup('sidecarByNamespace', namespace)].sort(byAge)
+  const selected = own.find(({ workloadSelector }) => workloadSelector !== null && selects(workloadSelector, labels))
+  const { rootNamespace } = snapshot.settings
+  return selected ?? forAll(own) ?? forAll([...snapshot.lookup('sidecarByNamespace', rootNamespace)].sort(byAge))
+}
+
+function forAll(sidecars: readonly Sidecar[]): Sidecar | null {
+  return sidecars.find(({ workloadSelector }) => workloadSelector === null) ?? null
+}
+
+interface Import {
+  /** `*` is every namespace. */
+  readonly namespace: string
+  readonly host: string
+}
+
+function toListener({ port, hosts }: SidecarEgress, own: string): EgressListener {
+  const imports: Import[] = []
+  const exclusions: Import[] = []
+  for (const written of hosts) {
+    const [namespace = '', host, ...rest] = written.split('/')
+    if (host === undefined || rest.length > 0) continue
+    const excluded = namespace.startsWith('~')
+    const bare = excluded ? namespace.slice(1) || '*' : namespace
+    const list = excluded ? exclusions : imports
+    list.push({ namespace: bare === '.' ? own : bare, host })
+  }
+  const of = (list: readonly Import[], namespace: string) => list.filter((each) => each.namespace === '*' || each.namespace === namespace)
+  const isExcluded = (namespace: string, host: string) => of(exclusions, namespace).some((each) => hostCovers(each.host, host))
+  return {
+    port,
+    importsService: (namespace, host) => !isExcluded(namespace, host) && of(imports, namespace).some((each) => hostCovers(each.host, host)),
+    // Of VirtualServices it is enough that one host overlaps, whichever is the wider. `VSMatches`.
+    importsVirtualService: (namespace, own) =>
+      own.some(
+        (host) =>
+          !isExcluded(namespace, host) && of(imports, namespace).some((each) => hostCovers(each.host, host) || hostCovers(host, each.host))
+      )
+  }
+}

@@ -1,0 +1,81 @@
+/** What Envoy would be told: contexts, route tables, routes and their destinations. Built by `routeTables` (routes.ts). */
+import type { HttpMatch, Labels, Path } from '../snapshot/objects.ts'
+
+/** Who asks: a mesh client or a gateway's Pods, by what decides its configuration. */
+export interface Context {
+  readonly kind: 'mesh' | 'gateway'
+  /** Of the client's, or of the gateway's Pods - not of the Gateway object (6.1). */
+  readonly namespace: string
+  readonly labels: Labels
+}
+
+/** The request conditions of one match entry; those that Istio decides when it generates routes (4.3) are gone. */
+export type Condition = Pick<
+  HttpMatch,
+  'uri' | 'ignoreUriCase' | 'scheme' | 'method' | 'authority' | 'headers' | 'withoutHeaders' | 'queryParams'
+>
+
+/** Why a destination has no cluster: 503 NC. */
+export type Missing = 'host' | 'port' | 'subset'
+
+export interface RoutedDestination {
+  /** Completed (1.1); of an ExternalName Service, the name it stands for (8.4). */
+  readonly host: string
+  readonly subset: string | null
+  readonly port: number
+  /** 0..1 of the route's requests. */
+  readonly share: number
+  readonly missing: Missing | null
+  /** Endpoints that would get requests; null where neither Istio nor hitless can know (unknown liveness). */
+  readonly ready: number | null
+  /** Where it stands in its VirtualService; [] for the default route. */
+  readonly path: Path
+}
+
+export interface Route {
+  /** `namespace/name` of the VirtualService whose rule this is; null for Istio's default route to the whole service. */
+  readonly virtualService: string | null
+  /** Where the rule or its match entry stands in that VirtualService. */
+  readonly path: Path
+  readonly condition: Condition
+  /** The condition covers every request (5.1). */
+  readonly matchesAll: boolean
+  /** `none`: Istio generates a route without action, which invalidates the whole configuration (4.9). */
+  readonly action: 'route' | 'redirect' | 'direct' | 'none'
+  /** Carried destinations only: weight 0 among several is absent (9.2). */
+  readonly destinations: readonly RoutedDestination[]
+  readonly mirrors: readonly RoutedDestination[]
+}
+
+/** The routes of one host on one port for one context, in the order in which Envoy tries them. */
+export interface RouteTable {
+  readonly host: string
+  /** The port that the client calls, or that of the Gateway's server. */
+  readonly port: number
+  /** `namespace/name` of the VirtualServices that took the host; empty: served by default. */
+  readonly virtualServices: readonly string[]
+  /** One route answers every request. */
+  readonly catchAll: boolean
+  readonly routes: readonly Route[]
+}
+
+/** A TCP or TLS route: connections to a port, by server name where there is any. */
+export interface Chain {
+  readonly host: string
+  readonly port: number
+  readonly serverNames: readonly string[]
+  readonly virtualService: string
+  readonly path: Path
+  readonly destinations: readonly RoutedDestination[]
+}
+
+export const EVERY_REQUEST: Condition = {
+  uri: null,
+  ignoreUriCase: false,
+  scheme: null,
+  method: null,
+  authority: null,
+  headers: {},
+  withoutHeaders: {},
+  queryParams: {}
+}

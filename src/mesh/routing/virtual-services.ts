@@ -1,0 +1,128 @@
+/** Which VirtualService takes a host on the mesh (3.3 to 3.6), and the routes that one makes. */
+
+import { hostCovers, isWildcard, resolveVirtualServiceHost, wildcardsOver } from '../names/hosts.ts'
+import { inOrderFor } from '../names/visibility.ts'
+import { coversEverything } from '../requests/classes.ts'
+import type { HttpRoute, VirtualService } from '../snapshot/objects.ts'
+import { boundGateways, type Snapshot } from '../snapshot/snapshot.ts'
+import { effectiveRules } from './delegates.ts'
+import { carried, type Lookup, toCluster } from './destinations.ts'
+import { entriesAt, isIstioCatchAll, type Place } from './matches.ts'
+import type { Scope } from './scope.ts'
+import { serviceOnPort } from './scope.ts'
+import { listenerFor } from './sidecars.ts'
+import type { Route } from './table.ts'
+
+/** Redirect codes for which Istio generates an action (4.9). `ApplyRedirect`. */
+const REDIRECTS = [0, 301, 302, 303, 307, 308]
+
+export interface Taken {
+  readonly vs: VirtualService
+  readonly routes: readonly Route[]
+}
+
+/** Completed once for each object and domain: a VirtualService with many hosts is asked for them once for each of its hosts. */
+const completed = new WeakMap<VirtualService, { readonly domain: string; readonly hosts: readonly string[] }>()
+/** So many hosts are compared with one in a step. */
+export const HOSTS_A_STEP = 8
+
+/** A VirtualService's hosts, completed and in lower case (1.1, 1.5). */
+export function hostsOfVirtualService(snapshot: Snapshot, vs: VirtualService): readonly string[] {
+  snapshot.charge(vs.hosts.length / HOSTS_A_STEP)
+  const { domain } = snapshot.settings
+  const known = completed.get(vs)
+  if (known?.domain === domain) return known.hosts
+  const hosts = vs.hosts.map((host) => resolveVirtualServiceHost(host, vs.namespace, domain))
+  completed.set(vs, { domain, hosts })
+  return hosts
+}
+
+/** The VirtualServices with a host that is or covers `host`, bound to a gateway, as the client takes them in order. */
+export function virtualServicesAt({ snapshot, context }: Scope, gateway: string, host: string): VirtualService[] {
+  const found = new Set<VirtualService>()
+  for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
+    for (const vs of snapshot.lookup('virtualServiceByHost', key)) {
+      snapshot.charge(vs.gateways.length)
+      if (boundGateways(vs).includes(gateway) && hostsOfVirtualService(snapshot, vs).some((own) => hostCovers(own, host))) found.add(vs)
+    }
+  }
+  return inOrderFor(context.namespace, found)
+}
+
+/** Those of them that the client's Sidecar imports, on a port (3.9). */
+export function importedAt(scope: Scope, port: number, host: string): VirtualService[] {
+  const listener = listenerFor(scope.listeners, port)
+  if (listener === null) return []
+  return virtualServicesAt(scope, 'mesh', host).filter((vs) =>
+    listener.importsVirtualService(vs.namespace, hostsOfVirtualService(scope.snapshot, vs))
+  )
+}
+
+/**
+ * Who takes a service on a port: the first of those that name it, or where none does the one with the most specific wildcard (3.5), if any
+ * of its rules applies (3.4, 3.10). A wildcard has lost the host to an exact name, whether or not that one's rules apply.
+ */
+export function takerOfService(scope: Scope, host: string, port: number): Taken | null {
+  for (const vs of contenders(scope, host, port)) {
+    const routes = meshRoutes(scope, vs, port)
+    if (routes.length > 0) return { vs, routes }
+  }
+  return null
+}
+
+/** Those that may take a service, in order. `computeWildcardHostVirtualServiceIndex`, `separateVSHostsAndServices`. */
+export function contenders(scope: Scope, host: string, port: number): VirtualService[] {
+  const imported = importedAt(scope, port, host)
+  const exact = isWildcard(host) ? [] : imported.filter((vs) => hostsOfVirtualService(scope.snapshot, vs).includes(host))
+  if (exact.length > 0) return exact
+  let longest = ''
+  let owner: VirtualService | undefined
+  for (const vs of imported) {
+    for (const own of hostsOfVirtualService(scope.snapshot, vs)) {
+      if (!hostCovers(own, host) || own.length <= longest.length) continue
+      longest = own
+      owner = vs
+    }
+  }
+  return owner === undefined ? [] : [owner]
+}
+
+/** A VirtualService's routes for a client on a port; without any it does not count there. */
+export function meshRoutes(scope: Scope, vs: VirtualService, port: number): Route[] {
+  const place: Place = { context: scope.context, port, gateway: 'mesh' }
+  // Only services that have the listener's port are looked up, with that port alone, so a destination's port is the listener's (8.2).
+  return routesOf(scope, vs, place, { port, service: (host) => serviceOnPort(scope, host, port) })
+}
+
+/** The routes that the rules of a VirtualService make at a place, up to the first catch-all that Istio knows (4.7). `BuildHTTPRoutesForVirtualService`. */
+export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup: Lookup): Route[] {
+  const routes: Route[] = []
+  for (const { rule, owner } of effectiveRules(scope.snapshot, vs)) {
+    const entries = entriesAt(rule, place)
+    if (entries.length === 0) continue
+    const rest = {
+      virtualService: `${owner.namespace}/${owner.name}`,
+      destinations: rule.redirect === null && !rule.directResponse ? carried(scope, rule.route, lookup) : [],
+      mirrors: mirrorsOf(scope, rule, lookup)
+    }
+    const action = actionOf(rule, rest.destinations.length)
+    for (const { condition, path } of entries) {
+      routes.push({ ...rest, path, condition, action, matchesAll: coversEverything(condition) })
+      if (isIstioCatchAll(condition)) return routes
+    }
+  }
+  return routes
+}
+
+/** A rule that sends nowhere, which Istio's webhook refuses (2.4), gives a route that Envoy refuses (2.6). */
+function actionOf({ redirect, directResponse }: HttpRoute, destinations: number): Route['action'] {
+  if (redirect !== null) return REDIRECTS.includes(redirect.code) ? 'redirect' : 'none'
+  if (directResponse) return 'direct'
+  return destinations === 0 ? 'none' : 'route'
+}
+
+/** Without percentage there is no mirror (9.4). */
+function mirrorsOf(scope: Scope, { mirrors, redirect, directResponse }: HttpRoute, lookup: Lookup): Route['mirrors'] {
+  if (redirect !== null || directResponse) return []
+  return mirrors.filter(({ percentage }) => percentage > 0).map((mirror) => toCluster(scope, mirror, mirror.percentage / 100, lookup))
+}

@@ -1,0 +1,46 @@
+/** Writes that are admitted whatever they do (design, section 3.2), and writes that change nothing that the model reads. */
+import type { Deployment, MeshObject } from '../mesh/snapshot/objects.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Change } from './change.ts'
+import type { Policy } from './policy.ts'
+
+/** Controllers of Kubernetes itself: they carry out what was admitted before, and a denial would only leave it half done. */
+const CONTROLLERS = new Set([
+  'system:serviceaccount:kube-system:namespace-controller',
+  'system:serviceaccount:kube-system:generic-garbage-collector',
+  'system:kube-controller-manager',
+  'system:apiserver'
+])
+
+/** Why a change is admitted without judgement, for the audit; null where it is judged. */
+export function alwaysAdmitted({ author, ref, before, operation }: Change, snapshot: Snapshot, policy: Policy): string | null {
+  if (CONTROLLERS.has(author.username)) return 'controller'
+  if (policy.exemptNamespaces.includes(ref.namespace)) return 'exempt-namespace'
+  if (snapshot.find('Namespace', '', ref.namespace)?.deleting === true) return 'namespace-terminating'
+  // An update of a terminating object is judged by what it changes, or a finalizer would be a way round every rule.
+  return operation === 'DELETE' && before?.deleting === true ? 'object-terminating' : null
+}
+
+/** Asked several times of each change. */
+const noOps = new WeakMap<Change, boolean>()
+
+/** Nothing that decides about requests changes: a label, a status, a scale between counts above 0. */
+export function isNoOp(change: Change): boolean {
+  const known = noOps.get(change)
+  if (known !== undefined) return known
+  const { before, after } = change
+  const found = before !== null && after !== null && decisive(before) === decisive(after)
+  noOps.set(change, found)
+  return found
+}
+
+function decisive(object: MeshObject): string {
+  if (object.kind === 'Deployment') return JSON.stringify(decisiveOfDeployment(object))
+  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations, deleting: _d, ...spec } = object
+  // Key order is the author's; a reordered map at worst costs one judgement more.
+  return JSON.stringify([spec, annotations['networking.istio.io/exportTo']])
+}
+
+function decisiveOfDeployment({ replicas, templateLabels }: Deployment): unknown {
+  return [replicas > 0, Object.entries(templateLabels).sort()]
+}

@@ -1,0 +1,237 @@
+/** Scenario files: a start state and a list of writes with the verdicts that they should get (design, section 5). */
+import { dirname, isAbsolute, join } from 'node:path'
+import { Ajv } from 'ajv'
+import { HitlessError } from '../errors.ts'
+import { InvalidField } from '../kinds/fields.ts'
+import { kindOf, parseObject } from '../kinds/parse.ts'
+import { readManifests } from '../manifests/manifests.ts'
+import { readYaml, type YamlDocument } from '../manifests/yaml.ts'
+import { formatRef, type MeshObject, type ObjectRef } from '../mesh/snapshot/objects.ts'
+import { readText } from '../output/io.ts'
+import type { Author } from '../review/change.ts'
+import type { Decision, Verdict } from '../review/decision.ts'
+import { DEFAULT_POLICY } from '../review/policy.ts'
+import { KUBECTL, Session, type View } from './session.ts'
+
+interface AuthorText {
+  readonly username?: string
+  readonly manager?: string
+  readonly groups?: readonly string[]
+}
+
+interface Named {
+  readonly namespace?: string
+  readonly name: string
+}
+
+interface Write {
+  readonly apply?: unknown
+  readonly delete?: Named & { readonly apiVersion: string; readonly kind: string }
+  readonly scale?: Named & { readonly replicas: number }
+  readonly ready?: Named
+  readonly set?: unknown
+  readonly unset?: Named & { readonly apiVersion: string; readonly kind: string }
+  readonly as?: AuthorText
+  readonly dryRun?: boolean
+  readonly expect?: Verdict
+  readonly rules?: readonly string[]
+}
+
+export interface Scenario {
+  readonly name: string
+  readonly file: string
+  readonly state?: readonly unknown[]
+  readonly as?: AuthorText
+  readonly writes: readonly Write[]
+  readonly document: YamlDocument
+}
+
+/** One write as it went; `failure` says how it differs from what was expected. */
+export interface PlayedStep {
+  readonly object: string
+  readonly operation: string
+  readonly verdict: Verdict
+  readonly findings: Decision['findings']
+  readonly message: string
+  readonly warnings: readonly string[]
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly failure: string | null
+}
+
+const NAMED = { type: 'object', required: ['name'], properties: { namespace: { type: 'string' }, name: { type: 'string' } } }
+const REF = { ...NAMED, required: ['apiVersion', 'kind', 'name'] }
+const AUTHOR = {
+  type: 'object',
+  additionalProperties: false,
+  properties: { username: { type: 'string' }, manager: { type: 'string' }, groups: { type: 'array', items: { type: 'string' } } }
+}
+const OBJECT = { type: 'object', required: ['apiVersion', 'kind', 'metadata'] }
+const ACTIONS = ['apply', 'delete', 'scale', 'ready', 'set', 'unset'] as const
+
+const isScenario = new Ajv({ strict: false, allErrors: false }).compile<Omit<Scenario, 'file' | 'document'>>({
+  type: 'object',
+  required: ['name', 'writes'],
+  additionalProperties: false,
+  properties: {
+    name: { type: 'string' },
+    state: { type: 'array', items: { anyOf: [{ type: 'string' }, OBJECT] } },
+    as: AUTHOR,
+    writes: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        properties: {
+          apply: OBJECT,
+          delete: REF,
+          scale: { ...NAMED, required: ['name', 'replicas'] },
+          ready: NAMED,
+          set: OBJECT,
+          unset: REF,
+          as: AUTHOR,
+          dryRun: { type: 'boolean' },
+          expect: { enum: ['allow', 'warn', 'deny'] },
+          rules: { type: 'array', items: { type: 'string' } }
+        },
+        oneOf: ACTIONS.map((action) => ({ required: [action] }))
+      }
+    }
+  }
+})
+
+/** The scenarios of a file. Throws HITLESS_SCENARIO or HITLESS_YAML, naming file and line. */
+export function readScenarios(file: string): Scenario[] {
+  return readYaml(readText(file), file).map((document) => {
+    if (document instanceof HitlessError) throw document
+    const { value } = document
+    if (isScenario(value)) return { ...value, file, document }
+    const errors = isScenario.errors ?? []
+    const noAction = errors.find(({ keyword }) => keyword === 'oneOf')
+    const error = noAction ?? errors[0]
+    const path = (error?.instancePath ?? '')
+      .split('/')
+      .slice(1)
+      .map((step) => (/^\d+$/.test(step) ? Number(step) : step))
+    const unknown = error?.keyword === 'additionalProperties' ? ` "${String(error.params['additionalProperty'])}"` : ''
+    throw new HitlessError(
+      'HITLESS_SCENARIO',
+      `${place(file, document, path)}: ${path.join('.') || 'scenario'} ${noAction === undefined ? error?.message : `must have one of ${ACTIONS.join(', ')}`}${unknown}`
+    )
+  })
+}
+
+/** Plays a scenario on the embedded cluster. */
+export async function play(scenario: Scenario, nowMs: () => number, view?: View): Promise<PlayedStep[]> {
+  const session = new Session(DEFAULT_POLICY, nowMs, view)
+  for (const object of startState(scenario)) session.sandbox.load(object)
+  const steps: PlayedStep[] = []
+  for (const [at, write] of scenario.writes.entries()) {
+    const step = await playOne(scenario, write, ['writes', at], session)
+    if (step !== null) steps.push(step)
+  }
+  return steps
+}
+
+function startState({ state = [], file, document }: Scenario): MeshObject[] {
+  return state.flatMap((entry, at) => {
+    if (typeof entry !== 'string') return [parsed(entry, file, document, ['state', at])]
+    const { manifests, errors } = readManifests([isAbsolute(entry) ? entry : join(dirname(file), entry)], () => '')
+    if (errors[0] !== undefined) throw errors[0]
+    return manifests.flatMap(({ object }) => (object === null ? [] : [object]))
+  })
+}
+
+async function playOne(scenario: Scenario, write: Write, path: readonly (string | number)[], session: Session): Promise<PlayedStep | null> {
+  const { file, document } = scenario
+  const author = authorOf({ ...scenario.as, ...write.as })
+  const dryRun = write.dryRun ?? false
+  const fail = (text: string) => new HitlessError('HITLESS_SCENARIO', `${place(file, document, path)}: ${text}`)
+  if (write.set !== undefined) {
+    session.sandbox.load(parsed(write.set, file, document, [...path, 'set']))
+    return null
+  }
+  if (write.unset !== undefined) {
+    session.sandbox.unload(refOf(write.unset, fail))
+    return null
+  }
+  if (write.ready !== undefined) {
+    if (!session.sandbox.ready(write.ready.namespace ?? 'default', write.ready.name))
+      throw fail(`there is no Deployment ${write.ready.name}`)
+    return null
+  }
+  const played = await judged(write, author, dryRun, session, { file, document, path, fail })
+  const { line, column } = document.position(path)
+  const { change, decision } = played
+  return {
+    object: formatRef(change.ref),
+    operation: change.operation,
+    verdict: decision.verdict,
+    findings: decision.findings,
+    message: decision.message,
+    warnings: decision.warnings,
+    file,
+    line,
+    column,
+    failure: failureOf(write, decision)
+  }
+}
+
+interface At {
+  readonly file: string
+  readonly document: YamlDocument
+  readonly path: readonly (string | number)[]
+  readonly fail: (text: string) => HitlessError
+}
+
+async function judged(write: Write, author: Author, dryRun: boolean, session: Session, { file, document, path, fail }: At) {
+  if (write.apply !== undefined) return session.apply(parsed(write.apply, file, document, [...path, 'apply']), author, dryRun)
+  if (write.scale !== undefined) {
+    const { namespace = 'default', name, replicas } = write.scale
+    const scaled = await session.scale(namespace, name, replicas, author, dryRun)
+    if (scaled === null) throw fail(`there is no Deployment ${namespace}/${name} to scale`)
+    return scaled
+  }
+  if (write.delete === undefined) throw fail('one of apply, delete, scale, ready, set, unset is needed')
+  const ref = refOf(write.delete, fail)
+  const deleted = await session.delete(ref, author, dryRun)
+  if (deleted === null) throw fail(`there is no ${formatRef(ref)} to delete`)
+  return deleted
+}
+
+function failureOf({ expect, rules }: Write, { verdict, findings }: Decision): string | null {
+  const found = [...new Set(findings.map(({ rule }) => rule))].sort()
+  if (expect !== undefined && expect !== verdict)
+    return `expected ${expect}, got ${verdict}${found.length > 0 ? ` (${found.join(', ')})` : ''}`
+  if (rules !== undefined && [...rules].sort().join() !== found.join())
+    return `expected rules ${rules.join(', ') || 'none'}, got ${found.join(', ') || 'none'}`
+  return null
+}
+
+function authorOf({ username, manager, groups }: AuthorText): Author {
+  return { username: username ?? 'alice', manager: manager ?? KUBECTL.manager, groups: groups ?? [] }
+}
+
+function refOf({ apiVersion, kind, namespace, name }: Named & { apiVersion: string; kind: string }, fail: At['fail']): ObjectRef {
+  const known = kindOf(apiVersion, kind)
+  if (known === null) throw fail(`${apiVersion} ${kind} is no kind that hitless reads`)
+  return { kind: known, namespace: known === 'Namespace' ? '' : (namespace ?? 'default'), name }
+}
+
+function parsed(raw: unknown, file: string, document: YamlDocument, path: readonly (string | number)[]): MeshObject {
+  try {
+    const object = parseObject(raw)
+    if (object !== null) return object
+  } catch (cause) {
+    if (!(cause instanceof InvalidField)) throw cause
+    throw new HitlessError('HITLESS_SCENARIO', `${place(file, document, [...path, ...cause.path])}: ${cause.message}`, { cause })
+  }
+  throw new HitlessError('HITLESS_SCENARIO', `${place(file, document, path)}: no kind that hitless reads`)
+}
+
+function place(file: string, document: YamlDocument, path: readonly (string | number)[]): string {
+  const { line, column } = document.position(path)
+  return `${file}:${line}:${column}`
+}

@@ -1,0 +1,62 @@
+/** Writes played one after another onto the embedded cluster: what `check` and `replay` share. */
+import { createReviewer } from '../admission/judge.ts'
+import type { Deployment, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
+import type { State } from '../mesh/snapshot/state.ts'
+import type { Author, Change } from '../review/change.ts'
+import type { Decision } from '../review/decision.ts'
+import type { Policy } from '../review/policy.ts'
+import { Sandbox } from './sandbox.ts'
+
+/** No deadline applies where nobody waits for an answer. */
+const NEVER = new AbortController().signal
+
+export const KUBECTL: Author = { username: 'hitless', groups: [], manager: 'kubectl' }
+
+export type View = (sandbox: Sandbox) => State
+
+export class Session {
+  readonly sandbox: Sandbox
+  readonly #review: (change: Change) => Promise<Decision>
+
+  /** `view` is how reviewers see the cluster: as it is, or with a cache that lags. */
+  constructor(policy: Policy, nowMs: () => number, view: View = (sandbox) => sandbox) {
+    this.sandbox = new Sandbox()
+    const state = view(this.sandbox)
+    // Each write by a replica of its own: none knows what another admitted.
+    this.#review = (change) => createReviewer({ state, policy: () => policy, nowMs })(change, NEVER)
+  }
+
+  /** Judges an apply, and carries it out where it is admitted and no dry run. */
+  async apply(object: MeshObject, author: Author = KUBECTL, dryRun = false): Promise<{ change: Change; decision: Decision }> {
+    const before = this.#find(object)
+    const after = { ...object, createdMs: before?.createdMs ?? object.createdMs }
+    const change: Change = { operation: before === null ? 'CREATE' : 'UPDATE', ref: object, before, after, dryRun, author }
+    return { change, decision: await this.#review(change) }
+  }
+
+  /** null where there is nothing of that name to delete. */
+  async delete(ref: ObjectRef, author: Author = KUBECTL, dryRun = false): Promise<{ change: Change; decision: Decision } | null> {
+    const before = this.#find(ref)
+    if (before === null) return null
+    const change: Change = { operation: 'DELETE', ref, before, after: null, dryRun, author }
+    return { change, decision: await this.#review(change) }
+  }
+
+  async scale(
+    namespace: string,
+    name: string,
+    replicas: number,
+    author: Author = KUBECTL,
+    dryRun = false
+  ): Promise<{ change: Change; decision: Decision } | null> {
+    const before = this.sandbox.snapshot().find('Deployment', namespace, name)
+    if (before === undefined) return null
+    const after: Deployment = { ...before, replicas }
+    const change: Change = { operation: 'UPDATE', ref: after, before, after, dryRun, author }
+    return { change, decision: await this.#review(change) }
+  }
+
+  #find(ref: ObjectRef): MeshObject | null {
+    return this.sandbox.snapshot().find(ref.kind, ref.namespace, ref.name) ?? null
+  }
+}

@@ -1,0 +1,150 @@
+/** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Logger, pino } from 'pino'
+import { createReviewer } from '../admission/judge.ts'
+import { RecentChanges, settling } from '../admission/settle.ts'
+import type { KeyPair } from '../certificates/self-signed.ts'
+import { LiveCluster } from '../cluster/live-cluster.ts'
+import { type Config, policyOf } from '../config.ts'
+import { HitlessError } from '../errors.ts'
+import { mayExempt } from '../kubernetes/access.ts'
+import type { ClusterSource } from '../kubernetes/credentials.ts'
+import { readManifests } from '../manifests/manifests.ts'
+import type { MeshObject } from '../mesh/snapshot/objects.ts'
+import type { Health, State } from '../mesh/snapshot/state.ts'
+import { type Io, readText } from '../output/io.ts'
+import { Sandbox } from '../sandbox/sandbox.ts'
+import { clientsOf } from '../server/clients.ts'
+import { createMetrics, type Metrics } from '../server/metrics.ts'
+import { type Server, startServer } from '../server/server.ts'
+import { type ConfigFile, followConfig } from './follow-config.ts'
+import { type LiveFeed, reportGaps } from './report-gaps.ts'
+import { tellState } from './tell-state.ts'
+
+/** How the process tells what happens to it. */
+export interface Telling {
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+export function telling({ log }: Config, io: Io): Telling {
+  return { log: pino({ level: log.level }, { write: io.err }), metrics: createMetrics() }
+}
+
+export interface ServeOptions extends Telling {
+  readonly config: Config
+  /** The configuration's file, followed while the webhook runs; null where there is none. */
+  readonly configFile: ConfigFile | null
+  readonly state: State
+  readonly recent: RecentChanges
+  readonly tls: KeyPair
+  /** Why the API server could not trust this replica; null where it could. Fails readiness. */
+  readonly problem: () => string | null
+  /** What to follow for gaps that no single write opened; null on the embedded cluster, where writes come one by one. */
+  readonly live: LiveFeed | null
+}
+
+/** What this replica saw change of late, kept for as long as a write may be held for it. */
+export function recentChanges({ settle, settings }: Config, io: Io): RecentChanges {
+  return new RecentChanges(io.nowMs, () => settle.milliseconds, settings.domain)
+}
+
+/** Follows a live cluster; reviews are answered by the policy for a stale state until it is synced. `failed` rejects where it cannot be followed. */
+export function liveState(
+  source: ClusterSource,
+  { settings }: Config,
+  recent: RecentChanges,
+  { log, metrics }: Telling,
+  io: Io
+): { state: State; failed: Promise<never>; live: LiveFeed } {
+  let synced = false
+  const listeners: ((before: MeshObject | null, after: MeshObject | null) => void)[] = []
+  const state = new LiveCluster({
+    source,
+    settings,
+    observe: (event) => {
+      tellState(event, log, metrics)
+      // What the first lists bring was there before, and has long reached every proxy.
+      if (event.type !== 'changed' || !synced) return
+      recent.note(event.before, event.after)
+      for (const listener of listeners) listener(event.before, event.after)
+    }
+  })
+  metrics.state.follow(() => state.health())
+  const started = state.start(io.signal)
+  const failed = new Promise<never>((_, reject) => {
+    started.then(
+      () => {
+        synced = true
+      },
+      (cause: unknown) => {
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        if (!io.signal.aborted) reject(new HitlessError('HITLESS_UNREACHABLE', `the cluster cannot be followed: ${reason}`, { cause }))
+      }
+    )
+  })
+  return { state, failed, live: { cluster: state, synced: started, follow: (listener) => listeners.push(listener) } }
+}
+
+export async function serve(
+  { config: started, configFile, state, recent, tls, problem, live, log, metrics }: ServeOptions,
+  io: Io
+): Promise<Server> {
+  const follow = { config: started, log, reloaded: metrics.configured }
+  const config = configFile === null ? () => started : followConfig({ ...configFile, ...follow }, io.signal)
+  const policy = () => policyOf(config())
+  const judging = createReviewer({
+    state,
+    policy,
+    nowMs: io.nowMs,
+    ...(live === null ? {} : { mayExempt: (...asked) => mayExempt(live.cluster.connection, ...asked) }),
+    onNews: (cached, stored) => recent.note(cached, stored),
+    onReads: (_change, reads, lists, changedVerdict) => metrics.read(reads, lists, changedVerdict)
+  })
+  const reviewer = settling({
+    reviewer: judging,
+    state,
+    recent,
+    settleMs: () => config().settle.milliseconds,
+    onTimeout: () => config().settle.onTimeout,
+    nowMs: io.nowMs,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+    onHeld: (heldMs) => metrics.held(heldMs / 1000)
+  })
+  if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
+  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds, clientCa, clientNames } = started.server
+  return startServer({
+    host,
+    port,
+    healthHost,
+    healthPort,
+    maxInFlight,
+    clients: clientCa === '' ? null : clientsOf(readText(clientCa), clientNames),
+    tls,
+    reviewer,
+    metrics,
+    drainMs: drainSeconds * 1000,
+    log,
+    snapshot: () => state.snapshot(),
+    health: () => withProblem(state.health(), problem())
+  })
+}
+
+function withProblem(health: Health, problem: string | null): Health {
+  return problem === null ? health : { ...health, fresh: false, reasons: [...health.reasons, problem] }
+}
+
+/** The embedded cluster from manifests. An admitted Deployment becomes Ready after `readyAfterMs`, as a kubelet would make it. */
+export function loadSandbox(paths: readonly string[], readyAfterMs: number, io: Io): Sandbox {
+  const { manifests, errors } = readManifests(paths, io.stdin)
+  if (errors[0] !== undefined) throw errors[0]
+  const starting = new Map<string, NodeJS.Timeout>()
+  const sandbox: Sandbox = new Sandbox(undefined, ({ namespace, name }) => {
+    const key = `${namespace}/${name}`
+    // A template that changes while its Pods start makes others of them, which start anew.
+    clearTimeout(starting.get(key))
+    starting.set(key, setTimeout(() => sandbox.ready(namespace, name), readyAfterMs).unref())
+  })
+  for (const { object } of manifests) if (object !== null) sandbox.load(object)
+  return sandbox
+}

@@ -1,0 +1,89 @@
+/** Who can see a host differently: few contexts, however many namespaces there are. */
+import t from 'tap'
+import { gatewayContexts, meshContexts } from '../../../src/mesh/gaps/contexts.ts'
+import type { Snapshot } from '../../../src/mesh/snapshot/snapshot.ts'
+import { decide } from '../../../src/review/decide.ts'
+import { DEFAULT_POLICY } from '../../../src/review/policy.ts'
+import { apply, worldOf } from '../../changes.ts'
+import {
+  deployment,
+  destinationRule,
+  gateway,
+  guide,
+  guideWith,
+  HOST,
+  type Manifest,
+  namespace,
+  rule,
+  to,
+  virtualService
+} from '../../manifests.ts'
+
+const namespaces = (count: number) => Array.from({ length: count }, (_, at) => namespace(`team-${String(at).padStart(4, '0')}`))
+const inNamespaces = (...manifests: Manifest[]) => [...guideWith(...manifests), ...namespaces(50)]
+
+function seenBy(manifests: readonly Manifest[]): string[] {
+  return meshContexts(worldOf(manifests), HOST).map(({ namespace: name, labels }) => `${name} ${JSON.stringify(labels)}`)
+}
+
+t.test('all namespaces that nothing about the host names share one answer', async (t) => {
+  t.same(seenBy([...guide(), ...namespaces(10)]), ['default {}', 'team-0000 {}'])
+  t.same(seenBy([...guide(), ...namespaces(1000)]), ['default {}', 'team-0000 {}'])
+})
+
+t.test('the cost of a decision does not grow with the number of namespaces', async (t) => {
+  const lookUps = (count: number) => {
+    const counted = counting(worldOf([...guide(), ...namespaces(count)]))
+    decide(apply(worldOf(guide()), virtualService([rule([to('v1', 50), to('v2', 50)])])), counted.snapshot, DEFAULT_POLICY, 0)
+    return counted.count()
+  }
+  t.equal(lookUps(1000), lookUps(10))
+})
+
+t.test('a DestinationRule of a namespace gives its clients a context of their own', async (t) => {
+  const own = destinationRule(['v1'], { host: HOST }, { name: 'own', namespace: 'team-0007' })
+  t.same(seenBy(inNamespaces(own)), ['default {}', 'team-0007 {}', 'team-0000 {}'])
+})
+
+t.test('so do a Sidecar, an export by name, and a source namespace', async (t) => {
+  const sidecar = {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Sidecar',
+    metadata: { name: 'default', namespace: 'team-0003' },
+    spec: { egress: [{ hosts: ['default/*'] }] }
+  }
+  t.ok(seenBy(inNamespaces(sidecar)).includes('team-0003 {}'))
+  t.ok(seenBy(inNamespaces(virtualService([rule([to('v1')])], { exportTo: ['team-0004'] }))).includes('team-0004 {}'))
+  t.ok(seenBy(inNamespaces(virtualService([rule([to('v1')], [{ sourceNamespace: 'team-0005' }])]))).includes('team-0005 {}'))
+})
+
+t.test('clients are told apart by labels only where something asks for them', async (t) => {
+  const web = deployment('web', {}, { app: 'web' })
+  t.same(seenBy(guideWith(web)), ['default {}'])
+  const asked = virtualService([rule([to('v1')], [{ sourceLabels: { app: 'web' } }]), rule([to('v2')])])
+  t.same(seenBy(guideWith(web, asked)), ['default {}', 'default {"app":"web"}'])
+})
+
+t.test('a gateway is its Pods, by namespace, or one beside its object where none is known', async (t) => {
+  t.same(gatewayContexts(worldOf(guideWith(gateway())), 'default/gateway'), [
+    { kind: 'gateway', namespace: 'default', labels: { istio: 'ingressgateway' } }
+  ])
+  const pods = { ...deployment('gw', {}, { istio: 'ingressgateway' }), metadata: { name: 'gw', namespace: 'istio-system' } }
+  t.same(gatewayContexts(worldOf(guideWith(gateway(), pods)), 'default/gateway'), [
+    { kind: 'gateway', namespace: 'istio-system', labels: { istio: 'ingressgateway' } }
+  ])
+})
+
+/** A snapshot that counts what is asked of it. */
+function counting(base: Snapshot): { snapshot: Snapshot; count: () => number } {
+  let count = 0
+  const snapshot = new Proxy(base, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target)
+      if (typeof value !== 'function') return value
+      count++
+      return value.bind(target)
+    }
+  })
+  return { snapshot, count: () => count }
+}

@@ -1,0 +1,31 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { contextsOf, routesJson } from '../../../src/cli/routes.ts'
+import type { MeshObject } from '../../../src/mesh/snapshot/objects.ts'
+import { KINDS, overlay, type Snapshot, World } from '../../../src/mesh/snapshot/snapshot.ts'
+import { readLines, sandboxOf } from '../../conformance/worlds.ts'
+
+const WORLDS = join(import.meta.dirname, '../..', 'conformance', 'worlds')
+const CHANGED = ['VirtualService', 'DestinationRule', 'Service', 'ServiceEntry', 'Gateway', 'Sidecar', 'Pod'] as const
+
+t.test('a snapshot with a change laid over it is the world as the change leaves it', async (t) => {
+  for (const line of readLines(join(WORLDS, 'named.jsonl'))) {
+    const whole = sandboxOf(join(WORLDS, 'named'), line.case).sandbox.snapshot()
+    const contexts = contextsOf(whole)
+    for (const object of CHANGED.flatMap((kind) => [...whole.all(kind)])) {
+      const without = worldOf(whole, object)
+      const removed = overlay(whole, { removed: [object] })
+      const added = overlay(without, { added: [object] })
+      const name = `${line.case}: ${object.kind} ${object.namespace}/${object.name}`
+      t.strictSame(routesJson(removed, contexts), routesJson(without, contexts), `${name} removed`)
+      t.strictSame(routesJson(added, contexts), routesJson(whole, contexts), `${name} added`)
+    }
+  }
+})
+
+/** The same objects but one. */
+function worldOf(snapshot: Snapshot, without: MeshObject): World {
+  const world = new World(snapshot.settings)
+  for (const kind of KINDS) for (const object of snapshot.all(kind)) if (object !== without) world.set(object)
+  return world
+}

@@ -1,0 +1,245 @@
+/** `hitless plan`: each step is played in every order onto the embedded cluster, which must refuse nothing and end as was asked. */
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { load } from 'js-yaml'
+import t from 'tap'
+import { parseObject } from '../../src/kinds/parse.ts'
+import type { MeshObject } from '../../src/mesh/snapshot/objects.ts'
+import { DEFAULT_POLICY } from '../../src/review/policy.ts'
+import { Session } from '../../src/sandbox/session.ts'
+import { hitless, step, WORLD } from '../cli/commands.ts'
+import { deployment, destinationRule, gateway, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
+
+interface Planned {
+  readonly steps: readonly {
+    readonly writes: readonly {
+      readonly operation: 'apply' | 'delete'
+      readonly object: string
+      readonly intermediate: boolean
+      readonly manifest: Manifest
+    }[]
+    readonly waitFor: readonly string[]
+  }[]
+  readonly stuck: readonly { readonly object: string; readonly why: string }[]
+}
+
+const BEFORE = [service(), deployment('v1'), destinationRule(['v1']), virtualService([rule([to('v1')])])]
+const AFTER = [service(), deployment('v2'), destinationRule(['v2']), virtualService([rule([to('v2')])])]
+
+/** A folder for each of the two states. */
+function states(folder: string, from: readonly Manifest[], target: readonly Manifest[]): string[] {
+  return [from, target].flatMap((manifests, at) => {
+    const path = join(folder, at === 0 ? 'from' : 'to')
+    mkdirSync(path, { recursive: true })
+    writeFileSync(join(path, 'all.yaml'), manifests.map((manifest) => JSON.stringify(manifest)).join('\n---\n'))
+    return [at === 0 ? '--from' : '--to', path]
+  })
+}
+
+function shown({ steps }: Planned): string[][] {
+  return steps.map(({ writes }) =>
+    writes.map(({ operation, object, intermediate }) => `${operation} ${object}${intermediate ? ' for now' : ''}`)
+  )
+}
+
+async function planned(folder: string, from: readonly Manifest[], target: readonly Manifest[]): Promise<Planned> {
+  const { out, err } = await hitless(['plan', ...states(folder, from, target), '-o', 'json'])
+  if (err !== '') throw new Error(err)
+  return JSON.parse(out) as Planned
+}
+
+function parsed(manifest: Manifest): MeshObject {
+  const object = parseObject(manifest)
+  if (object === null) throw new Error(`${manifest.kind} is not read`)
+  return object
+}
+
+/** Plays the steps; `turned` writes each from its end. Resolves with the writes that were refused, and the objects at the end. */
+async function played(from: readonly Manifest[], { steps }: Planned, turned: boolean): Promise<{ refused: string[]; left: string[] }> {
+  const session = new Session(DEFAULT_POLICY, () => 0)
+  for (const manifest of from) session.sandbox.load(parsed(manifest))
+  const refused: string[] = []
+  for (const { writes, waitFor } of steps) {
+    for (const { operation, object, manifest } of turned ? [...writes].reverse() : writes) {
+      const written = parsed(manifest)
+      const judged = operation === 'apply' ? await session.apply(written) : await session.delete(written)
+      if (judged === null || judged.decision.verdict === 'deny') refused.push(`${operation} ${object}`)
+    }
+    for (const name of waitFor) session.sandbox.ready('default', name.slice(name.indexOf('/') + 1))
+  }
+  const snapshot = session.sandbox.snapshot()
+  const kinds = ['Service', 'Deployment', 'DestinationRule', 'VirtualService', 'Gateway'] as const
+  return { refused, left: kinds.flatMap((kind) => [...snapshot.all(kind)].map(specOf)).sort() }
+}
+
+function specOf(object: MeshObject): string {
+  const { uid: _u, resourceVersion: _r, createdMs: _c, ...rest } = object
+  return JSON.stringify(rest)
+}
+
+t.test("the guide's release: new version and both subsets, requests, the old ones away", async (t) => {
+  const plan = await planned(t.testdir(), BEFORE, AFTER)
+  t.strictSame(shown(plan), [
+    ['apply Deployment default/helloworld-v2', 'apply DestinationRule default/helloworld for now'],
+    ['apply VirtualService default/helloworld'],
+    ['apply DestinationRule default/helloworld', 'delete Deployment default/helloworld-v1']
+  ])
+  t.strictSame(plan.steps[0]?.waitFor, ['Deployment default/helloworld-v2'])
+  const subsets = plan.steps[0]?.writes[1]?.manifest['spec'] as { subsets: { name: string }[] }
+  t.strictSame(
+    subsets.subsets.map(({ name }) => name),
+    ['v1', 'v2']
+  )
+  for (const turned of [false, true]) t.strictSame((await played(BEFORE, plan, turned)).refused, [])
+})
+
+t.test('nothing is written twice where waiting is enough', async (t) => {
+  const both = [service(), deployment('v1'), deployment('v2'), destinationRule(['v1', 'v2'])]
+  const from = [...both, virtualService([rule([to('v1', 50), to('v2', 50)])])]
+  const target = [service(), deployment('v2'), destinationRule(['v2', 'v3']), virtualService([rule([to('v2')])])]
+  t.strictSame(shown(await planned(t.testdir(), from, target)), [
+    ['apply VirtualService default/helloworld'],
+    ['apply DestinationRule default/helloworld', 'delete Deployment default/helloworld-v1']
+  ])
+})
+
+t.test('a Gateway goes after what is bound to it', async (t) => {
+  const routed = virtualService([rule([to('v1')])], { hosts: ['shop.example'], gateways: ['gateway'] }, { name: 'shop' })
+  const plan = await planned(t.testdir(), [...BEFORE, gateway(), routed], BEFORE)
+  t.strictSame(shown(plan), [['delete VirtualService default/shop'], ['delete Gateway default/gateway']])
+})
+
+t.test('where there is no safe sequence it says why, and writes nothing', async (t) => {
+  const relabelled = deployment('v1', {}, { app: 'helloworld', version: 'v2' })
+  const target = [
+    service(),
+    relabelled,
+    destinationRule(['v1'], { subsets: [{ name: 'v1', labels: { version: 'v2' } }] }),
+    ...BEFORE.slice(3)
+  ]
+  const folder = t.testdir()
+  const { exit, out } = await hitless(['plan', ...states(folder, BEFORE, target), '--write', join(folder, 'steps')])
+  t.equal(exit, 1)
+  t.match(out, 'There is no safe sequence')
+  t.match(out, /apply Deployment default\/helloworld-v1: hitless: 100% of requests .*\[workload-in-use\]/)
+  t.notOk(existsSync(join(folder, 'steps')))
+})
+
+t.test('what only the API server writes is no difference', async (t) => {
+  const dumped = BEFORE.map((manifest) => ({
+    ...manifest,
+    metadata: {
+      ...manifest.metadata,
+      uid: 'u',
+      resourceVersion: '7',
+      generation: 2,
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      managedFields: []
+    },
+    status: { readyReplicas: 2, replicas: 2 }
+  }))
+  const { exit, out } = await hitless(['plan', ...states(t.testdir(), dumped, BEFORE)])
+  t.equal(exit, 0)
+  t.equal(out, 'Nothing is to be written: the two states are the same.\n')
+})
+
+t.test('the steps as folders, deletions where an apply does not see them', async (t) => {
+  const folder = t.testdir()
+  const [from, target] = [t.testdirName, join(folder, 'steps')]
+  const { exit, out } = await hitless(['plan', ...states(from, BEFORE, AFTER), '--write', target])
+  t.equal(exit, 0)
+  t.match(
+    out,
+    /^1\. apply Deployment .*\n {3}apply DestinationRule .* with the subsets of both states\n {3}then wait until Ready: Deployment .*\n2\. /
+  )
+  t.strictSame(globSync('**/*.yaml', { cwd: target }).sort(), [
+    '01/deployment-default-helloworld-v2.yaml',
+    '01/destinationrule-default-helloworld.yaml',
+    '02/virtualservice-default-helloworld.yaml',
+    '03/delete/deployment-default-helloworld-v1.yaml',
+    '03/destinationrule-default-helloworld.yaml'
+  ])
+  t.strictSame(load(readFileSync(join(target, '03/delete/deployment-default-helloworld-v1.yaml'), 'utf8')), {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'helloworld-v1', namespace: 'default' }
+  })
+  t.strictSame(load(readFileSync(join(target, '03/destinationrule-default-helloworld.yaml'), 'utf8')), AFTER[2])
+  const again = await hitless(['plan', ...states(from, BEFORE, AFTER), '--write', target])
+  t.match(again, { exit: 2, err: /steps is not empty \[HITLESS_USAGE\]/ })
+})
+
+t.test("Argo CD's waves, where one sync can do it", async (t) => {
+  const folder = t.testdir()
+  const from = [service(), deployment('v1'), destinationRule(['v1', 'v2']), virtualService([rule([to('v1')])])]
+  const target = [...from.slice(0, 3), deployment('v2'), virtualService([rule([to('v2')])])]
+  const args = ['plan', ...states(folder, from, target), '--write', join(folder, 'waves'), '--sync-waves']
+  t.equal((await hitless(args)).exit, 0)
+  const waves = globSync('*.yaml', { cwd: join(folder, 'waves') })
+    .sort()
+    .map((file) => {
+      const { metadata } = load(readFileSync(join(folder, 'waves', file), 'utf8')) as Manifest
+      const { annotations = {} } = metadata as { annotations?: Record<string, string> }
+      return [file, annotations['argocd.argoproj.io/sync-wave']]
+    })
+  t.strictSame(Object.fromEntries(waves), {
+    'deployment-default-helloworld-v1.yaml': undefined,
+    'deployment-default-helloworld-v2.yaml': '0',
+    'destinationrule-default-helloworld.yaml': undefined,
+    'service-default-helloworld.yaml': undefined,
+    'virtualservice-default-helloworld.yaml': '1'
+  })
+  const twice = await hitless(['plan', ...states(join(folder, 'other'), BEFORE, AFTER), '--write', join(folder, 'no'), '--sync-waves'])
+  t.match(twice, { exit: 2, err: /DestinationRule default\/helloworld is written twice, which one sync cannot do/ })
+})
+
+t.test('bad input plans nothing', async (t) => {
+  t.match(await hitless(['plan', '--from', WORLD]), { exit: 2, err: /plan needs both --from and --to/ })
+  t.match(await hitless(['plan', '--from', WORLD, '--to', WORLD, '--sync-waves']), { exit: 2, err: /--sync-waves needs --write/ })
+  t.match(await hitless(['plan', '--from', WORLD, '--to', 'nowhere']), { exit: 2, out: '', err: /nowhere: cannot be read/ })
+  t.match(await hitless(['plan', '--from', WORLD, '--from', step('01-subset-v2'), '--to', '-'], { stdin: 'a: b: c' }), { exit: 2, out: '' })
+})
+
+const versions = fc.uniqueArray(fc.constantFrom('v1', 'v2', 'v3'), { minLength: 1 })
+const world = fc.record({ carried: versions, defined: versions, running: versions }).map(({ carried, defined, running }) => {
+  const served = carried.filter((version) => defined.includes(version) && running.includes(version))
+  const all = served.length === 0 ? ['v1'] : served
+  const weights = all.map((version, at) => to(version, at === 0 ? 100 - 10 * (all.length - 1) : 10))
+  return [
+    service(),
+    ...[...new Set([...running, ...all])].sort().map((version) => deployment(version)),
+    destinationRule([...new Set([...defined, ...all])].sort()),
+    virtualService([rule(weights)])
+  ]
+})
+
+t.test('between any two states in which all is served there is a sequence, and it holds in either order', async (t) => {
+  const folder = t.testdir()
+  let at = 0
+  const holds = fc.asyncProperty(world, world, async (from, target) => {
+    at += 1
+    const plan = await planned(join(folder, String(at)), from, target)
+    const wanted = target.map((manifest) => specOf(parsed(manifest))).sort()
+    for (const turned of [false, true]) {
+      const { refused, left } = await played(from, plan, turned)
+      if (refused.length > 0) throw new Error(`refused: ${refused.join(', ')} of ${JSON.stringify(shown(plan))}`)
+      t.strictSame(left, wanted)
+    }
+    return plan.stuck.length === 0
+  })
+  await fc.assert(holds, { numRuns: 60, seed: 20261125 })
+  t.ok(at >= 60)
+})
+
+t.test('what it writes stays in its folder, whatever the objects are called', async (t) => {
+  const folder = t.testdir()
+  const name = '/../../../../outside'
+  const target = join(folder, 'a/b/steps')
+  const { exit } = await hitless(['plan', ...states(folder, BEFORE, [...BEFORE, service({}, { name })]), '--write', target])
+  t.equal(exit, 0)
+  t.strictSame(
+    globSync('**/*.yaml', { cwd: folder }).filter((file) => file.includes('outside')),
+    ['a/b/steps/01/service-default-_.._.._.._.._outside.yaml']
+  )
+})
