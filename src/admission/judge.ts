@@ -56,7 +56,7 @@ export function createReviewer(options: ReviewerOptions): Reviewer {
 function freshReviewer(options: ReviewerOptions): Reviewer {
   const { state, policy, nowMs, onReads } = options
   const own = new OwnWrites(nowMs)
-  return async (asking, signal) => {
+  return async (asking, signal, asker) => {
     const stale = staleness(state, policy())
     if (stale !== null && needsJudgement(asking, state, policy())) return admitUnjudged(policy(), asking, stale)
     const change = await withStoredTemplate(asking, state, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
@@ -85,7 +85,7 @@ function freshReviewer(options: ReviewerOptions): Reviewer {
       decision = judge()
     }
     if (asked.reads + asked.lists > 0) onReads?.(change, asked.reads, asked.lists, first !== decision.verdict)
-    if (decision.verdict !== 'deny' && !change.dryRun) {
+    if (decision.verdict !== 'deny' && !change.dryRun && asker?.isBelieved !== false) {
       own.note(change, state.snapshot())
       state.admitted(change)
     }

@@ -40,7 +40,10 @@ export function settling(options: SettleOptions): Reviewer {
     const decision = await reviewer(change, signal, asker)
     if (decision.verdict === 'deny' || change.dryRun || settleMs() === 0) return decision
     const settledMs = recent.lastChangeMs(change, state.snapshot()) + settleMs()
-    recent.note(change.before, change.after)
+    const note = () => {
+      if (asker?.isBelieved !== false) recent.note(change.before, change.after)
+    }
+    note()
     const waitMs = settledMs - nowMs()
     if (waitMs <= 0) return decision
     const patienceMs = (asker?.remainingMs() ?? Number.POSITIVE_INFINITY) - MARGIN_MS
@@ -51,7 +54,7 @@ export function settling(options: SettleOptions): Reviewer {
     onHeld?.(Math.max(heldMs, 0), timedOut)
     const again = await reviewer(change, signal, asker)
     // Proxies hear of it from now on, not from when it was first asked.
-    if (again.verdict !== 'deny') recent.note(change.before, change.after)
+    if (again.verdict !== 'deny') note()
     return timedOut ? unsettled(again, options.onTimeout()) : again
   }
 }

@@ -21,6 +21,8 @@ export interface Decision {
 
 /** Who waits for the answer. */
 export interface Asker {
+  /** The API server, as far as is known: the review of a stranger is answered, and nothing is kept of it. */
+  readonly isBelieved: boolean
   /** Milliseconds until the answer must be given. */
   readonly remainingMs: () => number
   /** Told when the review begins (1) and ceases (-1) to be held: it costs nothing meanwhile and counts against no limit. */

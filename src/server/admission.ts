@@ -9,6 +9,7 @@ import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
 import { ADMITTED } from '../review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../review/decision.ts'
+import { hasCertificate } from './clients.ts'
 import { deadlineMs } from './deadline.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Metrics } from './metrics.ts'
@@ -19,12 +20,14 @@ export interface AdmissionOptions {
   readonly metrics: Metrics
   readonly inFlight: InFlight
   readonly maxInFlight: number
+  /** Reviews are remembered whoever sends them; else only those of a client with a certificate. */
+  readonly believesAnybody?: boolean
 }
 
 /** Answers reviews; more than `maxInFlight` at once get 503, and the failurePolicy of the webhook decides about those writes. */
 export function admission(
   app: FastifyInstance<HttpsServer>,
-  { reviewer, snapshot, metrics, inFlight, maxInFlight }: AdmissionOptions
+  { reviewer, snapshot, metrics, inFlight, maxInFlight, believesAnybody = false }: AdmissionOptions
 ): void {
   app.route<{ Querystring: { timeout?: unknown } }>({
     method: 'POST',
@@ -42,7 +45,8 @@ export function admission(
       if (refusal !== null) return refusal
       const { uid, change, warnings } = parseReview(request.body, snapshot())
       const deadline = deadlineMs(request.query.timeout)
-      const asker: Asker = { remainingMs: () => deadline - reply.elapsedTime, held: (held) => inFlight.hold(held) }
+      const isBelieved = believesAnybody || hasCertificate(request.raw.socket)
+      const asker: Asker = { isBelieved, remainingMs: () => deadline - reply.elapsedTime, held: (held) => inFlight.hold(held) }
       const decision =
         change === null
           ? { ...ADMITTED, warnings }

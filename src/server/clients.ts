@@ -1,6 +1,7 @@
 /** Who may ask for reviews: anybody who reaches the port, or only clients with a certificate of an authority that is named. */
 import { X509Certificate } from 'node:crypto'
 import type { Server as HttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { HitlessError } from '../errors.ts'
@@ -25,6 +26,11 @@ export function clientsOf(authority: string, names: readonly string[]): Clients 
 /** Has TLS refuse whoever shows no certificate of the authority. */
 export function clientChecks(clients: Clients | null) {
   return clients === null ? {} : { ca: clients.authority, requestCert: true, rejectUnauthorized: true }
+}
+
+/** The client has shown a certificate of the authority. */
+export function hasCertificate(socket: Socket): boolean {
+  return socket instanceof TLSSocket && socket.authorized
 }
 
 /** Refuses clients with another name before their request is read. */

@@ -37,6 +37,8 @@ export interface ServerOptions {
   readonly tls: KeyPair
   /** Whose certificates are asked for on the port for reviews; anybody may ask where absent. */
   readonly clients?: Clients | null
+  /** Reviews are remembered whoever sends them, as where they are played on an embedded cluster; else only those of `clients`. */
+  readonly believesAnybody?: boolean
   /** TLSv1.3 where absent. */
   readonly minTlsVersion?: SecureVersion
   readonly host: string

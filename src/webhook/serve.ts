@@ -120,6 +120,7 @@ export async function serve(
     healthPort,
     maxInFlight,
     clients: clientCa === '' ? null : clientsOf(readText(clientCa), clientNames),
+    believesAnybody: live === null,
     tls,
     reviewer,
     metrics,

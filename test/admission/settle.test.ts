@@ -44,7 +44,8 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
     },
     onHeld: (heldMs) => holds.push(heldMs)
   })
-  const ask = (change: Change, remainingMs = 10_000) => reviewer(change, NEVER, { remainingMs: () => remainingMs, held: () => undefined })
+  const ask = (change: Change, remainingMs = 10_000, isBelieved = true) =>
+    reviewer(change, NEVER, { isBelieved, remainingMs: () => remainingMs, held: () => undefined })
   const change = (manifest: Manifest, rest: Partial<Change> = {}): Change => {
     const after = parsed(manifest)
     const before = state.snapshot().find(after.kind, after.namespace, after.name) ?? null
@@ -65,6 +66,8 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
       facts = server.facts
     },
     apply: (manifest: Manifest, remainingMs?: number) => ask(change(manifest), remainingMs),
+    /** As somebody asks who is not known to be the API server. */
+    applyAsStranger: (manifest: Manifest) => ask(change(manifest), 10_000, false),
     dryRun: (manifest: Manifest) => ask(change(manifest, { dryRun: true })),
     remove: (manifest: Manifest) => ask(change(manifest, { operation: 'DELETE', after: null }))
   }
@@ -124,6 +127,18 @@ t.test('Pods that became Ready just now are settled first', async (t) => {
   pass(400)
   t.equal((await apply(both)).verdict, 'allow')
   t.same(holds, [600])
+})
+
+t.test('what a stranger asks is held like any other write, and holds none', async (t) => {
+  const { apply, applyAsStranger, holds, pass, state } = rig(onlyV1)
+  const stored = [...state.snapshot().all('DestinationRule')]
+  t.equal((await applyAsStranger(destinationRule(['v1', 'v2']))).verdict, 'allow')
+  t.same([...state.snapshot().all('DestinationRule')], stored, 'nothing is remembered as admitted')
+  t.equal((await apply(both)).verdict, 'deny')
+  await apply(destinationRule(['v1', 'v2']))
+  pass(300)
+  t.equal((await applyAsStranger(both)).verdict, 'allow')
+  t.same(holds, [700])
 })
 
 t.test('a denial is given at once', async (t) => {

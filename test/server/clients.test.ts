@@ -1,5 +1,7 @@
 import t from 'tap'
 import { dial } from '../../src/certificates/dial.ts'
+import { ADMITTED } from '../../src/review/decide.ts'
+import type { Reviewer } from '../../src/review/decision.ts'
 import { clientsOf } from '../../src/server/clients.ts'
 import { create, stored } from '../admission/reviews.ts'
 import { authority, pairFor, webhook } from './client.ts'
@@ -23,6 +25,22 @@ t.test('with an authority of clients, only its certificates are let in', async (
   }
   t.match(await probe('/livez'), { status: 200 }, 'probes need none')
   t.match(await metrics.registry.metrics(), 'hitless_request_errors_total{code="HITLESS_CLIENT"} 2')
+})
+
+t.test('only who shows a certificate is believed', async (t) => {
+  const believed: unknown[] = []
+  const reviewer: Reviewer = async (_change, _signal, asker) => {
+    believed.push(asker?.isBelieved)
+    return ADMITTED
+  }
+  const certain = await webhook(t, { reviewer, clients: clientsOf(ca, []) })
+  await certain.post(review, { agent: false, ...apiServer, ca: authority.certificate })
+  const open = await webhook(t, { reviewer })
+  await open.post(review)
+  await open.post(review, { agent: false, ...apiServer, ca: authority.certificate })
+  const played = await webhook(t, { reviewer, believesAnybody: true })
+  await played.post(review)
+  t.strictSame(believed, [true, false, false, true])
 })
 
 t.test('with names, a certificate must have one of them', async (t) => {
