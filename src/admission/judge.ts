@@ -1,6 +1,6 @@
 /** The reviewer: judges a change on the cache, reads what its decision rests on, and judges again (design, section 3). */
 
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as timeout } from 'node:timers/promises'
 import { HitlessError } from '../errors.ts'
 import { selects } from '../mesh/names/labels.ts'
 import { Meter, metered, TooMuchWork } from '../mesh/snapshot/metered.ts'
@@ -30,6 +30,8 @@ export interface ReviewerOptions {
   readonly state: State
   readonly policy: () => Policy
   readonly nowMs: () => number
+  /** Resolves after so many milliseconds, or when the signal ends. */
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
   /** Whether an author may let objects of a namespace past a rule. Absent where there is nobody to ask: then everybody may. */
   readonly mayExempt?: (author: Author, namespace: string, rule: string, signal: AbortSignal) => Promise<boolean>
   /** Told of what a read found that the watch has not shown yet. */
@@ -54,7 +56,7 @@ export function createReviewer(options: ReviewerOptions): Reviewer {
 }
 
 function freshReviewer(options: ReviewerOptions): Reviewer {
-  const { state, policy, nowMs, onReads } = options
+  const { state, policy, nowMs, onReads, sleep = systemSleep } = options
   const own = new OwnWrites(nowMs)
   return async (asking, signal, asker) => {
     const stale = staleness(state, policy())
@@ -75,7 +77,7 @@ function freshReviewer(options: ReviewerOptions): Reviewer {
       if (doubts.reads.length + doubts.lists.length > 0) {
         asked.reads += doubts.reads.length
         asked.lists += doubts.lists.length
-        const found = await gatherStored(state, own, doubts, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
+        const found = await gatherStored(state, own, doubts, signal, sleep).catch((cause: unknown) => new Error(UNREAD, { cause }))
         if (found instanceof Error) return admitUnjudged(policy(), change, found)
         for (const fact of found) {
           facts.set(refKey(fact.ref), fact)
@@ -123,6 +125,8 @@ class Access {
     return this.#options.mayExempt !== undefined && this.#options.policy().exemptionsNeedAccess
   }
 }
+
+const systemSleep = (ms: number, signal: AbortSignal): Promise<void> => timeout(ms, undefined, { signal })
 
 interface OwnWrite extends Write {
   /** Names of the Pods that go with a Deployment. */
@@ -219,10 +223,16 @@ async function withStoredTemplate(change: Change, state: State, signal: AbortSig
 }
 
 /** Reads again where a creation admitted just now may have been on its way. */
-async function gatherStored(state: State, own: OwnWrites, doubts: Doubts, signal: AbortSignal): Promise<Fact[]> {
+async function gatherStored(
+  state: State,
+  own: OwnWrites,
+  doubts: Doubts,
+  signal: AbortSignal,
+  sleep: NonNullable<ReviewerOptions['sleep']>
+): Promise<Fact[]> {
   const facts = await gather(state, doubts, own.mark(), signal)
   if (!own.mayBeStoring(facts)) return facts
-  await sleep(STORING_MS, undefined, { signal })
+  await sleep(STORING_MS, signal)
   return gather(state, doubts, own.mark(), signal)
 }
 

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   readonly timings: Timings
   readonly clock: Clock
   readonly random: () => number
+  /** In place of one to the source's server. */
+  readonly connection: Connection
 }
 
 /** Pods say all that the model asks of EndpointSlices, at a fraction of the churn. */
@@ -30,7 +32,7 @@ export const DEFAULT_KINDS = KINDS.filter((kind) => kind !== 'EndpointSlice')
 
 export class LiveCluster implements State {
   readonly facts: LiveFacts
-  readonly #options: ClusterOptions
+  readonly #options: Omit<ClusterOptions, 'connection'>
   /** For what is written beside the state: Events and Leases. */
   readonly connection: Connection
   readonly #world: World
@@ -49,7 +51,7 @@ export class LiveCluster implements State {
     const timings = options.timings ?? DEFAULT_TIMINGS
     const kinds = options.kinds ?? DEFAULT_KINDS
     this.#options = { settings, clock, random, timings, kinds, source: options.source, observe: options.observe ?? (() => undefined) }
-    this.connection = new Connection(new CredentialReader(options.source), clock)
+    this.connection = options.connection ?? new Connection(new CredentialReader(options.source), clock)
     this.#world = new World(settings, KINDS)
     this.#admitted = new AdmittedWrites(this.#world)
     const resources = new Resources(this.connection)

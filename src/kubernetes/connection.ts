@@ -55,15 +55,26 @@ interface Sent {
   readonly type: string
 }
 
+/** What carries requests to the server and answers back. */
+export interface Transport {
+  request(
+    options: Dispatcher.RequestOptions
+  ): Promise<Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'> & { readonly body: Readable }>
+  close(): Promise<void>
+  destroy(): Promise<void>
+}
+
 export class Connection {
   readonly #reader: Reader
   readonly #clock: Clock
+  readonly #transportFor: (credentials: Credentials) => Transport
   #credentials: { readonly value: Credentials; readonly readAtMs: number } | null = null
-  #agent: { readonly key: string; readonly dispatcher: Dispatcher } | null = null
+  #agent: { readonly key: string; readonly transport: Transport } | null = null
 
-  constructor(reader: Reader, clock: Clock) {
+  constructor(reader: Reader, clock: Clock, transportFor: (credentials: Credentials) => Transport = agentFor) {
     this.#reader = reader
     this.#clock = clock
+    this.#transportFor = transportFor
   }
 
   /** Sends JSON and reads the answer; what was sent may have been done where no answer came. */
@@ -107,7 +118,7 @@ export class Connection {
   }
 
   async close(): Promise<void> {
-    await this.#agent?.dispatcher.destroy()
+    await this.#agent?.transport.destroy()
     this.#agent = null
   }
 
@@ -130,7 +141,7 @@ export class Connection {
   async #request(path: string, query: Query, signal: AbortSignal, accept: string, sent?: Sent): Promise<Readable> {
     const credentials = await this.#current()
     const parameters = new URLSearchParams(Object.entries(query).map(([name, value]): [string, string] => [name, String(value)]))
-    const { statusCode, headers, body } = await this.#dispatcher(credentials).request({
+    const { statusCode, headers, body } = await this.#transport(credentials).request({
       // A server behind a path, as Rancher's are, keeps it.
       origin: new URL(credentials.server).origin,
       path: `${new URL(credentials.server).pathname.replace(/\/$/, '')}${path}${parameters.size === 0 ? '' : `?${parameters}`}`,
@@ -159,17 +170,20 @@ export class Connection {
   }
 
   /** The one agent; another takes its place when certificates or keys changed, and the old one ends with its last request. */
-  #dispatcher({ tls, proxy }: Credentials): Dispatcher {
+  #transport(credentials: Credentials): Transport {
+    const { tls, proxy } = credentials
     const key = JSON.stringify([proxy, tls.ca, tls.cert, tls.key, tls.servername, tls.rejectUnauthorized].map((part) => part?.toString()))
-    if (this.#agent?.key === key) return this.#agent.dispatcher
-    this.#agent?.dispatcher.close().catch(() => undefined)
-    const dispatcher =
-      proxy === null
-        ? new Agent({ ...AGENT_OPTIONS, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } })
-        : new ProxyAgent({ ...AGENT_OPTIONS, uri: proxy, requestTls: tls })
-    this.#agent = { key, dispatcher }
-    return dispatcher
+    if (this.#agent?.key === key) return this.#agent.transport
+    this.#agent?.transport.close().catch(() => undefined)
+    const transport = this.#transportFor(credentials)
+    this.#agent = { key, transport }
+    return transport
   }
+}
+
+function agentFor({ tls, proxy }: Credentials): Transport {
+  if (proxy !== null) return new ProxyAgent({ ...AGENT_OPTIONS, uri: proxy, requestTls: tls })
+  return new Agent({ ...AGENT_OPTIONS, connect: { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 } })
 }
 
 async function parsed(body: Readable): Promise<unknown> {
