@@ -158,12 +158,12 @@ function keyOf(raw: Record<string, unknown>): string {
   return `${String(raw['kind'])}/${String(nameOf(raw))}`
 }
 
-const PLURALS: Readonly<Record<string, string>> = {
-  VirtualService: 'virtualservices',
-  DestinationRule: 'destinationrules',
-  Service: 'services',
-  Deployment: 'deployments'
-}
+const PLURALS: ReadonlyMap<string, string> = new Map([
+  ['VirtualService', 'virtualservices'],
+  ['DestinationRule', 'destinationrules'],
+  ['Service', 'services'],
+  ['Deployment', 'deployments']
+])
 
 /** An AdmissionReview as kube-apiserver writes it. */
 export function reviewOf({ operation, raw }: Omit<Write, 'title'>, old: Record<string, unknown> | null, uid: string): unknown {
@@ -175,7 +175,7 @@ export function reviewOf({ operation, raw }: Omit<Write, 'title'>, old: Record<s
     request: {
       uid,
       kind: { group, version, kind },
-      resource: { group, version, resource: PLURALS[kind] },
+      resource: { group, version, resource: PLURALS.get(kind) },
       name: nameOf(raw),
       namespace: 'default',
       operation,

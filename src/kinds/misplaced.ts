@@ -25,8 +25,8 @@ function find(raw: unknown): { path: Path; field: string }[] {
 function misplacedInRule(rule: Record<string, unknown>, path: Path): { path: Path; field: string }[] {
   return each(rule['route'], [...path, 'route'], (route, at) => {
     if (!isRecord(route['destination'])) return []
-    const beside = OF_DESTINATION.filter((field) => field in route).map((field) => ({ path: [...at, field], field }))
-    return 'weight' in route['destination'] ? [...beside, { path: [...at, 'destination', 'weight'], field: 'weight' }] : beside
+    const beside = OF_DESTINATION.filter((field) => Object.hasOwn(route, field)).map((field) => ({ path: [...at, field], field }))
+    return Object.hasOwn(route['destination'], 'weight') ? [...beside, { path: [...at, 'destination', 'weight'], field: 'weight' }] : beside
   })
 }
 

@@ -1,4 +1,5 @@
 /** The order in which tools write the manifests of one release. */
+import { own } from '../mesh/names/own.ts'
 import { compareText } from '../mesh/names/text.ts'
 import type { Manifest } from './manifests.ts'
 
@@ -71,5 +72,5 @@ function waveOf(manifest: Manifest): number {
 
 function annotationOf({ raw }: Manifest, name: string): string {
   const { annotations } = (raw['metadata'] ?? {}) as { annotations?: Record<string, unknown> | null }
-  return String(annotations?.[name] ?? '')
+  return String(own(annotations ?? {}, name) ?? '')
 }

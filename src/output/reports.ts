@@ -83,13 +83,18 @@ function isDenial({ severity }: Reported): boolean {
   return severity === 'deny'
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;']
+])
 
 /** XML 1.0 has no way at all to write most control characters. */
 function xml(text: string): string {
   return text
     .replace(/[^\P{Cc}\t\n\r]|\p{Noncharacter_Code_Point}|\p{Cs}/gu, '')
-    .replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '')
+    .replace(/[&<>"]/g, (character) => ENTITIES.get(character) ?? '')
 }
 
 /** Static Analysis Results Interchange Format 2.1.0 (OASIS), as code scanning takes it. */

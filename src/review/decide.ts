@@ -144,7 +144,7 @@ function podsAfter(change: Change, snapshot: Snapshot): { removed: ObjectRef[]; 
 
 /** Labels that the template does not name come from controllers and stay. */
 function relabelled(pod: Pod, before: Deployment, after: Deployment): Pod {
-  const kept = Object.entries(pod.labels).filter(([key]) => !(key in before.templateLabels))
+  const kept = Object.entries(pod.labels).filter(([key]) => !Object.hasOwn(before.templateLabels, key))
   return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels } }
 }
 

@@ -39,7 +39,7 @@ function byManager({ manager, username }: Author): Tool | null {
 }
 
 function byLabels(labels: Labels, annotations: Labels): Tool | null {
-  if ('kustomize.toolkit.fluxcd.io/name' in labels || 'helm.toolkit.fluxcd.io/name' in labels) return 'flux'
-  if ('argocd.argoproj.io/instance' in labels || 'argocd.argoproj.io/tracking-id' in annotations) return 'argocd'
+  if (Object.hasOwn(labels, 'kustomize.toolkit.fluxcd.io/name') || Object.hasOwn(labels, 'helm.toolkit.fluxcd.io/name')) return 'flux'
+  if (Object.hasOwn(labels, 'argocd.argoproj.io/instance') || Object.hasOwn(annotations, 'argocd.argoproj.io/tracking-id')) return 'argocd'
   return labels['app.kubernetes.io/managed-by'] === 'Helm' ? 'helm' : null
 }

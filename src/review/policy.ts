@@ -1,4 +1,5 @@
 /** What the cluster's owners decided: how each rule acts, and where. */
+import { own } from '../mesh/names/own.ts'
 import type { Labels } from '../mesh/snapshot/objects.ts'
 import type { LabelKeys } from '../rules/rule.ts'
 
@@ -39,7 +40,7 @@ export const MODE_LABEL = 'hitless.io/mode'
 
 /** How a rule acts in a namespace: the stricter word is the cluster's, and a namespace can only lower it. */
 export function modeOf(policy: Policy, rule: string, namespaceLabels: Labels): Mode {
-  const cluster = policy.rules[rule] ?? 'deny'
+  const cluster = own(policy.rules, rule) ?? 'deny'
   const namespace = namespaceLabels[MODE_LABEL]
   if (cluster === 'off' || namespace === 'off') return 'off'
   return cluster === 'warn' || namespace === 'warn' ? 'warn' : 'deny'

@@ -18,7 +18,7 @@ export function standIns(object: MeshObject | null, snapshot: Snapshot): Gateway
 }
 
 export function isStandIn({ kind, labels }: Context): boolean {
-  return kind === 'gateway' && GATEWAY_LABEL in labels
+  return kind === 'gateway' && Object.hasOwn(labels, GATEWAY_LABEL)
 }
 
 function standIn(namespace: string, name: string): Gateway {

@@ -3,6 +3,7 @@ import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { serviceHost } from '../mesh/names/hosts.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
+import { own } from '../mesh/names/own.ts'
 import type { Labels, Service, Subset } from '../mesh/snapshot/objects.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { LabelKeys } from './rule.ts'
@@ -28,7 +29,7 @@ export function subsetsOf(snapshot: Snapshot, { namespace, name }: Service): Sub
 export function versionKeys(snapshot: Snapshot, service: Service, { version }: LabelKeys): string[] {
   const subsets = subsetsOf(snapshot, service)
   const keys = new Set(subsets.flatMap(({ labels }) => Object.keys(labels)))
-  const differing = [...keys].filter((key) => new Set(subsets.map(({ labels }) => labels[key])).size > 1)
+  const differing = [...keys].filter((key) => new Set(subsets.map(({ labels }) => own(labels, key))).size > 1)
   return [...new Set([...version, ...differing])].filter((key) => !ADDED_TO_PODS.includes(key))
 }
 

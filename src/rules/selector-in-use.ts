@@ -42,7 +42,7 @@ function remedyFor({ cause, virtualService }: Gap): string {
 
 function isRolloutsSwitch({ before, after }: Subject): boolean {
   if (before?.kind !== 'Service' || after?.kind !== 'Service') return false
-  if (ROLLOUTS_MANAGED in after.annotations && ROLLOUTS_HASH in (after.selector ?? {})) return true
+  if (Object.hasOwn(after.annotations, ROLLOUTS_MANAGED) && Object.hasOwn(after.selector ?? {}, ROLLOUTS_HASH)) return true
   return JSON.stringify(withoutHash(before.selector)) === JSON.stringify(withoutHash(after.selector))
 }
 

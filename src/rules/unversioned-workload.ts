@@ -33,7 +33,7 @@ function judge(subject: Subject, deployment: Deployment, service: Service): Stat
   }
   if (subsets.length > 0) {
     const keys = subsetKeys(subsets)
-    const missing = keys.filter((key) => !(key in deployment.templateLabels))
+    const missing = keys.filter((key) => !Object.hasOwn(deployment.templateLabels, key))
     const reached = subsets.some(({ labels }) => Object.keys(labels).every((key) => !missing.includes(key)))
     if (missing.length === 0 || reached) return []
     const name = missing.map((key) => `"${key}"`).join(', ')
@@ -46,7 +46,7 @@ function judge(subject: Subject, deployment: Deployment, service: Service): Stat
       }
     ]
   }
-  if (!isRouted(subject, service) || labelKeys.version.some((key) => key in deployment.templateLabels)) return []
+  if (!isRouted(subject, service) || labelKeys.version.some((key) => Object.hasOwn(deployment.templateLabels, key))) return []
   return [
     {
       ...statement,
@@ -65,5 +65,5 @@ function isRouted({ snapshotAfter }: Subject, { namespace, name }: Service): boo
 }
 
 function lacked(before: MeshObject | null, keys: readonly string[]): boolean {
-  return before?.kind === 'Deployment' && keys.every((key) => !(key in before.templateLabels))
+  return before?.kind === 'Deployment' && keys.every((key) => !Object.hasOwn(before.templateLabels, key))
 }

@@ -1,3 +1,4 @@
+import { own } from '../mesh/names/own.ts'
 import type { MeshObject, Service } from '../mesh/snapshot/objects.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { genericSibling, versionKeys } from './releases.ts'
@@ -36,9 +37,9 @@ export const versionInSelector: Rule = {
 function pinned(object: MeshObject | null, snapshot: Snapshot, labelKeys: LabelKeys): string[] {
   if (object?.kind !== 'Service' || object.selector === null) return []
   const { selector } = object
-  return versionKeys(snapshot, object, labelKeys).filter((key) => key in selector)
+  return versionKeys(snapshot, object, labelKeys).filter((key) => Object.hasOwn(selector, key))
 }
 
 function pairs({ selector }: Service, keys: readonly string[]): string {
-  return keys.map((key) => `"${key}: ${selector?.[key] ?? ''}"`).join(' and ')
+  return keys.map((key) => `"${key}: ${own(selector ?? {}, key) ?? ''}"`).join(' and ')
 }

@@ -94,7 +94,7 @@ function port({ port: number }: Gap): string {
 
 function asker({ context }: Gap): string {
   const { kind, namespace, labels } = context
-  if (GATEWAY_LABEL in labels) return ` through Gateway ${labels[GATEWAY_LABEL]}`
+  if (Object.hasOwn(labels, GATEWAY_LABEL)) return ` through Gateway ${labels[GATEWAY_LABEL]}`
   if (kind === 'gateway') return ` through gateway ${namespace}/${labels['istio'] ?? describeLabels(labels)}`
   return Object.keys(labels).length === 0 ? '' : ` from Pods ${describeLabels(labels)}`
 }

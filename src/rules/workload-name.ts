@@ -1,4 +1,5 @@
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
+import { own } from '../mesh/names/own.ts'
 import { subsetsOf, versionKeys } from './releases.ts'
 import type { Rule } from './rule.ts'
 
@@ -17,7 +18,7 @@ export const workloadName: Rule = {
     const services = servicesSelecting(snapshotAfter, namespace, labels).filter((service) => subsetsOf(snapshotAfter, service).length > 0)
     const [service] = services
     if (service === undefined) return []
-    const version = versionKeys(snapshotAfter, service, labelKeys).flatMap((key) => labels[key] ?? [])[0]
+    const version = versionKeys(snapshotAfter, service, labelKeys).flatMap((key) => own(labels, key) ?? [])[0]
     if (version === undefined || name.includes(version)) return []
     return [
       {

@@ -1,15 +1,15 @@
 /** The time that the API server grants an answer: `?timeout=5s`, a Go duration. */
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1000,
-  ms: 1,
-  us: 0.001,
-  µs: 0.001,
-  μs: 0.001,
-  ns: 0.000_001
-}
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+  ['ms', 1],
+  ['us', 0.001],
+  ['µs', 0.001],
+  ['μs', 0.001],
+  ['ns', 0.000_001]
+])
 /** The default and the most that a webhook configuration can ask for (ValidatingWebhook.timeoutSeconds). */
 const DEFAULT_MS = 10_000
 const MOST_MS = 30_000
@@ -28,6 +28,6 @@ function durationMs(text: string): number | null {
   // Anchored parts of one kind only, on a text cut short: no input makes this slow.
   const parts = [...text.slice(0, 64).matchAll(/(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|μs|ns|m|s)/gy)]
   if (parts.length === 0 || parts.map(([whole]) => whole).join('') !== text) return null
-  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS[unit ?? ''] ?? 0), 0)
+  const total = parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNIT_MS.get(unit ?? '') ?? 0), 0)
   return total > 0 ? total : null
 }

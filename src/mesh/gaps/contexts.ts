@@ -127,7 +127,7 @@ function labelSets(snapshot: Snapshot, namespace: string, fromHost: readonly Lab
   const sets: Labels[] = [{}]
   for (const selector of selectors) {
     for (const pod of podsSelected(snapshot, namespace, selector)) {
-      const labels = Object.assign({}, ...selectors.filter((each) => selects(each, pod.labels)))
+      const labels = Object.fromEntries(selectors.filter((each) => selects(each, pod.labels)).flatMap((each) => Object.entries(each)))
       if (!sets.some((known) => sameLabels(known, labels))) sets.push(labels)
       if (sets.length === MOST_LABEL_SETS) return sets
     }

@@ -5,27 +5,27 @@ import type { ServiceEntryPort, ServicePort } from '../snapshot/objects.ts'
 export type Protocol = 'http' | 'sniffed' | 'tcp' | 'tls' | 'udp'
 
 /** Names of protocols that Istio knows; any other is sniffed. pkg/config/protocol/instance.go. */
-const PROTOCOLS: Readonly<Record<string, Protocol>> = {
-  http: 'http',
-  http2: 'http',
-  http_proxy: 'http',
-  grpc: 'http',
-  'grpc-web': 'http',
-  https: 'tls',
-  tls: 'tls',
-  tcp: 'tcp',
-  mongo: 'tcp',
-  redis: 'tcp',
-  mysql: 'tcp',
-  udp: 'udp'
-}
+const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
+  ['http', 'http'],
+  ['http2', 'http'],
+  ['http_proxy', 'http'],
+  ['grpc', 'http'],
+  ['grpc-web', 'http'],
+  ['https', 'tls'],
+  ['tls', 'tls'],
+  ['tcp', 'tcp'],
+  ['mongo', 'tcp'],
+  ['redis', 'tcp'],
+  ['mysql', 'tcp'],
+  ['udp', 'udp']
+])
 
 /** Kubernetes' own names of application protocols (KEP-3726). */
-const KUBERNETES_PROTOCOLS: Readonly<Record<string, Protocol>> = {
-  'kubernetes.io/h2c': 'http',
-  'kubernetes.io/ws': 'http',
-  'kubernetes.io/wss': 'tls'
-}
+const KUBERNETES_PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
+  ['kubernetes.io/h2c', 'http'],
+  ['kubernetes.io/ws', 'http'],
+  ['kubernetes.io/wss', 'tls']
+])
 
 /** SMTP, DNS, MySQL and MongoDB, where the server speaks first, so that sniffing would hang. */
 const NEVER_SNIFFED = [25, 53, 3306, 27017]
@@ -33,7 +33,7 @@ const NEVER_SNIFFED = [25, 53, 3306, 27017]
 /** `ConvertProtocol`, pkg/config/kube/conversion.go. */
 export function protocolOfPort({ name, appProtocol, protocol, port }: ServicePort): Protocol {
   if (protocol === 'UDP') return 'udp'
-  const known = KUBERNETES_PROTOCOLS[appProtocol]
+  const known = KUBERNETES_PROTOCOLS.get(appProtocol)
   if (known !== undefined) return known
   const text = (appProtocol || name).toLowerCase()
   if (text.startsWith('grpc-web')) return 'http'
@@ -49,6 +49,5 @@ export function protocolOfEntryPort({ protocol }: ServiceEntryPort): Protocol {
 
 /** The protocol that a name stands for, in whatever case. */
 export function parseProtocol(name: string): Protocol {
-  const lower = name.toLowerCase()
-  return Object.hasOwn(PROTOCOLS, lower) ? (PROTOCOLS[lower] ?? 'sniffed') : 'sniffed'
+  return PROTOCOLS.get(name.toLowerCase()) ?? 'sniffed'
 }

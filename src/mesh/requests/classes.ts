@@ -3,6 +3,7 @@
  * condition and no other, so a header that it does not name is absent.
  */
 
+import { own } from '../names/own.ts'
 import { matchesEveryPath, matchesWhole } from '../names/regex.ts'
 import { compareText } from '../names/text.ts'
 import { type Condition, EVERY_REQUEST, type RouteTable } from '../routing/table.ts'
@@ -116,13 +117,13 @@ function implies(known: StringMatch | null | undefined, asked: StringMatch): boo
 }
 
 function impliesAll(known: Matches, asked: Matches): boolean {
-  return Object.entries(asked).every(([name, match]) => implies(known[name], match))
+  return Object.entries(asked).every(([name, match]) => implies(own(known, name), match))
 }
 
 /** The class has none of the headers that the condition excludes: it does not name them, or leaves other values. */
 function excludes(condition: Condition, requestClass: RequestClass): boolean {
   const named = lowerKeys(requestClass.headers)
-  return Object.entries(lowerKeys(condition.withoutHeaders)).every(([name, match]) => !implies(named[name], match))
+  return Object.entries(lowerKeys(condition.withoutHeaders)).every(([name, match]) => !implies(own(named, name), match))
 }
 
 function same(one: StringMatch, other: StringMatch): boolean {
@@ -138,7 +139,7 @@ function lowerValue(match: StringMatch): StringMatch {
 export function lowerKeys(matches: Matches): Matches {
   const names = Object.keys(matches)
   if (names.every((name) => name === name.toLowerCase())) return matches
-  return Object.fromEntries(names.map((name) => [name.toLowerCase(), matches[name] ?? { type: 'present' }]))
+  return Object.fromEntries(Object.entries(matches).map(([name, match]) => [name.toLowerCase(), match]))
 }
 
 function sorted(matches: Matches): unknown {

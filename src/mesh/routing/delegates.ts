@@ -1,6 +1,7 @@
 /** The http rules of a VirtualService with those of its delegates in their place (7), everything in them completed. */
 import { resolveHost } from '../names/hosts.ts'
 import { compatible } from '../names/labels.ts'
+import { own } from '../names/own.ts'
 import { isExported } from '../names/visibility.ts'
 import type { Destination, HttpMatch, HttpRoute, StringMatch, VirtualService } from '../snapshot/objects.ts'
 import { resolveGateway, type Snapshot } from '../snapshot/snapshot.ts'
@@ -112,7 +113,7 @@ function gatewaysConflict(outer: readonly string[], inner: readonly string[]): b
 type Matches = Readonly<Record<string, StringMatch>>
 
 function mapsConflict(outer: Matches, inner: Matches): boolean {
-  return Object.entries(inner).some(([name, match]) => valuesConflict(outer[name] ?? null, match))
+  return Object.entries(inner).some(([name, match]) => valuesConflict(own(outer, name) ?? null, match))
 }
 
 /** Only an exact value again, or one below the root's prefix, is no conflict; any regex is one. `stringMatchConflict`. */

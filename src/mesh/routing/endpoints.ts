@@ -1,5 +1,6 @@
 /** How many endpoints of a service would get requests (11). pilot/pkg/xds/endpoints/endpoint_builder.go. */
 import { compatible, selects } from '../names/labels.ts'
+import { own } from '../names/own.ts'
 import type { EndpointSlice, Labels, Pod, Service, ServiceEntry, WorkloadEntry } from '../snapshot/objects.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 import { type MeshService, portOf } from './services.ts'
@@ -89,15 +90,16 @@ function hasPort({ portNames }: Pod, target: number | string | undefined): boole
 
 function hasLabels(labels: Labels, subset: Labels): boolean {
   for (const key in subset) {
-    if (labels[key] === subset[key]) continue
-    if (key !== CLUSTER_LABEL || labels[key] !== undefined || subset[key] !== CLUSTER) return false
+    const value = own(labels, key)
+    if (value === subset[key]) continue
+    if (key !== CLUSTER_LABEL || value !== undefined || subset[key] !== CLUSTER) return false
   }
   return true
 }
 
 /** A Pod has its node's name for a label, unless it says otherwise itself; few subsets ask for it. */
 function isOfSubset({ labels, node }: Pod, subset: Labels): boolean {
-  if (node === '' || !(HOSTNAME_LABEL in subset) || HOSTNAME_LABEL in labels) return hasLabels(labels, subset)
+  if (node === '' || !Object.hasOwn(subset, HOSTNAME_LABEL) || Object.hasOwn(labels, HOSTNAME_LABEL)) return hasLabels(labels, subset)
   return hasLabels({ ...labels, [HOSTNAME_LABEL]: node }, subset)
 }
 
@@ -107,7 +109,7 @@ function labelsOfWorkload({ labels, workloadLabels }: WorkloadEntry): Labels {
 
 /** The subset asks for labels that Istio takes from nodes, which hitless does not watch. */
 function asksForNode(subset: Labels): boolean {
-  return NODE_LABELS.some((label) => label in subset)
+  return NODE_LABELS.some((label) => Object.hasOwn(subset, label))
 }
 
 /** A service resolved by DNS has no cluster without endpoints, and no subset cluster without endpoints of the subset (8.5). */

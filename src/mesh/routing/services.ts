@@ -26,18 +26,18 @@ export interface MeshService {
 }
 
 /** Names and numbers of ServiceEntry.Resolution. */
-const RESOLUTIONS: Readonly<Record<string, Resolution>> = {
-  '0': 'passthrough',
-  NONE: 'passthrough',
-  '1': 'static',
-  STATIC: 'static',
-  '2': 'dns',
-  DNS: 'dns',
-  '3': 'dns',
-  DNS_ROUND_ROBIN: 'dns',
-  '4': 'dynamic-dns',
-  DYNAMIC_DNS: 'dynamic-dns'
-}
+const RESOLUTIONS: ReadonlyMap<string, Resolution> = new Map([
+  ['0', 'passthrough'],
+  ['NONE', 'passthrough'],
+  ['1', 'static'],
+  ['STATIC', 'static'],
+  ['2', 'dns'],
+  ['DNS', 'dns'],
+  ['3', 'dns'],
+  ['DNS_ROUND_ROBIN', 'dns'],
+  ['4', 'dynamic-dns'],
+  ['DYNAMIC_DNS', 'dynamic-dns']
+])
 
 /** Every service of exactly this host, of any namespace, oldest first. */
 export function servicesNamed(snapshot: Snapshot, host: string): MeshService[] {
@@ -134,7 +134,7 @@ function ofEntry(entry: ServiceEntry, host: string): MeshService {
     createdMs: entry.createdMs,
     exportTo: entry.exportTo,
     ports: entry.ports.map((port) => ({ number: port.number, name: port.name, protocol: protocolOfEntryPort(port) })),
-    resolution: RESOLUTIONS[entry.resolution] ?? 'passthrough',
+    resolution: RESOLUTIONS.get(entry.resolution) ?? 'passthrough',
     object: entry
   }
 }

@@ -4,6 +4,7 @@
  */
 import { hostKey, resolveHost, resolveVirtualServiceHost, serviceHost, wildcardsOver } from '../names/hosts.ts'
 import { selects } from '../names/labels.ts'
+import { own } from '../names/own.ts'
 import { protocolOfEntryPort, protocolOfPort } from '../names/ports.ts'
 import type { Kind, Labels, MeshObject, ObjectOf, ObjectRef, Pod, VirtualService } from './objects.ts'
 
@@ -143,7 +144,7 @@ export class World implements Snapshot {
     if (stored === undefined) return
     objects.delete(nameOf(ref))
     if (stored.kind === 'Pod')
-      for (const [label, byValue] of this.#podsByLabelValue) byValue.get(stored.labels[label] ?? '')?.delete(stored)
+      for (const [label, byValue] of this.#podsByLabelValue) byValue.get(own(stored.labels, label) ?? '')?.delete(stored)
     this.#reindex(stored, (keys, key) => {
       const found = keys.get(key)
       found?.delete(stored)
@@ -186,7 +187,7 @@ export class World implements Snapshot {
   *podsAnywhere(selector: Labels): Iterable<Pod> {
     const [label] = Object.keys(selector).sort()
     if (label === undefined) return
-    for (const pod of this.#podsByValue(label).get(selector[label] ?? '') ?? []) if (selects(selector, pod.labels)) yield pod
+    for (const pod of this.#podsByValue(label).get(own(selector, label) ?? '') ?? []) if (selects(selector, pod.labels)) yield pod
   }
 
   /** Few label keys stand in Gateways' selectors, so an index across namespaces is made for a key when it is first asked for. */
@@ -200,7 +201,7 @@ export class World implements Snapshot {
   }
 
   #indexPod(pod: Pod, label: string, byValue: Map<string, Set<Pod>>): void {
-    const value = pod.labels[label]
+    const value = own(pod.labels, label)
     if (value === undefined) return
     const pods = byValue.get(value)
     if (pods === undefined) byValue.set(value, new Set([pod]))
