@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../src/config.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
-import { liveState, recentChanges, serve, telling } from '../../src/webhook/serve.ts'
+import { liveState, serve, settleOf, telling } from '../../src/webhook/serve.ts'
 
 const [server = '', directory = '', certFile = '', keyFile = ''] = process.argv.slice(2)
 const ignored = () => undefined
@@ -21,15 +21,15 @@ const io = {
 const settings = 'settle: { milliseconds: 0 }, server: { host: 127.0.0.1, port: 0, healthHost: 127.0.0.1, healthPort: 0, drainSeconds: 0 }'
 const config = parseConfig(`{ apiVersion: hitless.io/v1, kind: Config, ${settings} }`, 'bench', RULE_IDS)
 const told = telling(config, io)
-const recent = recentChanges(config, io)
+const settle = settleOf(() => config, io)
 const { state, failed, live } = liveState(
   { kubeconfig: null, context: null, serviceAccount: { server, directory } },
   config,
-  recent,
+  settle,
   told,
   io
 )
 const tls = { certificate: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') }
-const running = await serve({ ...told, config, configFile: null, state, recent, tls, problem: () => null, live }, io)
+const running = await serve({ ...told, config: () => config, state, settle, tls, problem: () => null, live }, io)
 process.stdout.write(`${running.port} ${running.healthPort}\n`)
 await failed

@@ -10,7 +10,7 @@ import { type Manifest, readManifests } from '../manifests/manifests.ts'
 import type { Io } from '../output/io.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { firstPair } from '../webhook/certificates.ts'
-import { loadSandbox, recentChanges, serve, telling } from '../webhook/serve.ts'
+import { loadSandbox, serve, settleOf, telling } from '../webhook/serve.ts'
 
 export interface DemoOptions {
   /** The folder with `world/` and `release/`. */
@@ -40,9 +40,9 @@ export async function demo({ examples, once, port }: DemoOptions, io: Io): Promi
     server: { ...defaults.server, host: '127.0.0.1', port, healthHost: '127.0.0.1', healthPort: 0, drainSeconds: 0 },
     log: { level: 'warn' }
   }
-  const recent = recentChanges(config, io)
+  const settle = settleOf(() => config, io)
   const server = await serve(
-    { ...telling(config, io), config, configFile: null, state: sandbox, recent, tls, problem: () => null, live: null },
+    { ...telling(config, io), config: () => config, state: sandbox, settle, tls, problem: () => null, live: null },
     io
   )
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)

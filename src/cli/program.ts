@@ -1,6 +1,5 @@
 /** The command line: every command, its options, and how its errors are said. */
 import { Command, CommanderError, Option } from 'commander'
-import type { RecentChanges } from '../admission/settle.ts'
 import { type Config, defaultConfig, parseConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { TOOLS, type Tool } from '../manifests/tool-order.ts'
@@ -11,7 +10,7 @@ import { RULE_IDS } from '../rules/index.ts'
 import { type CertificateFlags, firstPair, keepCertificates, pairFiles } from '../webhook/certificates.ts'
 import { prove, withdraw } from '../webhook/registration.ts'
 import type { LiveFeed } from '../webhook/report-gaps.ts'
-import { liveState, loadSandbox, recentChanges, serve, type Telling, telling } from '../webhook/serve.ts'
+import { configured, liveState, loadSandbox, type Settle, serve, settleOf, type Telling, telling } from '../webhook/serve.ts'
 import { type AuditOptions, auditState } from './audit.ts'
 import { check } from './check.ts'
 import { type ClusterFlags, type SourceFlags, sourceOf } from './cluster-state.ts'
@@ -194,16 +193,17 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const files = pairFiles(flags)
   const tls = await firstPair(files, io.nowMs())
   if (flags.writeCa !== undefined) io.writeFile(flags.writeCa, tls.authority)
-  const recent = recentChanges(config, io)
   // The cluster is followed until the last review is answered, which is after the signal to stop.
   const following = new AbortController()
   const told = telling(config, io)
-  const { state, failed, live } = stateOf(flags, config, recent, told, { ...io, signal: following.signal })
-  const registered = registrationOf(flags, live)
   const configFile = flags.config === undefined ? null : { file: flags.config, content, parse: (text: string) => configOf(flags, text) }
+  const current = configured(config, configFile, told, io)
+  const settle = settleOf(current, io)
+  const { state, failed, live } = stateOf(flags, config, settle, told, { ...io, signal: following.signal })
+  const registered = registrationOf(flags, live)
   try {
     let problem: () => string | null = () => (registered === null ? null : 'certificate: none was looked at yet')
-    const server = await serve({ ...told, config, configFile, state, recent, tls, problem: () => problem(), live }, io)
+    const server = await serve({ ...told, config: current, state, settle, tls, problem: () => problem(), live }, io)
     const until = { ...io, signal: AbortSignal.any([io.signal, following.signal]) }
     const keeping = keepCertificates({ ...told, files, pair: tls, server, config, registered }, until).then((found) => {
       problem = found
@@ -226,12 +226,12 @@ function registrationOf({ webhookConfiguration, service }: ServeFlags, live: Liv
 function stateOf(
   flags: ServeFlags,
   config: Config,
-  recent: RecentChanges,
+  settle: Settle,
   told: Telling,
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed | null } {
   if (flags.sandbox === undefined) {
-    return liveState(sourceOf(flags, io.env), config, recent, told, io)
+    return liveState(sourceOf(flags, io.env), config, settle, told, io)
   }
   const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
   return { state, failed: new Promise<never>(() => undefined), live: null }

@@ -1,8 +1,10 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
+import { fixedTime } from '../admission/fixed-time.ts'
 import { createReviewer } from '../admission/judge.ts'
-import { RecentChanges, settling } from '../admission/settle.ts'
+import { RecentChanges } from '../admission/recent-changes.ts'
+import { settling } from '../admission/settle.ts'
 import type { KeyPair } from '../certificates/self-signed.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
 import { type Config, policyOf } from '../config.ts'
@@ -11,6 +13,7 @@ import { mayExempt } from '../kubernetes/access.ts'
 import type { ClusterSource } from '../kubernetes/credentials.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import type { MeshObject } from '../mesh/snapshot/objects.ts'
+import type { Propagation } from '../mesh/snapshot/propagation.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
 import { type Io, readText } from '../output/io.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
@@ -32,11 +35,10 @@ export function telling({ log }: Config, io: Io): Telling {
 }
 
 export interface ServeOptions extends Telling {
-  readonly config: Config
-  /** The configuration's file, followed while the webhook runs; null where there is none. */
-  readonly configFile: ConfigFile | null
+  /** The configuration of this moment. */
+  readonly config: () => Config
   readonly state: State
-  readonly recent: RecentChanges
+  readonly settle: Settle
   readonly tls: KeyPair
   /** Why the API server could not trust this replica; null where it could. Fails readiness. */
   readonly problem: () => string | null
@@ -44,16 +46,32 @@ export interface ServeOptions extends Telling {
   readonly live: LiveFeed | null
 }
 
-/** What this replica saw change of late, kept for as long as a write may be held for it. */
-export function recentChanges({ settle, settings }: Config, io: Io): RecentChanges {
-  return new RecentChanges(io.nowMs, () => settle.milliseconds, settings.domain)
+/** What writes may have to wait for: what changed of late, and how its way to the proxies is known. */
+export interface Settle {
+  readonly propagation: Propagation
+  readonly recent: RecentChanges
+}
+
+export function settleOf(config: () => Config, io: Io): Settle {
+  const propagation = fixedTime({
+    settleMs: () => config().settle.milliseconds,
+    nowMs: io.nowMs,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal })
+  })
+  return { propagation, recent: new RecentChanges(propagation, io.nowMs, config().settings.domain) }
+}
+
+/** The configuration of this moment: that of the file, where there is one, as it changes while the webhook runs. */
+export function configured(started: Config, file: ConfigFile | null, { log, metrics }: Telling, io: Io): () => Config {
+  if (file === null) return () => started
+  return followConfig({ ...file, config: started, log, reloaded: metrics.configured }, io.signal)
 }
 
 /** Follows a live cluster; reviews are answered by the policy for a stale state until it is synced. `failed` rejects where it cannot be followed. */
 export function liveState(
   source: ClusterSource,
   { settings }: Config,
-  recent: RecentChanges,
+  { recent }: Settle,
   { log, metrics }: Telling,
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed } {
@@ -87,11 +105,9 @@ export function liveState(
 }
 
 export async function serve(
-  { config: started, configFile, state, recent, tls, problem, live, log, metrics }: ServeOptions,
+  { config, state, settle: { propagation, recent }, tls, problem, live, log, metrics }: ServeOptions,
   io: Io
 ): Promise<Server> {
-  const follow = { config: started, log, reloaded: metrics.configured }
-  const config = configFile === null ? () => started : followConfig({ ...configFile, ...follow }, io.signal)
   const policy = () => policyOf(config())
   const judging = createReviewer({
     state,
@@ -104,15 +120,14 @@ export async function serve(
   const reviewer = settling({
     reviewer: judging,
     state,
+    propagation,
     recent,
-    settleMs: () => config().settle.milliseconds,
     onTimeout: () => config().settle.onTimeout,
     nowMs: io.nowMs,
-    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
   if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
-  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds, clientCa, clientNames } = started.server
+  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds, clientCa, clientNames } = config().server
   return startServer({
     host,
     port,

@@ -1,7 +1,9 @@
 /** Holding writes behind what they rely on, with a clock that the test moves. */
 import t from 'tap'
+import { fixedTime } from '../../src/admission/fixed-time.ts'
 import { createReviewer } from '../../src/admission/judge.ts'
-import { RecentChanges, settling } from '../../src/admission/settle.ts'
+import { RecentChanges } from '../../src/admission/recent-changes.ts'
+import { settling } from '../../src/admission/settle.ts'
 import type { Facts } from '../../src/mesh/snapshot/state.ts'
 import type { Change } from '../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
@@ -21,7 +23,14 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
   // What the API server holds; the watch may show an older state.
   let facts = state.facts
   const nowMs = () => now
-  const recent = new RecentChanges(nowMs, () => SETTLE_MS)
+  const propagation = fixedTime({
+    settleMs: () => SETTLE_MS,
+    nowMs,
+    sleep: async (ms) => {
+      now += ms
+    }
+  })
+  const recent = new RecentChanges(propagation, nowMs)
   const reviewer = settling({
     reviewer: createReviewer({
       state: {
@@ -38,10 +47,7 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
     recent,
     nowMs,
     onTimeout: () => onTimeout,
-    settleMs: () => SETTLE_MS,
-    sleep: async (ms) => {
-      now += ms
-    },
+    propagation,
     onHeld: (heldMs) => holds.push(heldMs)
   })
   const ask = (change: Change, remainingMs = 10_000, isBelieved = true) =>

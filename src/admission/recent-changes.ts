@@ -1,0 +1,158 @@
+/** What changed of late, and which of it a write leans on: what it newly relies on, or what ended the use of what it takes away. */
+import { servicesSelecting } from '../mesh/gaps/affected.ts'
+import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
+import { resolveHost, serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
+import { selects } from '../mesh/names/labels.ts'
+import type { Deployment, Labels, MeshObject, Pod, Service } from '../mesh/snapshot/objects.ts'
+import type { Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
+import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Change } from '../review/change.ts'
+import { sameTemplate } from '../review/decide.ts'
+import { carriedHosts, newlyCarried, takesAway } from '../review/doubts.ts'
+
+/** More changes within a horizon than this are a cluster that starts or falls apart; the oldest are let go. */
+const MOST = 20_000
+
+export class RecentChanges {
+  /** By the key of a DestinationRule, Service or Pod: its last change; of a Pod, that it became Ready. */
+  readonly #changed = new Map<string, RecentChange>()
+  /** By the key of a Deployment: that it was told to give up its Pods, or their labels. */
+  readonly #gaveUp = new Map<string, RecentChange>()
+  /** By host: that a VirtualService stopped sending to a destination there. */
+  readonly #left = new Map<string, RecentChange>()
+  readonly #propagation: Pick<Propagation, 'horizonMs' | 'changed'>
+  readonly #nowMs: () => number
+  readonly #domain: string
+
+  constructor(propagation: Pick<Propagation, 'horizonMs' | 'changed'>, nowMs: () => number, domain = 'cluster.local') {
+    this.#propagation = propagation
+    this.#nowMs = nowMs
+    this.#domain = domain
+  }
+
+  /** Takes note of a change; metadata and status changes count for nothing. */
+  note(before: MeshObject | null, after: MeshObject | null): void {
+    const object = after ?? before
+    if (object === null || this.#propagation.horizonMs() === 0) return
+    const { kind, namespace, name } = object
+    const change: RecentChange = { ref: { kind, namespace, name }, before, after, atMs: this.#nowMs() }
+    if (before?.kind === 'VirtualService') {
+      const hosts = this.#hostsLeft(before, after)
+      for (const host of hosts) this.#keep(this.#left, host, change)
+      if (hosts.length > 0) this.#propagation.changed(change)
+      return
+    }
+    const kept = this.#kept(change)
+    if (kept === null) return
+    this.#keep(kept, refKey(object), change)
+    this.#propagation.changed(change)
+  }
+
+  /** The changes that a write leans on. */
+  under(change: Change, snapshot: Snapshot): RecentChange[] {
+    const { before, after, ref } = change
+    if (after?.kind === 'VirtualService') {
+      const hosts = newlyCarried(before?.kind === 'VirtualService' ? before : null, after, snapshot.settings.domain)
+      return this.#young(hosts.flatMap((host) => this.#arrivals(host, snapshot)))
+    }
+    if (!takesAway(change) && !(ref.kind === 'Service' && change.operation === 'DELETE')) return []
+    return this.#young(hostsTakenFrom(change, snapshot).flatMap((host) => this.#left.get(host) ?? []))
+  }
+
+  /** Where a change is kept; null where nothing relies on what it changed. */
+  #kept({ before, after }: RecentChange): Map<string, RecentChange> | null {
+    switch ((after ?? before)?.kind) {
+      case 'Pod':
+        return isReady(after) && !isReady(before) ? this.#changed : null
+      case 'DestinationRule':
+      case 'Service':
+        return specText(before) === specText(after) ? null : this.#changed
+      case 'Deployment':
+        return before?.kind === 'Deployment' && givesUpPods(before, after) ? this.#gaveUp : null
+      default:
+        return null
+    }
+  }
+
+  /** The last of what a host needs to be there: its rules, its Service, the first Ready Pod of each of its subsets. */
+  #arrivals(host: string, snapshot: Snapshot): RecentChange[] {
+    const named = serviceOfHost(host, snapshot.settings.domain)
+    const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
+    const rules = destinationRulesOver(snapshot, host)
+    const changed = [...rules, ...(service === undefined ? [] : [service])].flatMap((ref) => this.#changed.get(refKey(ref)) ?? [])
+    if (service === undefined) return changed
+    const pods = service.selector === null ? [] : podsSelected(snapshot, service.namespace, service.selector).filter(({ ready }) => ready)
+    const subsets = rules.flatMap((rule) => rule.subsets.map(({ labels }) => labels))
+    return [...changed, ...[{}, ...subsets].flatMap((labels) => this.#firstReady(pods, labels) ?? []), ...this.#leaving(service)]
+  }
+
+  /** null where one of these Pods was Ready before. */
+  #firstReady(pods: readonly Pod[], labels: Labels): RecentChange | null {
+    let first: RecentChange | null = null
+    for (const pod of pods) {
+      if (!selects(labels, pod.labels)) continue
+      const change = this.#changed.get(refKey(pod))
+      if (change === undefined) return null
+      if (first === null || change.atMs < first.atMs) first = change
+    }
+    return first
+  }
+
+  /** Pods that a Deployment was told to give up are Ready for a moment still. */
+  #leaving({ namespace, selector }: Service): RecentChange[] {
+    if (selector === null) return []
+    return [...this.#gaveUp.values()].filter(
+      ({ before }) => before?.kind === 'Deployment' && before.namespace === namespace && selects(selector, before.templateLabels)
+    )
+  }
+
+  #hostsLeft(before: MeshObject, after: MeshObject | null): string[] {
+    if (before.kind !== 'VirtualService') return []
+    const kept = after?.kind === 'VirtualService' ? carriedHosts(after, this.#domain) : new Map<string, string>()
+    return [...carriedHosts(before, this.#domain)].flatMap(([destination, host]) => (kept.has(destination) ? [] : [host]))
+  }
+
+  #young(changes: readonly RecentChange[]): RecentChange[] {
+    return [...new Set(changes)].filter((change) => this.#isYoung(change))
+  }
+
+  #isYoung({ atMs }: RecentChange): boolean {
+    return this.#nowMs() - atMs <= this.#propagation.horizonMs()
+  }
+
+  #keep(map: Map<string, RecentChange>, key: string, change: RecentChange): void {
+    map.delete(key)
+    map.set(key, change)
+    for (const [oldest, kept] of map) {
+      if (map.size <= MOST && this.#isYoung(kept)) break
+      map.delete(oldest)
+    }
+  }
+}
+
+function isReady(object: MeshObject | null): boolean {
+  return object?.kind === 'Pod' && object.ready
+}
+
+function givesUpPods(before: Deployment, after: MeshObject | null): boolean {
+  if (before.replicas === 0 || after?.kind !== 'Deployment') return before.replicas > 0
+  return after.replicas === 0 || !sameTemplate(before, after)
+}
+
+/** The hosts from which a write takes something: its own, or those of the Services that select a Deployment's Pods. */
+function hostsTakenFrom({ before, after, ref }: Change, snapshot: Snapshot): string[] {
+  const { domain } = snapshot.settings
+  const object = before ?? after
+  if (object?.kind === 'DestinationRule') return [resolveHost(object.host, object.namespace, domain)]
+  if (object?.kind === 'Service') return [serviceHost(ref.namespace, ref.name, domain)]
+  if (object?.kind !== 'Deployment') return []
+  return servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ namespace, name }) =>
+    serviceHost(namespace, name, domain)
+  )
+}
+
+function specText(object: MeshObject | null): string {
+  if (object === null) return ''
+  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations: _a, deleting: _d, ...spec } = object
+  return JSON.stringify(spec)
+}
