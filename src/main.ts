@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { run } from './cli/program.ts'
+import { readStandardInput } from './manifests/files.ts'
 
 const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
@@ -14,7 +15,7 @@ process.exitCode = await run(
   {
     out: (text) => process.stdout.write(text),
     err: (text) => process.stderr.write(text),
-    stdin: () => readFileSync(0, 'utf8'),
+    stdin: readStandardInput,
     writeFile: (file, text) => writeFileSync(file, text),
     colour: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
     columns: process.stdout.columns ?? 80,

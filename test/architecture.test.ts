@@ -50,7 +50,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'config',
     'nearest'
   ],
-  main: ['cli', 'errors'],
+  main: ['cli', 'manifests', 'errors'],
   errors: [],
   nearest: [],
   // Its defaults are those of the mesh and of the policy, so a layer that must not see the policy must not see it either.

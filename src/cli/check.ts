@@ -45,7 +45,7 @@ const FILES_POLICY: Policy = { ...DEFAULT_POLICY, showForeignNames: true }
 /** Gives the exit code: 0 nothing to deny, 1 something would be denied, 2 bad input. */
 export async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
   const base = readManifests(options.base, io.stdin)
-  const committed = readCommitted(paths, options)
+  const committed = readCommitted(paths, options, io)
   const written = readManifests(paths, io.stdin)
   const errors = [...base.errors, ...committed.errors, ...written.errors]
   const session = new Session(FILES_POLICY, io.nowMs)
@@ -64,11 +64,11 @@ export async function check(paths: readonly string[], options: CheckOptions, io:
   return failed ? EXIT.denied : EXIT.ok
 }
 
-function readCommitted(paths: readonly string[], { baseGit, prune }: CheckOptions): Manifests {
+function readCommitted(paths: readonly string[], { baseGit, prune }: CheckOptions, { env }: Io): Manifests {
   if (baseGit !== undefined) {
     if (paths.includes('-'))
       throw new HitlessError('HITLESS_USAGE', 'standard input stands in no commit: --base-git needs files or folders')
-    return readManifestsAt(baseGit, paths)
+    return readManifestsAt(baseGit, paths, env)
   }
   if (prune) throw new HitlessError('HITLESS_USAGE', '--prune needs --base-git: only a commit tells what was there and is no more')
   return { manifests: [], errors: [] }

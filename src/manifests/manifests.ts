@@ -1,13 +1,11 @@
 /** Manifests from files, folders and standard input, each with the place where it was written. */
 
-import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../kinds/fields.ts'
 import { isManifest, parseObject } from '../kinds/parse.ts'
-import { compareText } from '../mesh/names/text.ts'
 import type { MeshObject, Path } from '../mesh/snapshot/objects.ts'
 import type { Place } from '../output/reports.ts'
+import { readFiles, type TextFile } from './files.ts'
 import { filesAt } from './git.ts'
 import { type Position, readYaml } from './yaml.ts'
 
@@ -31,23 +29,19 @@ export function placeIn({ source, file, position }: Manifest, path: Path): Place
   return { file: source ?? file, ...position(path) }
 }
 
-const MANIFEST_FILE = /\.(ya?ml|json)$/
-
 /** Reads every manifest under the paths, folders recursively in the order of their names; `-` is standard input. What cannot be read is an error beside the rest. */
 export function readManifests(paths: readonly string[], readStdin: () => string): Manifests {
-  const unreadable: HitlessError[] = []
-  const files = paths.flatMap((path) => texts(path, readStdin, unreadable))
+  const { files, errors: unreadable } = readFiles(paths, readStdin)
   const { manifests, errors } = readTexts(files)
   return { manifests, errors: [...unreadable, ...errors] }
 }
 
 /** Reads what a commit holds at the same paths; throws HITLESS_GIT. */
-export function readManifestsAt(commit: string, paths: readonly string[]): Manifests {
-  const named = new Set(paths.map((path) => `${commit}:${path}`))
-  return readTexts(filesAt(commit, paths).filter(({ file }) => MANIFEST_FILE.test(file) || named.has(file)))
+export function readManifestsAt(commit: string, paths: readonly string[], env: Readonly<Record<string, string | undefined>>): Manifests {
+  return readTexts(filesAt(commit, paths, env))
 }
 
-function readTexts(files: readonly { readonly file: string; readonly text: string }[]): Manifests {
+function readTexts(files: readonly TextFile[]): Manifests {
   const manifests: Manifest[] = []
   const errors: HitlessError[] = []
   for (const { file, text } of files) {
@@ -110,24 +104,6 @@ function itemsOf(value: unknown, path: Path): { value: unknown; path: Path }[] {
   const kind = String(value['kind']).slice(0, -'List'.length)
   const typed = kind === '' ? {} : { apiVersion: value['apiVersion'], kind }
   return value['items'].flatMap((item: unknown, at) => itemsOf(isRecord(item) ? { ...typed, ...item } : item, [...path, 'items', at]))
-}
-
-function texts(path: string, readStdin: () => string, errors: HitlessError[]): { file: string; text: string }[] {
-  if (path === '-') return [{ file: '<stdin>', text: readStdin() }]
-  try {
-    if (!statSync(path).isDirectory()) return [{ file: path, text: readFileSync(path, 'utf8') }]
-    const entries = readdirSync(path, { withFileTypes: true }).sort((one, other) => compareText(one.name, other.name))
-    return entries
-      .filter((entry) => entry.isDirectory() || MANIFEST_FILE.test(entry.name))
-      .flatMap((entry) => texts(join(path, entry.name), readStdin, errors))
-  } catch (cause) {
-    errors.push(new HitlessError('HITLESS_UNREADABLE', `${path}: cannot be read${reasonOf(cause)}`, { cause }))
-    return []
-  }
-}
-
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
 }
 
 interface Template {

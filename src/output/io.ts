@@ -1,6 +1,4 @@
 /** What a command may use of the process: given by main, so that commands can be run by tests. */
-import { readFileSync } from 'node:fs'
-import { HitlessError } from '../errors.ts'
 
 export interface Io {
   readonly out: (text: string) => unknown
@@ -20,15 +18,6 @@ export interface Io {
 
 /** Exit codes of every command. */
 export const EXIT = { ok: 0, denied: 1, usage: 2, unreachable: 3 } as const
-
-/** A file's content; throws HITLESS_UNREADABLE. */
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new HitlessError('HITLESS_UNREADABLE', `${file}: cannot be read`, { cause })
-  }
-}
 
 export type OutputFormat = 'text' | 'json' | 'yaml'
 

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto'
 import type { KeyPair } from '../certificates/self-signed.ts'
 import { HitlessError } from '../errors.ts'
-import { readText } from '../output/io.ts'
+import { readText } from '../manifests/files.ts'
 import { followFile } from './follow-file.ts'
 import type { Telling } from './serve.ts'
 

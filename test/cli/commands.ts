@@ -35,6 +35,7 @@ export interface Surroundings {
   readonly colour?: boolean
   readonly signal?: AbortSignal
   readonly onOut?: (text: string) => void
+  readonly env?: Io['env']
 }
 
 /** The numbered folder of the example's release. */
@@ -42,7 +43,10 @@ export function step(name: string): string {
   return join(EXAMPLES, 'release', name)
 }
 
-export async function hitless(args: readonly string[], { stdin = '', colour = false, signal, onOut }: Surroundings = {}): Promise<Outcome> {
+export async function hitless(
+  args: readonly string[],
+  { stdin = '', colour = false, signal, onOut, env = {} }: Surroundings = {}
+): Promise<Outcome> {
   const out: string[] = []
   const err: string[] = []
   const io: Io = {
@@ -55,7 +59,7 @@ export async function hitless(args: readonly string[], { stdin = '', colour = fa
     writeFile: () => undefined,
     colour,
     columns: 100,
-    env: {},
+    env,
     nowMs: Date.now,
     version: '1.2.3',
     signal: signal ?? new AbortController().signal

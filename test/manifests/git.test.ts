@@ -72,7 +72,7 @@ t.test('what git cannot give is said, with exit code 2', async (t) => {
   const failed = async (...args: string[]) => hitless(['check', ...args])
   t.match(await failed(mesh, '--base-git', 'no-such-branch'), {
     exit: 2,
-    err: /^hitless: git ls-tree in .*no-such-branch.* \[HITLESS_GIT\]\n$/
+    err: /^hitless: git rev-parse in .*no-such-branch.* \[HITLESS_GIT\]\n$/
   })
   t.match(await failed(mesh, '--base-git=--output=x'), { exit: 2, err: /is no commit \[HITLESS_USAGE\]/ })
   t.match(await failed('-', '--base-git', 'HEAD'), { exit: 2, err: /standard input stands in no commit/ })
