@@ -163,6 +163,7 @@ function parseVirtualService(identity: Identity, spec: Fields): VirtualService {
 
 function parseHttpRoute(rule: Fields): HttpRoute {
   const redirect = rule.child('redirect')
+  const direct = rule.child('directResponse')
   const delegate = rule.child('delegate')
   const mirror = rule.child('mirror')
   const percentage = rule.child('mirrorPercentage')?.number('value', 0) ?? rule.number('mirrorPercent', 100)
@@ -178,7 +179,7 @@ function parseHttpRoute(rule: Fields): HttpRoute {
     match: rule.children('match').map(parseHttpMatch),
     route: rule.children('route').map(parseWeighted),
     redirect: redirect === null ? null : { code: redirect.number('redirectCode', 301) },
-    directResponse: rule.has('directResponse'),
+    directResponse: direct === null ? null : { status: direct.number('status', 0) },
     delegate: delegate === null ? null : { namespace: delegate.string('namespace'), name: delegate.string('name') },
     mirrors
   }
@@ -299,10 +300,17 @@ function parseServiceEntry(identity: Identity, spec: Fields): ServiceEntry {
 }
 
 function parseWorkloadEntry(identity: Identity, spec: Fields): WorkloadEntry {
-  return { kind: 'WorkloadEntry', ...identity, address: spec.string('address'), workloadLabels: spec.labels('labels') }
+  return {
+    kind: 'WorkloadEntry',
+    ...identity,
+    address: spec.string('address'),
+    workloadLabels: spec.labels('labels'),
+    portNames: spec.child('ports')?.keys() ?? []
+  }
 }
 
 function parseSidecar(identity: Identity, spec: Fields): Sidecar {
+  const outbound = spec.child('outboundTrafficPolicy')
   return {
     kind: 'Sidecar',
     ...identity,
@@ -310,7 +318,8 @@ function parseSidecar(identity: Identity, spec: Fields): Sidecar {
     egress: spec.children('egress').map((egress) => ({
       port: egress.child('port')?.number('number', 0) || null,
       hosts: egress.strings('hosts')
-    }))
+    })),
+    outboundMode: outbound === null ? '' : String(outbound.numberOrString('mode', 0))
   }
 }
 

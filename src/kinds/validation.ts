@@ -83,9 +83,9 @@ function* ofHttpRoute(rule: HttpRoute, isDelegate: boolean): Iterable<string> {
   } else {
     if (isDelegate && delegate !== null) yield 'delegate HTTP route cannot contain delegate'
     if (redirect !== null && route.length > 0) yield 'HTTP route cannot contain both route and redirect'
-    if (redirect !== null && directResponse) yield 'HTTP route rule cannot contain both direct_response and redirect'
-    if (directResponse && route.length > 0) yield 'HTTP route cannot contain both route and direct_response'
-    if (redirect === null && !directResponse && route.length === 0) yield 'HTTP route, redirect or direct_response is required'
+    if (redirect !== null && directResponse !== null) yield 'HTTP route rule cannot contain both direct_response and redirect'
+    if (directResponse !== null && route.length > 0) yield 'HTTP route cannot contain both route and direct_response'
+    if (redirect === null && directResponse === null && route.length === 0) yield 'HTTP route, redirect or direct_response is required'
   }
   for (const match of rule.match) yield* ofHttpMatch(match)
   for (const mirror of rule.mirrors) {

@@ -3,7 +3,7 @@
 import { resolveHost } from '../names/hosts.ts'
 import type { L4Match, L4Route, VirtualService } from '../snapshot/objects.ts'
 import { resolveGateway, type Snapshot } from '../snapshot/snapshot.ts'
-import { carried, type Lookup } from './destinations.ts'
+import { carried, type Lookup, toWhole } from './destinations.ts'
 import { boundTo, type Server, serversOf, virtualHosts } from './gateways.ts'
 import { type Place, standsForL4 } from './matches.ts'
 import { type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
@@ -16,7 +16,12 @@ export function chains(snapshot: Snapshot, context: Context, host: string): Chai
   return context.kind === 'mesh' ? meshChains(scope, host) : gatewayChains(scope, host)
 }
 
-function meshChains(scope: Scope, host: string): Chain[] {
+/** The chain that Istio makes of a service's port where no VirtualService takes it: to the whole service. */
+export function defaultChain(scope: Scope, host: string, port: number, serverNames: readonly string[]): Chain {
+  return { host, port, serverNames, virtualService: null, path: [], destinations: [toWhole(scope, host, port)] }
+}
+
+export function meshChains(scope: Scope, host: string): Chain[] {
   const service = serviceInScope(scope, host)
   if (service === null || service.resolution === 'alias') return []
   return service.ports.flatMap(({ number: port, protocol }) => {
@@ -61,14 +66,17 @@ function tlsChains(scope: Scope, named: readonly VirtualService[], place: Place,
   return found
 }
 
-/** At a gateway: TCP servers take the first rule, passthrough servers one chain for each match with names not yet taken. */
 function gatewayChains(scope: Scope, host: string): Chain[] {
+  return chainsOfServers(scope, serversOf(scope)).filter((chain) => chain.host === host)
+}
+
+/** At a gateway: TCP servers take the first rule, passthrough servers one chain for each match with names not yet taken. */
+export function chainsOfServers(scope: Scope, servers: readonly Server[]): Chain[] {
   const taken = new Map<number, Set<string>>()
-  return serversOf(scope).flatMap((server) => {
+  return servers.flatMap((server) => {
     if (server.transport === 'http') return []
     const bound = boundTo(scope, server.gateway).filter((vs) => virtualHosts(scope, server, vs).size > 0)
-    const found = server.transport === 'tcp' ? tcpServerChains(scope, bound, server) : passthroughChains(scope, bound, server, taken)
-    return found.filter((chain) => chain.host === host)
+    return server.transport === 'tcp' ? tcpServerChains(scope, bound, server) : passthroughChains(scope, bound, server, taken)
   })
 }
 

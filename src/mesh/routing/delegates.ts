@@ -51,7 +51,7 @@ function join(root: HttpRoute, delegate: HttpRoute): HttpRoute | null {
   return {
     ...delegate,
     match,
-    directResponse: delegate.directResponse || root.directResponse,
+    directResponse: delegate.directResponse ?? root.directResponse,
     mirrors: delegate.mirrors.length > 0 ? delegate.mirrors : root.mirrors
   }
 }

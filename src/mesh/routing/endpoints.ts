@@ -41,7 +41,7 @@ function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService,
   for (const pod of podsSelected(snapshot, service.namespace, service.selector)) {
     if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && isOfSubset(pod, subset)) count++
   }
-  return count + countWorkloads(snapshot, service.namespace, service.selector, subset)
+  return count + countWorkloads(snapshot, service.namespace, service.selector, subset, target)
 }
 
 /** Of a service without selector; the Pods behind its addresses, where there are any, lend them their labels. */
@@ -67,13 +67,13 @@ function ofEntry(snapshot: Snapshot, entry: ServiceEntry, resolution: MeshServic
 }
 
 /** WorkloadEntries that the selector takes count for ServiceEntries and Services alike (8.5). */
-function countWorkloads(snapshot: Snapshot, namespace: string, selector: Labels, subset: Labels): number {
+function countWorkloads(snapshot: Snapshot, namespace: string, selector: Labels, subset: Labels, target?: number | string): number {
   const [pair] = Object.entries(selector)
   if (pair === undefined) return 0
   let count = 0
   for (const entry of snapshot.lookup('workloadEntryByLabel', `${namespace}/${pair[0]}=${pair[1]}`)) {
     const labels = labelsOfWorkload(entry)
-    if (!entry.deleting && selects(selector, labels) && hasLabels(labels, subset)) count++
+    if (!entry.deleting && hasPort(entry, target) && selects(selector, labels) && hasLabels(labels, subset)) count++
   }
   return count
 }
@@ -83,8 +83,8 @@ function isUsed({ ready, deleting }: Pod, publishNotReady: boolean): boolean {
   return !deleting && (ready || publishNotReady)
 }
 
-/** A named targetPort that no container declares gives no endpoint (11.5). */
-function hasPort({ portNames }: Pod, target: number | string | undefined): boolean {
+/** A named targetPort that no container, or no WorkloadEntry, declares gives no endpoint (11.5). */
+function hasPort({ portNames }: Pick<Pod | WorkloadEntry, 'portNames'>, target: number | string | undefined): boolean {
   return typeof target !== 'string' || portNames.includes(target)
 }
 

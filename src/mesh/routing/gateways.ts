@@ -20,7 +20,7 @@ export interface Server extends GatewayServer {
 }
 
 /** Servers that share one listener and one set of virtual hosts: plain HTTP of one port, or one HTTPS server. */
-interface RouteGroup {
+export interface RouteGroup {
   readonly port: number
   readonly servers: Server[]
 }
@@ -29,21 +29,56 @@ interface RouteGroup {
 export function gatewayTables(scope: Scope, host: string): RouteTable[] {
   const named = virtualServicesTouching(scope, host)
   if (named.length === 0) return []
-  return routeGroups(serversOf(scope)).flatMap(({ port, servers }) => {
-    const routes: Route[] = []
-    const takers = new Set<VirtualService>()
-    for (const server of servers) {
-      for (const vs of named) {
-        scope.snapshot.charge(vs.gateways.length)
-        if (!boundGateways(vs).includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
-        const own = gatewayRoutes(scope, vs, server)
-        if (own.length > 0) takers.add(vs)
-        routes.push(...own)
-      }
+  return routeGroups(serversOf(scope)).flatMap((group) => gatewayTable(scope, group, named, host) ?? [])
+}
+
+function gatewayTable(scope: Scope, { port, servers }: RouteGroup, named: readonly VirtualService[], host: string): RouteTable | null {
+  const routes: Route[] = []
+  const takers = new Set<VirtualService>()
+  for (const server of servers) {
+    for (const vs of named) {
+      scope.snapshot.charge(vs.gateways.length)
+      if (!boundGateways(vs).includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
+      const own = gatewayRoutes(scope, vs, server)
+      if (own.length > 0) takers.add(vs)
+      routes.push(...own)
     }
-    // A host without any route has no virtual host: there is no default to return to (6.5).
-    return routes.length === 0 ? [] : [toTable(host, port, [...takers], catchAllsLast(routes))]
-  })
+  }
+  // A host without any route has no virtual host: there is no default to return to (6.5).
+  return routes.length === 0 ? null : toTable(host, port, [...takers], catchAllsLast(routes))
+}
+
+/** What a group of servers does with plain HTTP for a host: its virtual host, and whether that sends every request to HTTPS (6.6). */
+export interface VirtualHost {
+  /** null where the virtual host exists for its redirect alone. */
+  readonly table: RouteTable | null
+  readonly redirects: boolean
+}
+
+/** The virtual host of a group that Envoy chooses for a host: its own name, else the longest wildcard over it; null where there is none. */
+export function virtualHostOf(scope: Scope, group: RouteGroup, host: string): VirtualHost | null {
+  const named = virtualServicesTouching(scope, host)
+  const names = new Set(named.flatMap((vs) => group.servers.flatMap((server) => [...virtualHosts(scope, server, vs)])))
+  // Such a server redirects its own hosts too, as they are written. `buildGatewayHTTPRouteConfig`.
+  const redirecting = group.servers.filter(({ httpsRedirect }) => httpsRedirect)
+  for (const written of redirecting.flatMap(({ hosts }) => hosts)) names.add(written.toLowerCase())
+  for (const name of bySpecificity([...names].filter((each) => hostCovers(each, host)))) {
+    const table = gatewayTable(scope, group, named, name)
+    const redirects = redirecting.some((server) => isRedirected(scope, server, named, name))
+    if (table !== null || redirects) return { table, redirects }
+  }
+  return null
+}
+
+function isRedirected(scope: Scope, server: Server, named: readonly VirtualService[], host: string): boolean {
+  if (server.hosts.some((written) => written.toLowerCase() === host)) return true
+  const bound = named.filter((vs) => boundGateways(vs).includes(server.gateway) && virtualHosts(scope, server, vs).has(host))
+  return bound.some((vs) => gatewayRoutes(scope, vs, server).length > 0)
+}
+
+/** The own name before wildcards, longer ones before shorter. */
+export function bySpecificity(hosts: readonly string[]): string[] {
+  return [...hosts].sort((one, other) => Number(isWildcard(one)) - Number(isWildcard(other)) || other.length - one.length)
 }
 
 /** `namespace/name` of every Gateway that the proxy uses. */
@@ -98,7 +133,7 @@ export function serversOf(scope: Scope): Server[] {
   return accepted
 }
 
-function routeGroups(servers: readonly Server[]): RouteGroup[] {
+export function routeGroups(servers: readonly Server[]): RouteGroup[] {
   const groups: RouteGroup[] = []
   for (const server of servers) {
     if (server.transport !== 'http') continue

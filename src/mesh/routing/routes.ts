@@ -25,8 +25,12 @@ const MOST_ALIASES = 8
  * the host that it stands for, under that name.
  */
 export function routeTables(snapshot: Snapshot, context: Context, host: string): RouteTable[] {
-  const scope = scopeOf(snapshot, context)
-  return context.kind === 'mesh' ? meshTables(scope, host, 0) : gatewayTables(scope, host)
+  return tablesOf(scopeOf(snapshot, context), host)
+}
+
+/** The same in a scope that is there already. */
+export function tablesOf(scope: Scope, host: string): RouteTable[] {
+  return scope.context.kind === 'mesh' ? meshTables(scope, host, 0) : gatewayTables(scope, host)
 }
 
 /** Every host for which a VirtualService can make a table or chain in the context, in order. */
@@ -80,6 +84,7 @@ function defaultTable(scope: Scope, host: string, port: number): RouteTable {
     condition: EVERY_REQUEST,
     matchesAll: true,
     action: 'route',
+    status: null,
     destinations,
     mirrors: []
   } as const

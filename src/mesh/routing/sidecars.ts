@@ -23,6 +23,13 @@ export function egressListeners(snapshot: Snapshot, context: Context): readonly 
   return sidecar.egress.map((egress) => toListener(egress, context.namespace))
 }
 
+/** What becomes of hosts that the client does not know: its Sidecar's word comes before the mesh's. */
+export function allowsAnyHost(snapshot: Snapshot, context: Context): boolean {
+  const mode = sidecarOf(snapshot, context)?.outboundMode ?? ''
+  if (mode === '') return snapshot.settings.outboundTrafficPolicy !== 'REGISTRY_ONLY'
+  return mode === 'ALLOW_ANY' || mode === '1'
+}
+
 /** The listener whose imports decide for a port. `GetEgressListenerForRDS`. */
 export function listenerFor(listeners: readonly EgressListener[], port: number): EgressListener | null {
   return listeners.find((listener) => listener.port === null || listener.port === port) ?? null

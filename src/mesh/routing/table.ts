@@ -42,6 +42,8 @@ export interface Route {
   readonly matchesAll: boolean
   /** `none`: Istio generates a route without action, which invalidates the whole configuration (4.9). */
   readonly action: 'route' | 'redirect' | 'direct' | 'none'
+  /** What a redirect or a direct response answers; null for other actions. */
+  readonly status: number | null
   /** Carried destinations only: weight 0 among several is absent (9.2). */
   readonly destinations: readonly RoutedDestination[]
   readonly mirrors: readonly RoutedDestination[]
@@ -64,7 +66,8 @@ export interface Chain {
   readonly host: string
   readonly port: number
   readonly serverNames: readonly string[]
-  readonly virtualService: string
+  /** null for the chain that Istio makes of a service's port itself. */
+  readonly virtualService: string | null
   readonly path: Path
   readonly destinations: readonly RoutedDestination[]
 }

@@ -102,7 +102,8 @@ export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup:
     if (entries.length === 0) continue
     const rest = {
       virtualService: `${owner.namespace}/${owner.name}`,
-      destinations: rule.redirect === null && !rule.directResponse ? carried(scope, rule.route, lookup) : [],
+      status: statusOf(rule),
+      destinations: rule.redirect === null && rule.directResponse === null ? carried(scope, rule.route, lookup) : [],
       mirrors: mirrorsOf(scope, rule, lookup)
     }
     const action = actionOf(rule, rest.destinations.length)
@@ -114,15 +115,20 @@ export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup:
   return routes
 }
 
+/** 301 where a redirect names no code. */
+function statusOf({ redirect, directResponse }: HttpRoute): number | null {
+  return redirect === null ? (directResponse?.status ?? null) : redirect.code || 301
+}
+
 /** A rule that sends nowhere, which Istio's webhook refuses (2.4), gives a route that Envoy refuses (2.6). */
 function actionOf({ redirect, directResponse }: HttpRoute, destinations: number): Route['action'] {
   if (redirect !== null) return REDIRECTS.includes(redirect.code) ? 'redirect' : 'none'
-  if (directResponse) return 'direct'
+  if (directResponse !== null) return 'direct'
   return destinations === 0 ? 'none' : 'route'
 }
 
 /** Without percentage there is no mirror (9.4). */
 function mirrorsOf(scope: Scope, { mirrors, redirect, directResponse }: HttpRoute, lookup: Lookup): Route['mirrors'] {
-  if (redirect !== null || directResponse) return []
+  if (redirect !== null || directResponse !== null) return []
   return mirrors.filter(({ percentage }) => percentage > 0).map((mirror) => toCluster(scope, mirror, mirror.percentage / 100, lookup))
 }

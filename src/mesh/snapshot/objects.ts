@@ -86,7 +86,7 @@ export interface HttpRoute {
   readonly match: readonly HttpMatch[]
   readonly route: readonly Destination[]
   readonly redirect: { readonly code: number } | null
-  readonly directResponse: boolean
+  readonly directResponse: { readonly status: number } | null
   readonly delegate: { readonly namespace: string; readonly name: string } | null
   readonly mirrors: readonly Mirror[]
 }
@@ -187,6 +187,8 @@ export interface WorkloadEntry extends Identity {
   readonly address: string
   /** spec.labels, which Istio joins with the object's own labels. */
   readonly workloadLabels: Labels
+  /** Names of the ports that it gives numbers to. */
+  readonly portNames: readonly string[]
 }
 
 export interface SidecarEgress {
@@ -198,6 +200,8 @@ export interface Sidecar extends Identity {
   readonly kind: 'Sidecar'
   readonly workloadSelector: Labels | null
   readonly egress: readonly SidecarEgress[]
+  /** The mode of its outboundTrafficPolicy; '' where it has none. */
+  readonly outboundMode: string
 }
 
 export interface Pod extends Identity {

@@ -13,7 +13,11 @@ export interface MeshSettings {
   readonly rootNamespace: string
   /** The cluster's DNS domain. */
   readonly domain: string
+  /** Hosts that a client does not know are passed on to their address; REGISTRY_ONLY refuses them. */
+  readonly outboundTrafficPolicy?: OutboundTrafficPolicy
 }
+
+export type OutboundTrafficPolicy = 'ALLOW_ANY' | 'REGISTRY_ONLY'
 
 export const DEFAULT_SETTINGS: MeshSettings = { rootNamespace: 'istio-system', domain: 'cluster.local' }
 

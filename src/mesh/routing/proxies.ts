@@ -1,0 +1,38 @@
+/** The Pods of a gateway: whether any is there to answer, and which they are after a change. */
+import { sameLabels } from '../names/labels.ts'
+import type { Labels, Pod } from '../snapshot/objects.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { gatewayNames } from './gateways.ts'
+import { scopeOf } from './scope.ts'
+import type { Context } from './table.ts'
+
+/** The Pods that a gateway's context stands for; none where the gateway is imagined, for want of any. */
+export function proxiesOf(snapshot: Snapshot, { namespace, labels }: Context): Pod[] {
+  const found = [...snapshot.podsAnywhere(labels)]
+  return found.filter((pod) => pod.namespace === namespace && sameLabels(withoutHash(pod.labels), labels))
+}
+
+/**
+ * The same gateway after a change: its Pods may have got other labels, by which a Gateway still selects them. null where none of them is Ready
+ * any longer, or none is selected. A gateway that has no Pod before it is imagined after it too.
+ */
+export function gatewayAfter(before: Snapshot, after: Snapshot, context: Context): Context | null {
+  const pods = proxiesOf(before, context)
+  if (pods.length === 0) return context
+  if (isReady(proxiesOf(after, context))) return context
+  const workloads = new Set(pods.map(({ namespace, deployment }) => `${namespace}/${deployment}`))
+  const now = [...workloads].flatMap((workload) => [...after.lookup('podByDeployment', workload)])
+  for (const { labels } of now.filter(({ ready, deleting }) => ready && !deleting)) {
+    const moved: Context = { ...context, labels: withoutHash(labels) }
+    if (gatewayNames(scopeOf(after, moved)).length > 0) return moved
+  }
+  return null
+}
+
+function isReady(pods: readonly Pod[]): boolean {
+  return pods.some(({ ready, deleting }) => ready && !deleting)
+}
+
+function withoutHash({ 'pod-template-hash': _, ...labels }: Labels): Labels {
+  return labels
+}
