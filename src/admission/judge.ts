@@ -7,10 +7,10 @@ import { Meter, metered, TooMuchWork } from '../mesh/snapshot/metered.ts'
 import { formatRef, type Kind, type MeshObject, type ObjectRef, type Pod } from '../mesh/snapshot/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/snapshot/state.ts'
-import { podsLeaving } from '../mesh/snapshot/workloads.ts'
+import { podsLeaving, sameTemplate } from '../mesh/snapshot/workloads.ts'
 import { alwaysAdmitted, isNoOp } from '../review/always-admitted.ts'
 import type { Author, Change } from '../review/change.ts'
-import { ADMITTED, decide, sameTemplate } from '../review/decide.ts'
+import { ADMITTED, judge as judgeChange } from '../review/decide.ts'
 import type { Decision, Reviewer } from '../review/decision.ts'
 import { type Doubts, doubtsOf } from '../review/doubts.ts'
 import { warningText } from '../review/message.ts'
@@ -67,13 +67,13 @@ function freshReviewer(options: ReviewerOptions): Reviewer {
     const access = new Access(options, change)
     const meter = new Meter(MOST_WORK)
     const known = () => metered(overlay(state.snapshot(), own.known(facts)), meter)
-    const judge = () => decide(change, known(), policy(), nowMs(), access.mayExempt)
-    let decision = judge()
-    const first = decision.verdict
+    const judge = () => judgeChange(change, known(), policy(), nowMs(), access.mayExempt)
+    let judged = judge()
+    const first = judged.decision.verdict
     const asked = { reads: change === asking ? 0 : 1, lists: 0 }
     const read = new Set<string>()
     for (let round = 0; round < MOST_ROUNDS; round++) {
-      const doubts = unread(doubtsOf(change, decision, known()), read)
+      const doubts = unread(doubtsOf(judged), read)
       if (doubts.reads.length + doubts.lists.length > 0) {
         asked.reads += doubts.reads.length
         asked.lists += doubts.lists.length
@@ -83,9 +83,10 @@ function freshReviewer(options: ReviewerOptions): Reviewer {
           facts.set(refKey(fact.ref), fact)
           tellNews(fact, state.snapshot(), options)
         }
-      } else if (!(await access.ask(decision.claims, signal))) break
-      decision = judge()
+      } else if (!(await access.ask(judged.decision.claims, signal))) break
+      judged = judge()
     }
+    const { decision } = judged
     if (asked.reads + asked.lists > 0) onReads?.(change, asked.reads, asked.lists, first !== decision.verdict)
     if (decision.verdict !== 'deny' && !change.dryRun && asker?.isBelieved !== false) {
       own.note(change, state.snapshot())
@@ -281,6 +282,7 @@ function admitUnjudged({ whenStale }: Policy, change: Change, reason: Error): De
   if (whenStale === 'error') throw reason
   const text = `${change.ref.kind} ${change.ref.name} was not judged: ${reason.message}`
   const audit = { stale: reason.message }
-  if (whenStale === 'deny') return { ...ADMITTED, verdict: 'deny', message: `hitless: ${text}. Try again.`, auditAnnotations: audit }
-  return { ...ADMITTED, verdict: 'warn', warnings: [warningText(text)], auditAnnotations: audit }
+  if (whenStale === 'deny')
+    return { ...ADMITTED, verdict: 'deny', outcome: 'unjudged', message: `hitless: ${text}. Try again.`, auditAnnotations: audit }
+  return { ...ADMITTED, verdict: 'warn', outcome: 'unjudged', warnings: [warningText(text)], auditAnnotations: audit }
 }

@@ -1,14 +1,12 @@
 /** What changed of late, and which of it a write leans on: what it newly relies on, or what ended the use of what it takes away. */
-import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
-import { resolveHost, serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
+import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { selects } from '../mesh/names/labels.ts'
-import type { Deployment, Labels, MeshObject, Pod, Service } from '../mesh/snapshot/objects.ts'
+import type { Labels, MeshObject, Pod, Service } from '../mesh/snapshot/objects.ts'
 import type { Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
 import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
-import { sameTemplate } from '../review/decide.ts'
-import { carriedHosts, newlyCarried, takesAway } from '../review/doubts.ts'
+import { givesUpPods, hostsTakenFrom, newlyCarried, noLongerCarried } from '../review/reliance.ts'
 
 /** More changes within a horizon than this are a cluster that starts or falls apart; the oldest are let go. */
 const MOST = 20_000
@@ -37,9 +35,9 @@ export class RecentChanges {
     const { kind, namespace, name } = object
     const change: RecentChange = { ref: { kind, namespace, name }, before, after, atMs: this.#nowMs() }
     if (before?.kind === 'VirtualService') {
-      const hosts = this.#hostsLeft(before, after)
-      for (const host of hosts) this.#keep(this.#left, host, change)
-      if (hosts.length > 0) this.#propagation.changed(change)
+      const left = noLongerCarried(change, this.#domain)
+      for (const { host } of left) this.#keep(this.#left, host, change)
+      if (left.length > 0) this.#propagation.changed(change)
       return
     }
     const kept = this.#kept(change)
@@ -50,13 +48,10 @@ export class RecentChanges {
 
   /** The changes that a write leans on. */
   under(change: Change, snapshot: Snapshot): RecentChange[] {
-    const { before, after, ref } = change
-    if (after?.kind === 'VirtualService') {
-      const hosts = newlyCarried(before?.kind === 'VirtualService' ? before : null, after, snapshot.settings.domain)
-      return this.#young(hosts.flatMap((host) => this.#arrivals(host, snapshot)))
-    }
-    if (!takesAway(change) && !(ref.kind === 'Service' && change.operation === 'DELETE')) return []
-    return this.#young(hostsTakenFrom(change, snapshot).flatMap((host) => this.#left.get(host) ?? []))
+    const reliedOn = new Set(newlyCarried(change, snapshot.settings.domain).map(({ host }) => host))
+    const arrived = [...reliedOn].flatMap((host) => this.#arrivals(host, snapshot))
+    const left = hostsTakenFrom(change, snapshot).flatMap((host) => this.#left.get(host) ?? [])
+    return this.#young([...arrived, ...left])
   }
 
   /** Where a change is kept; null where nothing relies on what it changed. */
@@ -68,7 +63,7 @@ export class RecentChanges {
       case 'Service':
         return specText(before) === specText(after) ? null : this.#changed
       case 'Deployment':
-        return before?.kind === 'Deployment' && givesUpPods(before, after) ? this.#gaveUp : null
+        return givesUpPods(before, after) ? this.#gaveUp : null
       default:
         return null
     }
@@ -106,12 +101,6 @@ export class RecentChanges {
     )
   }
 
-  #hostsLeft(before: MeshObject, after: MeshObject | null): string[] {
-    if (before.kind !== 'VirtualService') return []
-    const kept = after?.kind === 'VirtualService' ? carriedHosts(after, this.#domain) : new Map<string, string>()
-    return [...carriedHosts(before, this.#domain)].flatMap(([destination, host]) => (kept.has(destination) ? [] : [host]))
-  }
-
   #young(changes: readonly RecentChange[]): RecentChange[] {
     return [...new Set(changes)].filter((change) => this.#isYoung(change))
   }
@@ -132,23 +121,6 @@ export class RecentChanges {
 
 function isReady(object: MeshObject | null): boolean {
   return object?.kind === 'Pod' && object.ready
-}
-
-function givesUpPods(before: Deployment, after: MeshObject | null): boolean {
-  if (before.replicas === 0 || after?.kind !== 'Deployment') return before.replicas > 0
-  return after.replicas === 0 || !sameTemplate(before, after)
-}
-
-/** The hosts from which a write takes something: its own, or those of the Services that select a Deployment's Pods. */
-function hostsTakenFrom({ before, after, ref }: Change, snapshot: Snapshot): string[] {
-  const { domain } = snapshot.settings
-  const object = before ?? after
-  if (object?.kind === 'DestinationRule') return [resolveHost(object.host, object.namespace, domain)]
-  if (object?.kind === 'Service') return [serviceHost(ref.namespace, ref.name, domain)]
-  if (object?.kind !== 'Deployment') return []
-  return servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ namespace, name }) =>
-    serviceHost(namespace, name, domain)
-  )
 }
 
 function specText(object: MeshObject | null): string {

@@ -1,11 +1,7 @@
 /** The decision on one change, by pure code: what it opens, what the rules say, and what policy makes of that. */
-import { affectedTargets } from '../mesh/gaps/affected.ts'
-import { gapsOfChange } from '../mesh/gaps/gaps.ts'
-import { sameLabels } from '../mesh/names/labels.ts'
-import type { Deployment, Labels, MeshObject, ObjectRef, Pod } from '../mesh/snapshot/objects.ts'
+import type { Labels, ObjectRef } from '../mesh/snapshot/objects.ts'
 import { formatRef } from '../mesh/snapshot/objects.ts'
-import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
-import { podsLeaving } from '../mesh/snapshot/workloads.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
 import type { Finding, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './always-admitted.ts'
@@ -13,12 +9,13 @@ import type { Change } from './change.ts'
 import type { Decision } from './decision.ts'
 import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
 import { hintFor } from './hints.ts'
+import { type Judgement, judgementOf } from './judgement.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
-import { isStandIn, standIns } from './stand-ins.ts'
 
 export const ADMITTED: Decision = {
   verdict: 'allow',
+  outcome: 'bypassed',
   findings: [],
   message: '',
   warnings: [],
@@ -27,48 +24,33 @@ export const ADMITTED: Decision = {
   exempted: []
 }
 
+/** A decision, and the judgement that it was made of; null where none was needed. */
+export interface Judged {
+  readonly decision: Decision
+  readonly judgement: Judgement | null
+}
+
+export type MayExempt = (rule: string) => boolean
+
 /**
  * Judges a change against what is known of the cluster. Pure: it asks nothing and changes nothing. `nowMs` decides which exemptions have
  * expired; `mayExempt` whether the author may let the object past a rule.
  */
-export function decide(
-  change: Change,
-  snapshot: Snapshot,
-  policy: Policy,
-  nowMs: number,
-  mayExempt: (rule: string) => boolean = () => true
-): Decision {
+export function judge(change: Change, snapshot: Snapshot, policy: Policy, nowMs: number, mayExempt: MayExempt = () => true): Judged {
   const reason = alwaysAdmitted(change, snapshot, policy)
-  if (reason !== null) return { ...ADMITTED, auditAnnotations: { admitted: reason } }
-  if (isNoOp(change)) return ADMITTED
-  const found = judge(change, snapshot, policy)
+  if (reason !== null) return { decision: { ...ADMITTED, auditAnnotations: { admitted: reason } }, judgement: null }
+  if (isNoOp(change)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
+  const judgement = judgementOf(change, snapshot)
   const namespace = snapshot.find('Namespace', '', change.ref.namespace)?.labels ?? {}
-  return conclude(change, exempt(change, lower(change, found, policy, namespace), nowMs, mayExempt))
+  const found = lower(change, findingsOf(judgement, policy), policy, namespace)
+  return { decision: conclude(change, exempt(change, found, nowMs, mayExempt)), judgement }
 }
 
-/** The snapshots before and after a change; `before` shows the stored object as the API server sent it, which is newer than any cache. */
-export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snapshot; after: Snapshot } {
-  const pods = podsAfter(change, snapshot)
-  const removed = [change.ref, ...pods.removed]
-  const added = change.after === null ? pods.added : [change.after, ...pods.added]
-  const before = asStored(change, snapshot)
-  return { before, after: overlay(before, { removed, added }) }
+export function decide(...asked: Parameters<typeof judge>): Decision {
+  return judge(...asked).decision
 }
 
-/** Nothing is laid over a cache that shows the stored object already: each layer costs every look-up. */
-function asStored({ ref, before }: Change, snapshot: Snapshot): Snapshot {
-  const cached = snapshot.find(ref.kind, ref.namespace, ref.name)
-  if (before === null) return cached === undefined ? snapshot : overlay(snapshot, { removed: [ref] })
-  const isShown =
-    cached === before || (cached?.uid === before.uid && before.resourceVersion !== '' && cached.resourceVersion === before.resourceVersion)
-  return isShown ? snapshot : overlay(snapshot, { added: [before] })
-}
-
-function judge(change: Change, snapshot: Snapshot, policy: Policy): Finding[] {
-  const { before, after } = snapshotsOf(change, overlay(snapshot, { added: standIns(change.after, snapshot) }))
-  const objects = [change.before, change.after].filter((object): object is MeshObject => object !== null)
-  const targets = affectedTargets(before, after, objects)
-  const { all, opened } = gapsOfChange(before, after, targets)
+function findingsOf({ change, before, after, targets, gaps, opened }: Judgement, policy: Policy): Finding[] {
   const subject: Subject = {
     operation: change.operation,
     before: change.before,
@@ -76,8 +58,8 @@ function judge(change: Change, snapshot: Snapshot, policy: Policy): Finding[] {
     snapshotBefore: before,
     snapshotAfter: after,
     targets,
-    gaps: all,
-    opened: opened.filter(({ context }) => !isStandIn(context)),
+    gaps,
+    opened,
     labelKeys: policy.labelKeys,
     nameOf: (ref) => nameFor(ref, change.ref.namespace, policy)
   }
@@ -93,7 +75,7 @@ function conclude(change: Change, { findings: found, claims, exempted, notes, au
   const audit = findings.length > 0 ? { ...exemption, rules: [...new Set(findings.map(({ rule }) => rule))].join(',') } : exemption
   const verdict = denials.length > 0 ? 'deny' : warnings.length > 0 ? 'warn' : 'allow'
   const message = denials.length > 0 ? denial(denials, hintFor(change)) : ''
-  return { verdict, findings, message, warnings, auditAnnotations: audit, claims, exempted }
+  return { verdict, outcome: 'judged', findings, message, warnings, auditAnnotations: audit, claims, exempted }
 }
 
 /** Modes of the cluster and the namespace, and dry runs: a batch is dry-run before any of it is written, so what rests on other objects only warns - as
@@ -133,28 +115,8 @@ function exempt(change: Change, findings: readonly Finding[], nowMs: number, may
   }
 }
 
-/** A Deployment's Pods after a write: none once it is deleted or at 0; moved to the new labels, as a rolling update does, when the template changes. */
-function podsAfter(change: Change, snapshot: Snapshot): { removed: ObjectRef[]; added: MeshObject[] } {
-  const { before, after } = change
-  const removed = podsLeaving(change, snapshot)
-  if (before?.kind !== 'Deployment' || after?.kind !== 'Deployment' || sameTemplate(before, after)) return { removed, added: [] }
-  const pods = [...snapshot.lookup('podByDeployment', `${before.namespace}/${before.name}`)]
-  return { removed, added: removed.length > 0 ? [] : pods.map((pod) => relabelled(pod, before, after)) }
-}
-
-/** Labels that the template does not name come from controllers and stay. */
-function relabelled(pod: Pod, before: Deployment, after: Deployment): Pod {
-  const kept = Object.entries(pod.labels).filter(([key]) => !Object.hasOwn(before.templateLabels, key))
-  return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels } }
-}
-
-/** The Pods of both have the same labels. */
-export function sameTemplate(before: Deployment, after: Deployment): boolean {
-  return sameLabels(before.templateLabels, after.templateLabels)
-}
-
 /** Hosts may be shown to everybody; the names of objects in other namespaces only where policy says so. */
-function nameFor(ref: ObjectRef, namespace: string, { showForeignNames }: Policy): string {
+export function nameFor(ref: ObjectRef, namespace: string, { showForeignNames }: Policy): string {
   if (showForeignNames || ref.namespace === namespace) return formatRef(ref)
   return `a ${ref.kind} of another namespace`
 }

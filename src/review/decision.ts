@@ -3,9 +3,16 @@ import type { Change } from './change.ts'
 
 export type Verdict = 'allow' | 'warn' | 'deny'
 
+/**
+ * How an answer came about. `bypassed`: none of hitless' business, or admitted whatever it does. `no-op`: nothing that decides about
+ * requests changes. `unjudged`: too little was known, and policy said what to answer.
+ */
+export type Outcome = 'bypassed' | 'no-op' | 'judged' | 'unjudged'
+
 /** The answer to one change. */
 export interface Decision {
   readonly verdict: Verdict
+  readonly outcome: Outcome
   /** Every finding that counts, in a stable order: denials first. */
   readonly findings: readonly Finding[]
   /** One line of at most 1 KiB; '' unless denied. */

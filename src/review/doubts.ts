@@ -3,21 +3,21 @@
  * where their names are known, and listed only where the decision rests on something being absent.
  */
 
-import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
 import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
 import { resolveHost, serviceOfHost } from '../mesh/names/hosts.ts'
-import { sameLabels } from '../mesh/names/labels.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { chains, routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
-import type { Destination, DestinationRule, MeshObject, ObjectRef, VirtualService } from '../mesh/snapshot/objects.ts'
+import type { ObjectRef } from '../mesh/snapshot/objects.ts'
 import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery } from '../mesh/snapshot/state.ts'
-import { isNoOp } from './always-admitted.ts'
 import type { Change } from './change.ts'
-import { sameTemplate, snapshotsOf } from './decide.ts'
+import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
+import type { Judgement } from './judgement.ts'
+import { type Carried, newlyCarried, takesAway } from './reliance.ts'
+import { isStandIn } from './stand-ins.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
 export interface Doubts {
@@ -30,23 +30,23 @@ const NONE: Doubts = { reads: [], lists: [] }
 const ENOUGH_PODS = { relied: 1, removed: 2 }
 const ALL_VIRTUAL_SERVICES: ListQuery = { kind: 'VirtualService', namespace: null, selector: null }
 
-/** What must be read before `decision` may be given. */
-export function doubtsOf(change: Change, decision: Decision, snapshot: Snapshot): Doubts {
-  if (isNoOp(change) || decision.auditAnnotations['admitted'] !== undefined) return NONE
-  const doubts = decision.verdict === 'deny' ? ofDenial(change, decision, snapshot) : ofAdmission(change, snapshot)
-  const reads = new Map(doubts.reads.filter((ref) => refKey(ref) !== refKey(change.ref)).map((ref) => [refKey(ref), ref]))
+/** What must be read before the decision may be given. */
+export function doubtsOf({ decision, judgement }: Judged): Doubts {
+  if (judgement === null) return NONE
+  const own = refKey(judgement.change.ref)
+  const doubts = decision.verdict === 'deny' ? ofDenial(judgement, decision) : ofAdmission(judgement)
+  const reads = new Map(doubts.reads.filter((ref) => refKey(ref) !== own).map((ref) => [refKey(ref), ref]))
   const lists = new Map(doubts.lists.map((list) => [JSON.stringify(list), list]))
   return { reads: [...reads.values()], lists: [...lists.values()] }
 }
 
-function ofDenial(change: Change, { findings }: Decision, snapshot: Snapshot): Doubts {
+function ofDenial({ change, before, after }: Judgement, { findings }: Decision): Doubts {
   const denied = findings.flatMap(({ gap, severity }) => (gap !== null && severity === 'deny' ? [gap] : []))
   const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: change.ref.namespace }
-  const { before, after } = snapshotsOf(change, snapshot)
   const siblings: ListQuery[] =
     denied.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
   return {
-    reads: [namespace, ...denied.flatMap((gap) => readsOf(gap, snapshot))],
+    reads: [namespace, ...denied.flatMap((gap) => readsOf(gap, before))],
     lists: [...siblings, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
   }
 }
@@ -78,52 +78,40 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
  * A write that relies on what is there, or takes it away, is admitted because each destination it concerns is backed - or because one had no
  * answer before. Either may have changed.
  */
-function ofAdmission(change: Change, snapshot: Snapshot): Doubts {
-  const { after } = change
+function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): Doubts {
+  const { settings } = before
   const removes = takesAway(change)
-  const relied = after?.kind === 'VirtualService' ? reliedOn(change, after, snapshot) : new Map<string, string>()
-  if (!removes && relied.size === 0) return NONE
-  const views = snapshotsOf(change, snapshot)
-  const objects = [change.before, after].filter((object): object is MeshObject => object !== null)
-  const targets = affectedTargets(views.before, views.after, objects)
-  const left = gaps(views.after, targets)
-  const open = left.length === 0 ? [] : [...left, ...gaps(views.before, targets)]
-  const routed = routedTo(views.after, targets)
+  const relied = newlyCarried(change, settings.domain)
+  if (!removes && relied.length === 0) return NONE
+  const known = targets.filter(({ context }) => !isStandIn(context))
+  const left = all.filter(({ context }) => !isStandIn(context))
+  const open = left.length === 0 ? [] : [...left, ...gaps(before, known)]
   // What was carried before is there still: whatever takes it away is refused.
-  const carrying = removes ? routed : routed.filter(({ host, subset }) => relied.has(reliedKey(host, subset)))
-  const named = [...new Set(relied.values()), ...hostsOf(objects, snapshot), ...carrying.map(({ host }) => host)]
+  const reliedOn = new Set(relied.map(placeOf))
+  const routed = routedTo(after, known)
+  const carrying = removes ? routed : routed.filter((destination) => reliedOn.has(placeOf(destination)))
+  const named = new Set([...relied, ...carrying].map(({ host }) => host).concat(hostsOf(change, settings.domain)))
   return {
     reads: [
-      ...open.flatMap((gap) => readsOf(gap, snapshot)),
-      ...named.flatMap((host) => [...destinationRulesOver(snapshot, host), ...serviceRef(host, snapshot)]),
-      ...carrying.flatMap((destination) => backing(destination, views.after, removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied))
+      ...open.flatMap((gap) => readsOf(gap, before)),
+      ...[...named].flatMap((host) => [...destinationRulesOver(before, host), ...serviceRef(host, before)]),
+      ...carrying.flatMap((destination) => backing(destination, after, removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied))
     ],
     lists: [
       ...(removes ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []),
-      ...open.flatMap((gap) => [...listsOf(gap, views.before), ...listsOf(gap, views.after)])
+      ...open.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])
     ]
   }
 }
 
 /** Without the Service of its host a DestinationRule decides about nothing, so that Service must not be one that the cache has yet to see. */
-function hostsOf(objects: readonly MeshObject[], { settings }: Snapshot): string[] {
-  return objects.flatMap((object) =>
-    object.kind === 'DestinationRule' ? [resolveHost(object.host, object.namespace, settings.domain)] : []
+function hostsOf({ before, after }: Change, domain: string): string[] {
+  return [before, after].flatMap((object) =>
+    object?.kind === 'DestinationRule' ? [resolveHost(object.host, object.namespace, domain)] : []
   )
 }
 
-/** The hosts of what the VirtualService newly carries, by host and subset. */
-function reliedOn({ before }: Change, after: VirtualService, { settings }: Snapshot): Map<string, string> {
-  const fresh = newDestinations(before?.kind === 'VirtualService' ? before : null, after)
-  return new Map(
-    fresh.map(({ host: written, subset }) => {
-      const host = resolveHost(written, after.namespace, settings.domain)
-      return [reliedKey(host, subset), host]
-    })
-  )
-}
-
-function reliedKey(host: string, subset: string | null): string {
+function placeOf({ host, subset }: Pick<Carried, 'host' | 'subset'>): string {
   return `${host}|${subset ?? ''}`
 }
 
@@ -148,57 +136,6 @@ function backing({ host, subset }: RoutedDestination, snapshot: Snapshot, enough
     .filter(({ ready, deleting }) => ready && !deleting)
     .sort((one, other) => compareText(one.name, other.name))
     .slice(0, enough)
-}
-
-/** Hosts to which the VirtualService sends requests that it did not send there before: a weight step between known destinations has none. */
-export function newlyCarried(before: VirtualService | null, after: VirtualService, domain: string): string[] {
-  return [...new Set(newDestinations(before, after).map(({ host }) => resolveHost(host, after.namespace, domain)))]
-}
-
-function newDestinations(before: VirtualService | null, after: VirtualService): Destination[] {
-  const known = before === null || !sameReach(before, after) ? new Set<string>() : new Set(carried(before).map(destinationKey))
-  return carried(after).filter((destination) => !known.has(destinationKey(destination)))
-}
-
-function sameReach(before: VirtualService, after: VirtualService): boolean {
-  const text = ({ hosts, gateways, exportTo }: VirtualService) => JSON.stringify([hosts, gateways, exportTo])
-  return text(before) === text(after)
-}
-
-/** A lone destination carries whatever its weight; among several, weight 0 carries nothing (9.1, 9.2). */
-function carried(vs: VirtualService): Destination[] {
-  return [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) => (route.length === 1 ? route : route.filter(({ weight }) => weight > 0)))
-}
-
-/** What a VirtualService sends requests to, by host, subset and port, with the completed host of each. */
-export function carriedHosts(vs: VirtualService, domain: string): Map<string, string> {
-  return new Map(
-    carried(vs).map((destination) => {
-      const host = resolveHost(destination.host, vs.namespace, domain)
-      return [destinationKey({ ...destination, host }), host]
-    })
-  )
-}
-
-function destinationKey({ host, subset, port }: Destination): string {
-  return `${host}|${subset ?? ''}|${port ?? ''}`
-}
-
-/** The write takes away something that a route elsewhere may still send to. */
-export function takesAway({ operation, before, after, ref }: Change): boolean {
-  if (ref.kind === 'DestinationRule') return narrows(before, after)
-  if (ref.kind === 'Service') return operation === 'UPDATE'
-  if (before?.kind !== 'Deployment') return false
-  if (before.replicas === 0) return false
-  return after === null || (after.kind === 'Deployment' && (after.replicas === 0 || !sameTemplate(before, after)))
-}
-
-/** A DestinationRule that only gains subsets hides and removes none. */
-function narrows(before: MeshObject | null, after: MeshObject | null): boolean {
-  if (before?.kind !== 'DestinationRule' || after?.kind !== 'DestinationRule') return true
-  const place = ({ host, exportTo, workloadSelector }: DestinationRule) => JSON.stringify([host, exportTo, workloadSelector])
-  if (place(before) !== place(after)) return true
-  return before.subsets.some(({ name, labels }) => !after.subsets.some((kept) => kept.name === name && sameLabels(kept.labels, labels)))
 }
 
 /** The Services of a Deployment's namespace: a new one may select its Pods. */

@@ -49,7 +49,7 @@ export function admission(
       const asker: Asker = { isBelieved, remainingMs: () => deadline - reply.elapsedTime, held: (held) => inFlight.hold(held) }
       const decision =
         change === null
-          ? { ...ADMITTED, warnings }
+          ? { ...ADMITTED, ...(warnings.length > 0 ? { outcome: 'unjudged' as const } : {}), warnings }
           : await inTime(asker.remainingMs(), reply.raw, (signal) => judge(reviewer, change, signal, asker))
       metrics.reviewed(change, decision, reply.elapsedTime / 1000)
       if (change !== null && decision.verdict === 'deny') {

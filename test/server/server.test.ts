@@ -13,6 +13,7 @@ const review = create(stored('VirtualService'))
 
 const denial: Decision = {
   verdict: 'deny',
+  outcome: 'judged',
   findings: [
     {
       rule: 'subset-in-use',

@@ -1,3 +1,4 @@
+import { sameLabels } from '../names/labels.ts'
 import type { Deployment, Pod } from './objects.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Write } from './state.ts'
@@ -29,4 +30,26 @@ export function podsOf(deployment: Deployment): Pod[] {
 export function podsLeaving({ ref, after }: Pick<Write, 'ref' | 'after'>, snapshot: Snapshot): Pod[] {
   if (ref.kind !== 'Deployment' || (after?.kind === 'Deployment' && after.replicas > 0)) return []
   return [...snapshot.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)]
+}
+
+/** A Deployment's Pods after a write: none once it is deleted or at 0; moved to the new labels, as a rolling update does, when the template changes. */
+export function podsAfter(write: Write, snapshot: Snapshot): { readonly removed: readonly Pod[]; readonly added: readonly Pod[] } {
+  const { before, after } = write
+  const removed = podsLeaving(write, snapshot)
+  if (removed.length > 0 || before?.kind !== 'Deployment' || after?.kind !== 'Deployment' || sameTemplate(before, after)) {
+    return { removed, added: [] }
+  }
+  const pods = [...snapshot.lookup('podByDeployment', `${before.namespace}/${before.name}`)]
+  return { removed, added: pods.map((pod) => relabelled(pod, before, after)) }
+}
+
+/** Labels that the template does not name come from controllers and stay. */
+function relabelled(pod: Pod, before: Deployment, after: Deployment): Pod {
+  const kept = Object.entries(pod.labels).filter(([key]) => !Object.hasOwn(before.templateLabels, key))
+  return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels } }
+}
+
+/** The Pods of both have the same labels. */
+export function sameTemplate(before: Deployment, after: Deployment): boolean {
+  return sameLabels(before.templateLabels, after.templateLabels)
 }

@@ -71,9 +71,9 @@ async function judge(): Promise<void> {
   const after = { ...before, subsets: rule.subsets }
   const author = { username: 'soak', groups: [], manager: 'soak' }
   const change: Change = { operation: 'UPDATE', ref: after, before, after, dryRun: false, author }
-  const { verdict, auditAnnotations } = await review(change, AbortSignal.timeout(REVIEW_DEADLINE_MS))
+  const { verdict, outcome } = await review(change, AbortSignal.timeout(REVIEW_DEADLINE_MS))
   if (verdict === 'deny') reviews.denied += 1
-  else if (auditAnnotations['stale'] !== undefined) reviews.unjudged += 1
+  else if (outcome === 'unjudged') reviews.unjudged += 1
   else reviews.allowed += 1
 }
 

@@ -5,7 +5,8 @@ import { affectedTargets, everyTarget } from '../../../src/mesh/gaps/affected.ts
 import { type Gap, gapsOfChange, type Target } from '../../../src/mesh/gaps/gaps.ts'
 import { formatPath } from '../../../src/mesh/snapshot/objects.ts'
 import { overlay, type Snapshot, type World } from '../../../src/mesh/snapshot/snapshot.ts'
-import { decide, snapshotsOf } from '../../../src/review/decide.ts'
+import { decide } from '../../../src/review/decide.ts'
+import { snapshotsOf } from '../../../src/review/judgement.ts'
 import { DEFAULT_POLICY } from '../../../src/review/policy.ts'
 import { apply, parsed, remove, worldOf } from '../../changes.ts'
 import {

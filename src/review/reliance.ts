@@ -1,0 +1,92 @@
+/** What a write newly relies on, and what it takes away: asked here by whoever reads, waits or holds before the answer. */
+import { servicesSelecting } from '../mesh/gaps/affected.ts'
+import { resolveHost, serviceHost } from '../mesh/names/hosts.ts'
+import { sameLabels } from '../mesh/names/labels.ts'
+import type { DestinationRule, MeshObject, VirtualService } from '../mesh/snapshot/objects.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Write } from '../mesh/snapshot/state.ts'
+import { sameTemplate } from '../mesh/snapshot/workloads.ts'
+import type { Change } from './change.ts'
+
+/** Where a VirtualService sends requests; `host` is completed. */
+export interface Carried {
+  readonly host: string
+  readonly subset: string | null
+  readonly port: number | null
+}
+
+/** What a VirtualService sends requests to that it did not send there before: a weight step between known destinations has none. */
+export function newlyCarried({ before, after }: Write, domain: string): Carried[] {
+  if (after?.kind !== 'VirtualService') return []
+  return before?.kind === 'VirtualService' && sameReach(before, after) ? without(after, before, domain) : carried(after, domain)
+}
+
+/** What a VirtualService no longer sends requests to. */
+export function noLongerCarried({ before, after }: Pick<Write, 'before' | 'after'>, domain: string): Carried[] {
+  if (before?.kind !== 'VirtualService') return []
+  return after?.kind === 'VirtualService' ? without(before, after, domain) : carried(before, domain)
+}
+
+/** The write takes away something that a route elsewhere may still send to. */
+export function takesAway({ operation, before, after, ref }: Change): boolean {
+  switch (ref.kind) {
+    case 'DestinationRule':
+      return narrows(before, after)
+    case 'Service':
+      return operation === 'UPDATE'
+    case 'Deployment':
+      return givesUpPods(before, after)
+    default:
+      return false
+  }
+}
+
+/** The hosts from which a write takes something, teardown included: its own, or those of the Services that select a Deployment's Pods. */
+export function hostsTakenFrom(change: Change, snapshot: Snapshot): string[] {
+  const { before, after, ref, operation } = change
+  const { domain } = snapshot.settings
+  const object = before ?? after
+  if (!takesAway(change) && !(ref.kind === 'Service' && operation === 'DELETE')) return []
+  if (object?.kind === 'DestinationRule') return [resolveHost(object.host, object.namespace, domain)]
+  if (object?.kind === 'Service') return [serviceHost(ref.namespace, ref.name, domain)]
+  if (object?.kind !== 'Deployment') return []
+  return servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ namespace, name }) =>
+    serviceHost(namespace, name, domain)
+  )
+}
+
+/** A Deployment's Pods go away, or lose their labels. */
+export function givesUpPods(before: MeshObject | null, after: MeshObject | null): boolean {
+  if (before?.kind !== 'Deployment' || before.replicas === 0) return false
+  return after?.kind !== 'Deployment' || after.replicas === 0 || !sameTemplate(before, after)
+}
+
+function without(vs: VirtualService, other: VirtualService, domain: string): Carried[] {
+  const known = new Set(carried(other, domain).map(keyOf))
+  return carried(vs, domain).filter((destination) => !known.has(keyOf(destination)))
+}
+
+/** A lone destination carries whatever its weight; among several, weight 0 carries nothing (9.1, 9.2). */
+function carried(vs: VirtualService, domain: string): Carried[] {
+  const destinations = [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) =>
+    route.length === 1 ? route : route.filter(({ weight }) => weight > 0)
+  )
+  return destinations.map(({ host, subset, port }) => ({ host: resolveHost(host, vs.namespace, domain), subset, port }))
+}
+
+function keyOf({ host, subset, port }: Carried): string {
+  return `${host}|${subset ?? ''}|${port ?? ''}`
+}
+
+function sameReach(before: VirtualService, after: VirtualService): boolean {
+  const text = ({ hosts, gateways, exportTo }: VirtualService) => JSON.stringify([hosts, gateways, exportTo])
+  return text(before) === text(after)
+}
+
+/** A DestinationRule that only gains subsets hides and removes none. */
+function narrows(before: MeshObject | null, after: MeshObject | null): boolean {
+  if (before?.kind !== 'DestinationRule' || after?.kind !== 'DestinationRule') return true
+  const place = ({ host, exportTo, workloadSelector }: DestinationRule) => JSON.stringify([host, exportTo, workloadSelector])
+  if (place(before) !== place(after)) return true
+  return before.subsets.some(({ name, labels }) => !after.subsets.some((kept) => kept.name === name && sameLabels(kept.labels, labels)))
+}
