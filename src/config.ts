@@ -25,6 +25,8 @@ export interface Config {
     readonly healthHost: string
     readonly healthPort: number
     readonly maxInFlight: number
+    readonly maxConnections: number
+    readonly maxBodyMebibytes: number
     readonly drainSeconds: number
     readonly clientCa: string
     readonly clientNames: readonly string[]
@@ -77,6 +79,8 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         healthHost: text('Address for probes and metrics.', '0.0.0.0'),
         healthPort: count('Port for probes and metrics.', 8080, 0, 65_535),
         maxInFlight: count('Reviews answered at once; more get 503, and failurePolicy decides.', 200, 1, 10_000),
+        maxConnections: count('Connections to the port for reviews; beyond, those end that were not used for longest.', 1000, 10, 100_000),
+        maxBodyMebibytes: count('What reviews in flight may take together, as they were sent; beyond, the slowest get 503.', 32, 7, 4096),
         drainSeconds: count('How long requests go on being answered after a signal to stop.', 10, 0, 3600),
         clientCa: {
           type: 'string',

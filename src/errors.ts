@@ -17,8 +17,8 @@ export const ERRORS = {
   HITLESS_CERTIFICATE: { exit: 2, http: 500, meaning: 'a certificate and its key cannot be served' },
   HITLESS_UNREACHABLE: { exit: 3, http: 503, meaning: 'the cluster cannot be reached' },
   HITLESS_EMPTY_BODY: { exit: 1, http: 400, meaning: 'the request has no body' },
-  HITLESS_CONTENT_TYPE: { exit: 1, http: 415, meaning: 'the request is not application/json' },
-  HITLESS_TOO_LARGE: { exit: 1, http: 413, meaning: 'the request is larger than two objects can be' },
+  HITLESS_CONTENT_TYPE: { exit: 1, http: 415, meaning: 'the request is not application/json, or is compressed' },
+  HITLESS_TOO_LARGE: { exit: 1, http: 413, meaning: 'the request is larger, or nested deeper, than two objects can be' },
   HITLESS_BAD_JSON: { exit: 1, http: 400, meaning: 'the body is no JSON' },
   HITLESS_BAD_REVIEW: { exit: 1, http: 400, meaning: 'the body is no AdmissionReview of admission.k8s.io/v1' },
   HITLESS_BAD_REQUEST: { exit: 1, http: 400, meaning: 'what was sent is no HTTP request, or its headers contradict each other' },
@@ -26,7 +26,8 @@ export const ERRORS = {
   HITLESS_NOT_FOUND: { exit: 1, http: 404, meaning: 'there is nothing at this path' },
   HITLESS_METHOD: { exit: 1, http: 405, meaning: 'reviews are sent by POST' },
   HITLESS_CLIENT: { exit: 1, http: 403, meaning: 'the client has no certificate, or one with another name than is asked for' },
-  HITLESS_BUSY: { exit: 1, http: 503, meaning: 'more reviews are in flight than the configured limit' },
+  HITLESS_BUSY: { exit: 1, http: 503, meaning: 'more reviews, or bytes of them, are in flight than the configured limit' },
+  HITLESS_PIPELINED: { exit: 1, http: 429, meaning: 'one connection has more requests in flight than it may' },
   HITLESS_TOO_COMPLEX: { exit: 2, http: 422, meaning: 'the write takes more work to judge than a review may; the failurePolicy decides' },
   HITLESS_NOT_JUDGED: { exit: 1, http: 500, meaning: 'no judgement could be made; the failurePolicy of the webhook decides' }
 } as const satisfies Record<string, { exit: number; http: number; meaning: string }>

@@ -16,6 +16,8 @@ t.test('a file that says nothing is the default policy', async (t) => {
     healthHost: '0.0.0.0',
     healthPort: 8080,
     maxInFlight: 200,
+    maxConnections: 1000,
+    maxBodyMebibytes: 32,
     drainSeconds: 10,
     clientCa: '',
     clientNames: []

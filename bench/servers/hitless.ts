@@ -25,6 +25,8 @@ const { port } = await startServer({
   healthHost: '127.0.0.1',
   healthPort: 0,
   maxInFlight: 200,
+  maxConnections: 1000,
+  maxBodyBytes: 32 * 1024 * 1024,
   drainMs: 0
 })
 process.stdout.write(`https://127.0.0.1:${port}/validate\n`)

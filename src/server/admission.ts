@@ -25,25 +25,25 @@ export interface AdmissionOptions {
 }
 
 /** Answers reviews; more than `maxInFlight` at once get 503, and the failurePolicy of the webhook decides about those writes. */
-export function admission(
-  app: FastifyInstance<HttpsServer>,
-  { reviewer, snapshot, metrics, inFlight, maxInFlight, believesAnybody = false }: AdmissionOptions
-): void {
+export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionOptions): void {
+  const { reviewer, snapshot, metrics, inFlight, maxInFlight, believesAnybody = false } = options
   app.route<{ Querystring: { timeout?: unknown } }>({
     method: 'POST',
     url: '/validate',
     schema: { response: { 200: RESPONSE_SCHEMA } },
-    // Counted before its body is read: each may take BODY_LIMIT of memory.
     onRequest(_request, reply, done) {
-      if (inFlight.count >= maxInFlight) return done(new HitlessError('HITLESS_BUSY', `${maxInFlight} reviews are in flight already`))
       inFlight.add(reply.raw)
       done()
     },
     async handler(request, reply) {
       if (request.body === undefined) throw new HitlessError('HITLESS_EMPTY_BODY', 'the request has no body')
+      if (inFlight.count >= maxInFlight) throw new HitlessError('HITLESS_BUSY', `${maxInFlight} reviews are in flight already`)
+      inFlight.judge(reply.raw)
       const refusal = refuseProbe(request.body)
       if (refusal !== null) return refusal
       const { uid, change, warnings } = parseReview(request.body, snapshot())
+      // Not needed for as long as the judgement takes, and many times larger than its text.
+      request.body = undefined
       const deadline = deadlineMs(request.query.timeout)
       const isBelieved = believesAnybody || hasCertificate(request.raw.socket)
       const asker: Asker = { isBelieved, remainingMs: () => deadline - reply.elapsedTime, held: (held) => inFlight.hold(held) }

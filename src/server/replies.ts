@@ -2,15 +2,12 @@
  * Every refusal as a Kubernetes Status with a stable code: the API server shows the message of a Status to the user, and of anything
  * else only "unknown" (`Result.Error`, client-go rest/request.go).
  */
-import { STATUS_CODES } from 'node:http'
+import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, RawServerBase } from 'fastify'
 import { HitlessError } from '../errors.ts'
 import { line } from '../review/message.ts'
 import type { Metrics } from './metrics.ts'
-
-/** A review holds object and oldObject, each at most 3 MiB (the API server's MaxRequestBodyBytes); 1 MiB more for the envelope and escapes. */
-export const BODY_LIMIT = 7 * 1024 * 1024
 
 /** Makes `app` answer what it cannot serve with a coded error, and log what went wrong on our side. */
 export function refusals<S extends RawServerBase>(app: FastifyInstance<S>, metrics: Metrics): void {
@@ -21,6 +18,8 @@ export function refusals<S extends RawServerBase>(app: FastifyInstance<S>, metri
     if (coded.code === 'HITLESS_METHOD') reply.header('allow', 'POST')
     // The API server asks again after so many seconds, within its own deadline (client-go rest/with_retry.go); then failurePolicy decides.
     if (coded.code === 'HITLESS_BUSY') reply.header('retry-after', '1')
+    // What was not read of it would have to be read before the next request.
+    if (hasUnread(request.raw.complete, request.headers)) reply.header('connection', 'close')
     return reply.code(coded.http).send(statusOf(coded))
   })
   app.setNotFoundHandler((request, reply) => {
@@ -46,11 +45,13 @@ export function refuseBytes({ code = '' }: { readonly code?: string }, socket: S
   socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
 }
 
+function hasUnread(complete: boolean, headers: IncomingHttpHeaders): boolean {
+  return !complete && (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0)
+}
+
 function codedError(error: FastifyError | HitlessError): HitlessError {
   if (error instanceof HitlessError) return error
   switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new HitlessError('HITLESS_TOO_LARGE', `the request is larger than ${BODY_LIMIT} bytes`)
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new HitlessError('HITLESS_CONTENT_TYPE', 'expected content type application/json')
     default:

@@ -11,8 +11,9 @@ import { admission } from './admission.ts'
 import { type Clients, clientChecks, requireName } from './clients.ts'
 import { health } from './health.ts'
 import { InFlight } from './in-flight.ts'
+import { type IntakeLimits, intake } from './intake.ts'
 import { type Metrics, metricsPage } from './metrics.ts'
-import { BODY_LIMIT, refusals, refuseBytes } from './replies.ts'
+import { refusals, refuseBytes } from './replies.ts'
 
 /** The API server closes idle connections after 90 s (Go's transport, IdleConnTimeout): ours must live longer, or a request meets a closing one. */
 const KEEP_ALIVE_MS = 95_000
@@ -28,7 +29,7 @@ export interface KeyPair {
   readonly key: string
 }
 
-export interface ServerOptions {
+export interface ServerOptions extends IntakeLimits {
   readonly reviewer: Reviewer
   readonly snapshot: () => Snapshot
   readonly health: () => Health
@@ -66,7 +67,7 @@ export interface Server {
 export async function startServer(options: ServerOptions, signal?: AbortSignal): Promise<Server> {
   let closed: Promise<void> | null = null
   const isDraining = () => closed !== null
-  const inFlight = new InFlight(options.metrics.inFlight)
+  const inFlight = new InFlight(options.metrics.inFlight, Math.floor(options.maxConnections / 2))
   const reviews = reviewApp(options, inFlight, isDraining)
   const probes = probeApp(options, isDraining)
   try {
@@ -99,7 +100,6 @@ function reviewApp(options: ServerOptions, inFlight: InFlight, isDraining: () =>
       },
       requestTimeout: options.headersMs === undefined ? REQUEST_MS : headersMs * 2,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      bodyLimit: BODY_LIMIT,
       loggerInstance: log,
       logController: new LogController({ disableRequestLogging: true }),
       // While draining, requests of kept-alive connections are answered, not refused.
@@ -107,7 +107,7 @@ function reviewApp(options: ServerOptions, inFlight: InFlight, isDraining: () =>
       clientErrorHandler: (error, socket) => refuseBytes(error, socket, metrics)
     })
   )
-  readJson(app)
+  intake(app, options)
   refusals(app, metrics)
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (isDraining()) reply.header('connection', 'close')
@@ -116,19 +116,6 @@ function reviewApp(options: ServerOptions, inFlight: InFlight, isDraining: () =>
   requireName(app, options.clients ?? null)
   admission(app, { ...options, inFlight })
   return app
-}
-
-/** Fastify's own parser refuses objects with keys such as `__proto__`, which are legitimate data here and never merged into anything. */
-function readJson(app: FastifyInstance<HttpsServer>): void {
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    try {
-      done(null, body.length === 0 ? undefined : JSON.parse(String(body)))
-    } catch {
-      // Not passed on as the cause: V8 quotes the text in its message, and bodies are not logged.
-      done(new HitlessError('HITLESS_BAD_JSON', 'the body is no JSON'))
-    }
-  })
 }
 
 function probeApp({ log, metrics, health: state }: ServerOptions, isDraining: () => boolean): FastifyInstance {

@@ -128,13 +128,16 @@ export async function serve(
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
   if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
-  const { host, port, healthHost, healthPort, maxInFlight, drainSeconds, clientCa, clientNames } = config().server
+  const { host, port, healthHost, healthPort, maxInFlight, maxConnections, maxBodyMebibytes, drainSeconds, clientCa, clientNames } =
+    config().server
   return startServer({
     host,
     port,
     healthHost,
     healthPort,
     maxInFlight,
+    maxConnections,
+    maxBodyBytes: maxBodyMebibytes * 1024 * 1024,
     clients: clientCa === '' ? null : clientsOf(readText(clientCa), clientNames),
     believesAnybody: live === null,
     tls,

@@ -78,7 +78,7 @@ t.test('what is malformed gets a 4xx with a code, and the next review an answer'
     ['null', 400, 'HITLESS_BAD_REVIEW', post('null')],
     ['another kind', 400, 'HITLESS_BAD_REVIEW', post({ ...review, kind: 'ConversionReview' })],
     ['another version', 400, 'HITLESS_BAD_REVIEW', post({ ...review, apiVersion: 'admission.k8s.io/v1beta1' })],
-    ['deeply nested lists', 400, 'HITLESS_BAD_REVIEW', post('['.repeat(500_000) + ']'.repeat(500_000))],
+    ['deeply nested lists', 413, 'HITLESS_TOO_LARGE', post('['.repeat(500_000) + ']'.repeat(500_000))],
     ['another content type', 415, 'HITLESS_CONTENT_TYPE', post(text, { headers: { 'content-type': 'application/yaml' } })],
     ['another path', 404, 'HITLESS_NOT_FOUND', post(text, { path: '/mutate' })],
     ['another method', 405, 'HITLESS_METHOD', post(undefined, { method: 'GET' })],
