@@ -1,0 +1,120 @@
+/**
+ * What must hold whatever happens, judged by the pure engine on the true state. No admitted write opens a gap in what etcd holds at its commit; no
+ * refused one would have been harmless at every moment of its request.
+ *
+ * Two writes in flight at once are excused, for no webhook can exclude them. Exactly these: X is committed after the judgement of W began that became
+ * its answer, and before W is; W was harmless without X; and X was not admitted before W by the same replica, which then knew of it. They are counted.
+ */
+import { parseReview } from '../../src/admission/review.ts'
+import { formatRef } from '../../src/mesh/snapshot/objects.ts'
+import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
+import { decide } from '../../src/review/decide.ts'
+import type { Policy } from '../../src/review/policy.ts'
+import type { Attempt } from './attempt.ts'
+import type { Store } from './store.ts'
+import type { Witness } from './writes.ts'
+
+export interface Violation {
+  readonly what: 'gap-admitted' | 'own-write-ignored' | 'harmless-refused' | 'late' | 'not-converged' | 'not-forgotten'
+  readonly detail: string
+}
+
+export interface Counts {
+  admitted: number
+  refused: number
+  held: number
+  /** Admitted writes that opened a gap together with another one in flight, */
+  inFlight: number
+  /** or with what a controller did in that time. */
+  overtaken: number
+  /** Answered by the policy for a state that is not known. */
+  unjudged: number
+}
+
+export class Judge implements Witness {
+  readonly violations: Violation[] = []
+  readonly counts: Counts = { admitted: 0, refused: 0, held: 0, inFlight: 0, overtaken: 0, unjudged: 0 }
+  readonly #store: Store
+  readonly #policy: Policy
+  readonly #nowMs: () => number
+  readonly #writes = new Map<number, Attempt>()
+
+  constructor(store: Store, policy: Policy, nowMs: () => number) {
+    this.#store = store
+    this.#policy = policy
+    this.#nowMs = nowMs
+  }
+
+  committing(attempt: Attempt): void {
+    this.counts.admitted += 1
+    this.#answered(attempt)
+    if (!this.#opensGap(attempt, this.#store.world)) return
+    if (isUnjudged(attempt)) {
+      this.counts.unjudged += 1
+      return
+    }
+    const from = attempt.review?.judgedRevision ?? attempt.revision
+    const harmless = this.#revisions(attempt, from).filter(({ opensGap }) => !opensGap)
+    const last = harmless.at(-1)?.revision
+    if (last === undefined) {
+      this.tell('gap-admitted', this.#describe(attempt))
+      return
+    }
+    const other = this.#writes.get(last + 1)
+    if (other === undefined) this.counts.overtaken += 1
+    else if (knewOf(attempt, other)) this.tell('own-write-ignored', `${this.#describe(attempt)}; before it ${describe(other)}`)
+    else this.counts.inFlight += 1
+  }
+
+  committed(attempt: Attempt, revision: number): void {
+    this.#writes.set(revision, attempt)
+  }
+
+  refused(attempt: Attempt): void {
+    this.counts.refused += 1
+    this.#answered(attempt)
+    if (isUnjudged(attempt)) this.counts.unjudged += 1
+    else if (this.#revisions(attempt, attempt.revision).every(({ opensGap }) => !opensGap)) {
+      this.tell('harmless-refused', `${this.#describe(attempt)}: ${attempt.review?.decision.message}`)
+    }
+  }
+
+  tell(what: Violation['what'], detail: string): void {
+    this.violations.push({ what, detail })
+  }
+
+  #answered({ review }: Attempt): void {
+    if (review !== null && review.heldMs > 500) this.counts.held += 1
+  }
+
+  #revisions(attempt: Attempt, from: number): { revision: number; opensGap: boolean }[] {
+    const last = this.#store.revision
+    return Array.from(this.#store.history(from, last), ({ revision, mesh }) => ({ revision, opensGap: this.#opensGap(attempt, mesh) }))
+  }
+
+  #opensGap(attempt: Attempt, mesh: Snapshot): boolean {
+    const { change } = parseReview(attempt.body, mesh)
+    return change !== null && decide(change, mesh, this.#policy, this.#nowMs()).verdict === 'deny'
+  }
+
+  #describe(attempt: Attempt): string {
+    const { change } = parseReview(attempt.body, this.#store.world)
+    const message = change === null ? '' : decide(change, this.#store.world, this.#policy, this.#nowMs()).message
+    return `${describe(attempt)} at ${this.#store.revision}: ${message || 'harmless now'}`
+  }
+}
+
+/** The same replica admitted the other one before. */
+function knewOf({ review }: Attempt, other: Attempt): boolean {
+  return review !== null && other.review !== null && review.replica === other.review.replica && other.review.order < review.order
+}
+
+function isUnjudged({ review }: Attempt): boolean {
+  return review?.decision.auditAnnotations['stale'] !== undefined || review?.decision.message.includes('[settle]') === true
+}
+
+export function describe({ id, kind, operation, subresource, before, after, revision, review }: Attempt): string {
+  const { name = '', namespace = '' } = (after ?? before)?.metadata ?? {}
+  const by = review === null ? 'unasked' : `${review.replica} judged at ${review.judgedRevision}`
+  return `${id} ${operation} ${formatRef({ kind, namespace, name })}${subresource === '' ? '' : `/${subresource}`} from ${revision}, ${by}`
+}

@@ -1,0 +1,27 @@
+/** Whatever writers, networks and other webhooks do, hitless keeps its word; and what a seed finds once, it finds again. */
+import t from 'tap'
+import { certain, planOf } from './generate.ts'
+import { simulate } from './simulation.ts'
+
+const PLANS = 100
+
+t.setTimeout(10 * 60_000)
+
+t.test('the same seed gives the same trace', async (t) => {
+  for (const seed of [1, 2, 3]) {
+    const [once, again] = [await simulate(planOf(seed)), await simulate(planOf(seed))]
+    t.ok(once.trace.length > 50, `${once.trace.length} lines`)
+    t.strictSame(again, once)
+  }
+})
+
+t.test('no admitted write opens a gap, and no refused one was harmless', async (t) => {
+  const sum = { admitted: 0, refused: 0 }
+  for (let seed = 1; seed <= PLANS; seed++) {
+    const { violations, counts } = await simulate(certain(planOf(seed)))
+    t.strictSame(violations, [], `seed ${seed}`)
+    sum.admitted += counts.admitted
+    sum.refused += counts.refused
+  }
+  t.ok(sum.admitted > PLANS && sum.refused > PLANS, JSON.stringify(sum))
+})
