@@ -1,10 +1,11 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
-import { dump } from 'js-yaml'
 import { type Gap, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
 import { formatPath, formatRef } from '../mesh/snapshot/objects.ts'
-import { EXIT, type Io, type OutputFormat, printable } from '../output/io.ts'
-import { type Case, isReport, type Reported, type ReportFormat, report } from '../output/reports.ts'
+import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
+import { isReport, type ReportFormat, report } from '../output/report.ts'
+import type { Case, Reported } from '../output/reported.ts'
+import { plainLines } from '../output/text.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
@@ -26,10 +27,9 @@ export async function auditState(paths: readonly string[], options: AuditOptions
 
 function printAudit({ snapshot, placeOf }: Pick<LookedAt, 'snapshot' | 'placeOf'>, { output, failOn }: AuditOptions, io: Io): number {
   const found = audit(snapshot, { ...DEFAULT_POLICY, showForeignNames: true })
-  if (output === 'json') io.out(`${JSON.stringify(toJson(found), null, 2)}\n`)
-  else if (output === 'yaml') io.out(dump(toJson(found)))
+  if (output === 'text') io.out(toText(found))
   else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
-  else io.out(printable(toText(found)))
+  else printData(toJson(found), output, io)
   const failed = found.gaps.length > 0 || found.findings.some(({ severity }) => severity === 'deny' || failOn === 'warn')
   return failed ? EXIT.denied : EXIT.ok
 }
@@ -88,10 +88,11 @@ function gapText(gap: Gap): string {
 }
 
 function toText(found: Audit): string {
-  const gaps = found.gaps.map(({ rule, gap }) => `gap  ${gapText(gap)} [${rule}]\n`)
+  const gaps = found.gaps.map(({ rule, gap }) => `gap  ${gapText(gap)} [${rule}]`)
   const findings = found.findings.map(
     ({ severity, object, path, message, remedy, rule }) =>
-      `${severity} ${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}. [${rule}]\n`
+      `${severity} ${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}. [${rule}]`
   )
-  return `${[...gaps, ...findings].join('')}${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}\n`
+  const count = `${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`
+  return plainLines([...gaps, ...findings, count])
 }

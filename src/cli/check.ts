@@ -1,13 +1,13 @@
 /** `hitless check`: manifests as writes onto a base, in the order in which a tool writes them. */
-import { styleText } from 'node:util'
-import { dump } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
-import { type Manifest, type Manifests, placeIn, readManifests, readManifestsAt } from '../manifests/manifests.ts'
+import { type Manifest, type Manifests, type Place, placeIn, readManifests, readManifestsAt } from '../manifests/manifests.ts'
 import { type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
 import { formatRef } from '../mesh/snapshot/objects.ts'
 import { refKey } from '../mesh/snapshot/snapshot.ts'
-import { EXIT, type Io, type OutputFormat, printable } from '../output/io.ts'
-import { type Case, isReport, type Place, type ReportFormat, report } from '../output/reports.ts'
+import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
+import { isReport, type ReportFormat, report } from '../output/report.ts'
+import type { Case } from '../output/reported.ts'
+import { line } from '../output/text.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
@@ -112,11 +112,10 @@ function placed(finding: Finding, manifest: Manifest): PlacedFinding {
 }
 
 function print(steps: readonly Step[], errors: readonly HitlessError[], output: CheckOptions['output'], io: Io): void {
-  for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
-  if (output === 'json') io.out(`${JSON.stringify({ steps }, null, 2)}\n`)
-  else if (output === 'yaml') io.out(dump({ steps }))
+  printErrors(errors, io)
+  if (output === 'text') printText(steps, io)
   else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
-  else printText(steps, io)
+  else printData({ steps }, output, io)
 }
 
 function caseOf({ operation, object, file, findings }: Step): Case {
@@ -131,11 +130,10 @@ function caseOf({ operation, object, file, findings }: Step): Case {
 }
 
 function printText(steps: readonly Step[], io: Io): void {
-  for (const { findings } of steps) {
-    for (const { file, line, column, severity, rule, message, remedy } of findings) {
-      const word = io.colour ? styleText(severity === 'deny' ? 'red' : 'yellow', severity, { validateStream: false }) : severity
-      io.out(printable(`${file}:${line}:${column}: ${word} [${rule}] ${message}. ${remedy}.\n`))
-    }
+  for (const finding of steps.flatMap(({ findings }) => findings)) {
+    const { severity, rule, message, remedy } = finding
+    const word = { text: severity, style: severity === 'deny' ? ('red' as const) : ('yellow' as const) }
+    io.out(line([`${finding.file}:${finding.line}:${finding.column}: `, word, ` [${rule}] `, `${message}. `, `${remedy}.`], io.colour))
   }
   const denied = steps.filter(({ verdict }) => verdict === 'deny').length
   const warned = steps.filter(({ verdict }) => verdict === 'warn').length

@@ -8,7 +8,8 @@ import { isRecord } from '../kinds/fields.ts'
 import { type Manifest, readManifests } from '../manifests/manifests.ts'
 import { formatRef, type ObjectRef } from '../mesh/snapshot/objects.ts'
 import { refKey } from '../mesh/snapshot/snapshot.ts'
-import { EXIT, type Io, type OutputFormat, printable } from '../output/io.ts'
+import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
+import { plainLines } from '../output/text.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { type Difference, type PlannedWrite, type Sequence, sequenceOf } from '../sandbox/sequence.ts'
 
@@ -25,6 +26,7 @@ export interface PlanOptions {
 type Raw = Readonly<Record<string, unknown>>
 
 const WAVE = 'argocd.argoproj.io/sync-wave'
+const LONGEST_NAME = 200
 /** What only the API server writes; it says nothing of what anybody wants. */
 const OF_SERVER = ['creationTimestamp', 'generation', 'managedFields', 'resourceVersion', 'uid']
 
@@ -34,15 +36,15 @@ export function plan(options: PlanOptions, io: Io): number {
   if (options.syncWaves && options.write === undefined) throw new HitlessError('HITLESS_USAGE', '--sync-waves needs --write')
   const [from, to] = [readManifests(options.from, io.stdin), readManifests(options.to, io.stdin)]
   const errors = [...from.errors, ...to.errors]
-  for (const { code, message } of errors) io.err(printable(`${message} [${code}]\n`))
+  printErrors(errors, io)
   // Half a state would be taken for the deletion of the other half.
   if (errors.length > 0) return EXIT.usage
   const sandbox = new Sandbox()
   for (const { object } of from.manifests) if (object !== null) sandbox.load(object)
   const sequence = sequenceOf(sandbox.snapshot(), differencesOf(from.manifests, to.manifests))
   if (options.write !== undefined && sequence.stuck.length === 0) {
-    const files = options.syncWaves ? wavesOf(sequence, to.manifests) : foldersOf(sequence)
-    writeFiles(options.write, files)
+    const files = options.syncWaves ? wavesOf(sequence, byKey(to.manifests)) : foldersOf(sequence)
+    writeFiles(options.write, distinct(files))
   }
   print(sequence, options.output, io)
   return sequence.stuck.length > 0 ? EXIT.denied : EXIT.ok
@@ -95,12 +97,21 @@ function nameOnly({ apiVersion, kind, metadata }: Raw): Raw {
   return { apiVersion, kind, metadata: namespace === undefined ? { name } : { name, namespace } }
 }
 
-/** Names that the API server would refuse must not lead out of the folder. */
+/** Names that the API server would refuse must not lead out of the folder, and no name may be longer than a file system takes. */
 function fileOf({ kind, namespace, name }: ObjectRef): string {
-  return `${[kind.toLowerCase(), namespace, name]
-    .filter(Boolean)
-    .join('-')
-    .replaceAll(/[^\w.-]/g, '_')}.yaml`
+  const words = [kind.toLowerCase(), namespace, name].filter(Boolean).join('-')
+  return `${words.replaceAll(/[^\w.-]/g, '_').slice(0, LONGEST_NAME)}.yaml`
+}
+
+/** The names of two objects can make one file name, as those of `a-b/c` and `a/b-c` do: the later one is numbered. Some file systems know no case. */
+function distinct(files: Files): Files {
+  const taken = new Set<string>()
+  return files.map(([name, manifest]) => {
+    let free = name
+    for (let number = 2; taken.has(free.toLowerCase()); number++) free = name.replace(/\.yaml$/, `-${number}.yaml`)
+    taken.add(free.toLowerCase())
+    return [free, manifest]
+  })
 }
 
 /** Into a folder that is not there or empty: nothing is lost. */
@@ -110,7 +121,7 @@ function writeFiles(folder: string, files: Files): void {
     if (readdirSync(folder).length > 0) throw new HitlessError('HITLESS_USAGE', `${folder} is not empty`)
     for (const [name, manifest] of files) {
       mkdirSync(dirname(join(folder, name)), { recursive: true })
-      writeFileSync(join(folder, name), dump(manifest, { noRefs: true }))
+      writeFileSync(join(folder, name), dump(manifest, { noRefs: true }), { flag: 'wx' })
     }
   } catch (cause) {
     if (cause instanceof HitlessError) throw cause
@@ -119,7 +130,7 @@ function writeFiles(folder: string, files: Files): void {
 }
 
 /** The target, each object that is written in the wave of its step. Throws where one sync cannot do it. */
-function wavesOf({ steps }: Sequence, to: readonly Manifest[]): Files {
+function wavesOf({ steps }: Sequence, to: ReadonlyMap<string, Manifest>): Files {
   const twice = steps.flatMap(({ writes }) => writes).find(({ intermediate }) => intermediate)
   if (twice !== undefined) {
     throw new HitlessError(
@@ -128,7 +139,7 @@ function wavesOf({ steps }: Sequence, to: readonly Manifest[]): Files {
     )
   }
   const waves = new Map(steps.flatMap(({ writes }, at) => writes.map(({ ref }) => [refKey(ref), at] as const)))
-  return to.flatMap(({ raw, object }) => {
+  return [...to.values()].flatMap(({ raw, object }) => {
     if (object === null) return []
     const wave = waves.get(refKey(object))
     return [[fileOf(object), wave === undefined ? raw : annotated(raw, String(wave))] as const]
@@ -142,9 +153,8 @@ function annotated(raw: Raw, wave: string): Raw {
 }
 
 function print(sequence: Sequence, output: OutputFormat, io: Io): void {
-  if (output === 'json') io.out(`${JSON.stringify(toJson(sequence), null, 2)}\n`)
-  else if (output === 'yaml') io.out(dump(toJson(sequence), { noRefs: true }))
-  else io.out(printable(toText(sequence)))
+  if (output === 'text') io.out(toText(sequence))
+  else printData(toJson(sequence), output, io)
 }
 
 function toJson({ steps, stuck }: Sequence) {
@@ -164,7 +174,7 @@ function toText({ steps, stuck }: Sequence): string {
     ...warnings.map((warning) => `   warning: ${warning}`),
     ...(waitFor.length > 0 && at < steps.length - 1 ? [`   then wait until Ready: ${waitFor.map(formatRef).join(', ')}`] : [])
   ])
-  return `${[...lines, ...(stuck.length === 0 ? [summary(steps)] : complaint(stuck))].join('\n')}\n`
+  return plainLines([...lines, ...(stuck.length === 0 ? [summary(steps)] : complaint(stuck))])
 }
 
 function summary(steps: Sequence['steps']): string {

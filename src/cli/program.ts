@@ -5,8 +5,9 @@ import { HitlessError } from '../errors.ts'
 import { readText } from '../manifests/files.ts'
 import { TOOLS, type Tool } from '../manifests/tool-order.ts'
 import type { State } from '../mesh/snapshot/state.ts'
-import { EXIT, type Io, type OutputFormat, printable } from '../output/io.ts'
-import { REPORT_FORMATS, type ReportFormat } from '../output/reports.ts'
+import { EXIT, type Io, type OutputFormat } from '../output/io.ts'
+import { REPORT_FORMATS, type ReportFormat } from '../output/report.ts'
+import { line, oneLine } from '../output/text.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { type CertificateFlags, firstPair, keepCertificates, pairFiles } from '../webhook/certificates.ts'
 import { prove, withdraw } from '../webhook/registration.ts'
@@ -18,16 +19,18 @@ import { type ClusterFlags, type SourceFlags, sourceOf } from './cluster-state.t
 import { demo } from './demo.ts'
 import { explain } from './explain.ts'
 import { type PlanOptions, plan } from './plan.ts'
-import { printRoutes, type RoutesOptions } from './print-routes.ts'
 import { replay } from './replay.ts'
+import { printRoutes, type RoutesOptions } from './routes.ts'
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
-  const io: Io = { ...given, err: (text) => given.err(printable(text)) }
+  const io: Io = { ...given, err: (text) => given.err(`${oneLine(text.trimEnd())}\n`) }
   let exit: number = EXIT.ok
   const program = build(io, examples, (code) => {
     exit = code
   })
+  // Help has many lines, all of them ours.
+  program.configureOutput({ writeErr: given.err })
   try {
     await program.parseAsync(args, { from: 'user' })
     return exit
@@ -39,11 +42,11 @@ export async function run(args: readonly string[], given: Io, examples: string):
 function failed(error: unknown, io: Io): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage
   if (error instanceof HitlessError) {
-    io.err(`hitless: ${error.message} [${error.code}]\n`)
+    io.err(line(['hitless: ', error.message, ` [${error.code}]`], false))
     return error.exit
   }
   const message = error instanceof Error ? error.message : String(error)
-  io.err(`hitless: ${message}. This is a defect of hitless; please report it.\n`)
+  io.err(line(['hitless: ', message, '. This is a defect of hitless; please report it.'], false))
   return EXIT.usage
 }
 
@@ -52,7 +55,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .description('Refuses the write to an Istio mesh that would leave requests unanswered.')
     .version(io.version)
     .exitOverride()
-    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .configureOutput({ writeOut: io.out, outputError: (text) => io.err(line([text.trim()], false)) })
     .showSuggestionAfterError()
   const output = (more: readonly string[] = []) =>
     new Option('-o, --output <format>', 'form of the result').choices(['text', 'json', 'yaml', ...more]).default('text')

@@ -1,11 +1,11 @@
 /** The state that a command looks at: a live cluster, or manifests as Istio would come to know them. */
 import { HitlessError } from '../errors.ts'
 import { rejects } from '../kinds/validation.ts'
-import { type Manifest, placeIn, readManifests } from '../manifests/manifests.ts'
+import { type Manifest, type Place, placeIn, readManifests } from '../manifests/manifests.ts'
 import { formatRef, type ObjectRef, type Path } from '../mesh/snapshot/objects.ts'
 import { refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Io } from '../output/io.ts'
-import type { Place } from '../output/reports.ts'
+import { type Io, printErrors } from '../output/io.ts'
+import { line } from '../output/text.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
 
@@ -27,7 +27,7 @@ export async function stateOf(paths: readonly string[], flags: ClusterFlags, io:
 /** Reads the paths; says on standard error what could not be read, and what is left out because Istio's own webhook refuses it (2.4). */
 function stateOfPaths(paths: readonly string[], io: Io): LookedAt {
   const { manifests, errors } = readManifests(paths, io.stdin)
-  for (const { code, message } of errors) io.err(`${message} [${code}]\n`)
+  printErrors(errors, io)
   const sandbox = new Sandbox()
   const written = new Map<string, Manifest>()
   for (const manifest of manifests) {
@@ -36,7 +36,7 @@ function stateOfPaths(paths: readonly string[], io: Io): LookedAt {
     written.set(refKey(object), manifest)
     const refused = rejects(object)
     if (refused === null) sandbox.load(object)
-    else io.err(`${file}:${position([]).line}: ${formatRef(object)} is left out, since Istio refuses it: ${refused}\n`)
+    else io.err(line([`${file}:${position([]).line}: ${formatRef(object)} is left out, since Istio refuses it: ${refused}`], false))
   }
   const placeOf = (ref: ObjectRef, path: Path) => {
     const manifest = written.get(refKey(ref))

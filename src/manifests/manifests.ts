@@ -4,10 +4,9 @@ import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../kinds/fields.ts'
 import { isManifest, parseObject } from '../kinds/parse.ts'
 import type { MeshObject, Path } from '../mesh/snapshot/objects.ts'
-import type { Place } from '../output/reports.ts'
+import { type Position, readYaml } from './documents.ts'
 import { readFiles, type TextFile } from './files.ts'
 import { filesAt } from './git.ts'
-import { type Position, readYaml } from './yaml.ts'
 
 export interface Manifest {
   readonly raw: Record<string, unknown>
@@ -17,6 +16,10 @@ export interface Manifest {
   /** The chart's template that Helm made it from, where its output says so; positions are then those in what the template gave. */
   readonly source: string | null
   position(path: Path): Position
+}
+
+export interface Place extends Position {
+  readonly file: string
 }
 
 export interface Manifests {

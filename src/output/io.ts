@@ -1,4 +1,8 @@
 /** What a command may use of the process: given by main, so that commands can be run by tests. */
+import type { HitlessError } from '../errors.ts'
+import { json } from './json.ts'
+import { line } from './text.ts'
+import { yaml } from './yaml.ts'
 
 export interface Io {
   readonly out: (text: string) => unknown
@@ -21,12 +25,12 @@ export const EXIT = { ok: 0, denied: 1, usage: 2, unreachable: 3 } as const
 
 export type OutputFormat = 'text' | 'json' | 'yaml'
 
-const ESCAPE = '\u001b'
+/** A result for machines. */
+export function printData(value: unknown, format: 'json' | 'yaml', { out }: Io): void {
+  out(format === 'json' ? json(value) : yaml(value))
+}
 
-/** Text for a terminal: names are written by strangers, so control characters and those that turn the direction of text become spaces. Lines and colours stay. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (mark, at: number) => {
-    const isColour = mark === ESCAPE && /^\[\d{1,2}m/.test(text.slice(at + 1, at + 5))
-    return mark === '\n' || isColour ? mark : ' '
-  })
+/** Tells of bad input on standard error, a line each. */
+export function printErrors(errors: readonly HitlessError[], { err }: Io): void {
+  for (const { code, message } of errors) err(line([message, ` [${code}]`], false))
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { contextsOf, formatContext, parseContext, routesJson, routesTable } from '../../src/cli/routes.ts'
+import { contextsOf, parseContext } from '../../src/cli/contexts.ts'
+import { routesJson } from '../../src/output/route-json.ts'
+import { formatContext, routesTable } from '../../src/output/route-table.ts'
 import { sandboxOf } from '../conformance/worlds.ts'
 
 const WORLDS = join(import.meta.dirname, '..', 'conformance', 'worlds', 'named')

@@ -1,5 +1,5 @@
 /** Where two conformance lines differ, by the fields that conformance/README.md says to compare. */
-import type { ChainJson, ContextJson, DestinationJson, HostJson } from '../../src/cli/routes.ts'
+import type { ChainJson, ContextJson, DestinationJson, HostJson } from '../../src/output/route-json.ts'
 import type { Line } from './worlds.ts'
 
 /** In words, one for each host or chain of a context that differs; empty where the lines agree. */

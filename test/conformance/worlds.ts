@@ -1,11 +1,11 @@
 /** Conformance worlds: manifests, and what Istio's own code makes of them, one line of JSON each (conformance/README.md). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ContextJson, routesJson } from '../../src/cli/routes.ts'
 import { HitlessError } from '../../src/errors.ts'
 import { rejects } from '../../src/kinds/validation.ts'
 import { readManifestText } from '../../src/manifests/manifests.ts'
 import type { Context } from '../../src/mesh/routing/table.ts'
+import { type ContextJson, routesJson } from '../../src/output/route-json.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 
 export interface Line {

@@ -9,6 +9,7 @@ import type { Rule } from '../../src/rules/rule.ts'
 import { apply, remove, worldOf } from '../changes.ts'
 import { guide } from '../manifests.ts'
 import type { Example, RuleExamples } from '../rules/examples.ts'
+import { ERRORS_PAGE, errorsPage } from './errors-page.ts'
 import { VALUES_PAGE, valuesPage } from './values-table.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -72,7 +73,7 @@ function upper(text: string): string {
 }
 
 if (import.meta.main) {
-  for (const [path, text] of [...(await rulePages()), [VALUES_PAGE, valuesPage()] as const]) {
+  for (const [path, text] of [...(await rulePages()), [VALUES_PAGE, valuesPage()] as const, [ERRORS_PAGE, errorsPage()] as const]) {
     mkdirSync(dirname(join(ROOT, path)), { recursive: true })
     writeFileSync(join(ROOT, path), text)
   }

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { RULES } from '../../src/rules/index.ts'
+import { ERRORS_PAGE, errorsPage } from './errors-page.ts'
 import { rulePages } from './rule-pages.ts'
 import { VALUES_PAGE, valuesPage } from './values-table.ts'
 
@@ -15,6 +16,10 @@ t.test('the page of every rule is current; `npm run docs` writes them anew', asy
 
 t.test("the table of the chart's values is current; `npm run docs` writes it anew", async (t) => {
   t.equal(read(VALUES_PAGE), valuesPage())
+})
+
+t.test('the page of errors is current; `npm run docs` writes it anew', async (t) => {
+  t.equal(read(ERRORS_PAGE), errorsPage())
 })
 
 t.test('the README lists every rule with its summary', async (t) => {

@@ -243,3 +243,19 @@ t.test('what it writes stays in its folder, whatever the objects are called', as
     ['a/b/steps/01/service-default-_.._.._.._.._outside.yaml']
   )
 })
+
+t.test('two objects whose names make one file name have a file each, in steps and in waves', async (t) => {
+  const folder = t.testdir()
+  const routes = (namespace: string, name: string) => virtualService([rule([to('v1')])], {}, { namespace, name })
+  const alike = [routes('a-b', 'c'), routes('a', 'b-c'), routes('A', 'b-C')]
+  const given = states(folder, BEFORE, [...BEFORE, ...alike, routes('a', 'n'.repeat(300))])
+  for (const layout of [['steps'], ['waves', '--sync-waves']]) {
+    const target = join(folder, layout[0] ?? '')
+    const { exit, err } = await hitless(['plan', ...given, '--write', target, ...layout.slice(1)])
+    t.equal(exit, 0, err)
+    const files = globSync('**/virtualservice-[aA]-*.yaml', { cwd: target })
+    const written = files.map((file) => load(readFileSync(join(target, file), 'utf8')) as Manifest)
+    t.strictSame(new Set(written.map(({ metadata }) => `${metadata['namespace']}/${metadata['name']}`)).size, 4)
+    t.equal(new Set(files.map((file) => file.toLowerCase())).size, 4, 'also where a file system knows no case')
+  }
+})

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { contextsOf, routesJson } from '../../../src/cli/routes.ts'
+import { contextsOf } from '../../../src/cli/contexts.ts'
 import type { MeshObject } from '../../../src/mesh/snapshot/objects.ts'
 import { KINDS, overlay, type Snapshot, World } from '../../../src/mesh/snapshot/snapshot.ts'
+import { routesJson } from '../../../src/output/route-json.ts'
 import { readLines, sandboxOf } from '../../conformance/worlds.ts'
 
 const WORLDS = join(import.meta.dirname, '../..', 'conformance', 'worlds')

@@ -1,6 +1,6 @@
 /** Findings in the forms of CI systems, through the command line. */
 import t from 'tap'
-import { REPORT_FORMATS, report } from '../../src/output/reports.ts'
+import { REPORT_FORMATS, report } from '../../src/output/report.ts'
 import { BROKEN, EXAMPLES, hitless, step, WORLD } from '../cli/commands.ts'
 
 const FILE = `${step('07-weight-50')}/virtual-service.yaml`
@@ -91,7 +91,7 @@ t.test('no text of an object breaks out of its field', (t) => {
   const cases = [{ name: hostile, group: hostile, findings: [finding, { ...finding, severity: 'warn' as const }] }]
   const [github = '', junit = ''] = ['github' as const, 'junit' as const].map((format) => report(format, cases, '1'))
   t.equal(github.trimEnd().split('\n').length, 2, 'one line a finding')
-  t.match(github, '::a%0A::error::b%250A<c')
+  t.match(github, '::a ::error::b%250A<c')
   t.notMatch(junit, /[^\P{Cc}\n]/u)
   t.notMatch(junit, /<c|&\]/)
   t.match(junit, '&lt;c d=&quot;e&quot;&gt;&amp;]]&gt;')

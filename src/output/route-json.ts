@@ -1,0 +1,117 @@
+/** The route tables as Istio would build them, as JSON: who asks, for which host and port, by which route it goes where. */
+import { isWildcard } from '../mesh/names/hosts.ts'
+import { compareText } from '../mesh/names/text.ts'
+import { gatewayNames } from '../mesh/routing/gateways.ts'
+import { chains, hostsOf, routeTables } from '../mesh/routing/routes.ts'
+import { listensForHttp, scopeOf } from '../mesh/routing/scope.ts'
+import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+
+export interface DestinationJson {
+  readonly host: string
+  readonly subset: string | null
+  readonly port: number
+  readonly share: number
+  /** Its cluster exists. */
+  readonly defined: boolean
+  /** Endpoints that would get requests; null where nobody can know. */
+  readonly ready: number | null
+}
+
+export interface RouteJson {
+  readonly virtualService: string | null
+  readonly matchesAll: boolean
+  readonly action: Route['action']
+  readonly destinations: readonly DestinationJson[]
+  readonly mirrors?: readonly DestinationJson[]
+}
+
+export interface HostJson {
+  readonly host: string
+  /** Other names at a gateway that have the same routes; Istio makes one virtual host of them all, named for the most specific. */
+  readonly names?: readonly string[]
+  readonly port: number
+  readonly virtualServices: readonly string[]
+  readonly catchAll: boolean
+  readonly routes: readonly RouteJson[]
+}
+
+export interface ChainJson {
+  readonly port: number
+  readonly serverNames: readonly string[]
+  readonly destinations: readonly DestinationJson[]
+}
+
+export interface ContextJson extends Context {
+  readonly gateways?: readonly string[]
+  readonly hosts: readonly HostJson[]
+  /** Hosts of ports whose protocol is sniffed, where no listener for HTTP is open: Istio routes each through a listener of its own. */
+  readonly sniffed?: readonly HostJson[]
+  readonly chains: readonly ChainJson[]
+}
+
+/** The tables and chains that VirtualServices make, for each context. */
+export function routesJson(snapshot: Snapshot, contexts: readonly Context[]): { contexts: ContextJson[] } {
+  return { contexts: contexts.map((context) => contextJson(snapshot, context)) }
+}
+
+function contextJson(snapshot: Snapshot, context: Context): ContextJson {
+  const hosts = hostsOf(snapshot, context)
+  const tables = tablesOf(snapshot, context, hosts).filter(({ virtualServices }) => virtualServices.length > 0)
+  const found = hosts.flatMap((host) => chains(snapshot, context, host))
+  if (context.kind === 'gateway') {
+    return { ...context, gateways: gatewayNames(scopeOf(snapshot, context)), hosts: shared(tables), chains: found.map(chainJson) }
+  }
+  const scope = scopeOf(snapshot, context)
+  const sniffed = tables.filter(({ port }) => !listensForHttp(scope, port))
+  return {
+    ...context,
+    hosts: tables.filter((table) => !sniffed.includes(table)).map((table) => hostJson(table, [])),
+    ...(sniffed.length === 0 ? {} : { sniffed: sniffed.map((table) => hostJson(table, [])) }),
+    chains: found.map(chainJson)
+  }
+}
+
+/** Each table once: an alias has those of the host that it stands for (8.4). */
+export function tablesOf(snapshot: Snapshot, context: Context, hosts: readonly string[]): RouteTable[] {
+  const tables = hosts.flatMap((host) => routeTables(snapshot, context, host))
+  return [...new Map(tables.map((table) => [`${table.host}:${table.port}`, table])).values()]
+}
+
+/** Istio joins the virtual hosts of a gateway that have the same routes. `collapseDuplicateRoutes`, pilot/pkg/networking/core/gateway.go. */
+function shared(tables: readonly RouteTable[]): HostJson[] {
+  const groups = Map.groupBy(tables, ({ port, routes }) =>
+    JSON.stringify([port, routes.map((route) => [route.virtualService, route.path])])
+  )
+  return [...groups.values()].flatMap((group) => {
+    const [first, ...others] = group.sort((one, other) => bySpecificity(one.host, other.host))
+    return first === undefined
+      ? []
+      : hostJson(
+          first,
+          others.map(({ host }) => host)
+        )
+  })
+}
+
+/** Exact names before wildcards, longer ones before shorter. `MoreSpecific`, pkg/config/host/names.go. */
+function bySpecificity(one: string, other: string): number {
+  return Number(isWildcard(one)) - Number(isWildcard(other)) || other.length - one.length || compareText(one, other)
+}
+
+function hostJson({ host, port, virtualServices, catchAll, routes }: RouteTable, names: readonly string[]): HostJson {
+  return { host, ...(names.length === 0 ? {} : { names }), port, virtualServices, catchAll, routes: routes.map(routeJson) }
+}
+
+function routeJson({ virtualService, matchesAll, action, destinations, mirrors }: Route): RouteJson {
+  const route = { virtualService, matchesAll, action, destinations: destinations.map(destinationJson) }
+  return mirrors.length === 0 ? route : { ...route, mirrors: mirrors.map(destinationJson) }
+}
+
+function chainJson({ port, serverNames, destinations }: Chain): ChainJson {
+  return { port, serverNames, destinations: destinations.map(destinationJson) }
+}
+
+function destinationJson({ host, subset, port, share, missing, ready }: RoutedDestination): DestinationJson {
+  return { host, subset, port, share: Math.round(share * 1e6) / 1e6, defined: missing === null, ready }
+}
