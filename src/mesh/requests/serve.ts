@@ -1,7 +1,8 @@
 /** What one concrete request gets (design, section 1): the route or chain that takes it, its destinations, and how much of it goes unanswered. */
 
 import { serviceOfHost } from '../names/hosts.ts'
-import { type Ending, type Reached, reach } from '../routing/listeners.ts'
+import type { Ending, Reached } from '../routing/connections.ts'
+import { reach } from '../routing/listeners.ts'
 import { scopeOf } from '../routing/scope.ts'
 import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
