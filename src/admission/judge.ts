@@ -3,7 +3,7 @@
 import { setTimeout as timeout } from 'node:timers/promises'
 import { HitlessError } from '../errors.ts'
 import { selects } from '../mesh/names/labels.ts'
-import { Meter, metered, TooMuchWork } from '../mesh/snapshot/metered.ts'
+import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import { formatRef, type Kind, type MeshObject, type ObjectRef, type Pod } from '../mesh/snapshot/objects.ts'
 import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/snapshot/state.ts'
@@ -22,8 +22,6 @@ const PENDING_MS = 30_000
 const STORING_MS = 100
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
 const MOST_ROUNDS = 5
-/** Some seconds, in which nobody else is answered. A write of one host takes some hundred steps, one that concerns ten thousand hosts some million. */
-const MOST_WORK = 5_000_000
 const UNREAD = 'fresh facts could not be read'
 
 export interface ReviewerOptions {
@@ -65,8 +63,7 @@ function freshReviewer(options: ReviewerOptions): Reviewer {
     if (change instanceof Error) return admitUnjudged(policy(), asking, change)
     const facts = new Map<string, Fact>()
     const access = new Access(options, change)
-    const meter = new Meter(MOST_WORK)
-    const known = () => metered(overlay(state.snapshot(), own.known(facts)), meter)
+    const known = () => overlay(state.snapshot(), own.known(facts))
     const judge = () => judgeChange(change, known(), policy(), nowMs(), access.mayExempt)
     let judged = judge()
     const first = judged.decision.verdict

@@ -1,5 +1,6 @@
 /** A state as it stands: every gap in it, and every hygiene finding. What admission could not see, because no single write opened it, shows here. */
 import { everyTarget } from '../mesh/gaps/affected.ts'
+import type { TellUnjudged } from '../mesh/gaps/allowance.ts'
 import { type Cause, type Gap, gapKey, gaps, type Target, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { compareText } from '../mesh/names/text.ts'
 import type { MeshObject } from '../mesh/snapshot/objects.ts'
@@ -41,10 +42,10 @@ export function audit(snapshot: Snapshot, policy: Policy): Audit {
 }
 
 /** The gaps of these targets, each cause once for all clients that see it; rules that are off are left out. */
-export function openGaps(snapshot: Snapshot, targets: readonly Target[], policy: Policy): AuditedGap[] {
+export function openGaps(snapshot: Snapshot, targets: readonly Target[], policy: Policy, tell?: TellUnjudged): AuditedGap[] {
   const isOn = ruleIsOn(snapshot, policy)
   const found = new Map<string, AuditedGap>()
-  for (const gap of gaps(snapshot, targets)) {
+  for (const gap of gaps(snapshot, targets, tell)) {
     const rule = RULE_OF[gap.cause]
     const key = `${gap.context.kind} ${gapKey(gap)}`
     if (!found.has(key) && isOn(rule, virtualServiceOf(gap)?.namespace ?? '')) found.set(key, { rule, gap })

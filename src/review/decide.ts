@@ -1,9 +1,11 @@
 /** The decision on one change, by pure code: what it opens, what the rules say, and what policy makes of that. */
-import type { Labels, ObjectRef } from '../mesh/snapshot/objects.ts'
+import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
+import { TooMuchWork } from '../mesh/snapshot/metered.ts'
+import type { Labels, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
 import { formatRef } from '../mesh/snapshot/objects.ts'
-import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
-import type { Finding, Subject } from '../rules/rule.ts'
+import type { Finding, Rule, Statement, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './always-admitted.ts'
 import type { Change } from './change.ts'
 import type { Decision } from './decision.ts'
@@ -12,6 +14,9 @@ import { hintFor } from './hints.ts'
 import { type Judgement, judgementOf } from './judgement.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
+
+/** Of one rule. */
+const RULE_WORK = 1_000_000
 
 export const ADMITTED: Decision = {
   verdict: 'allow',
@@ -42,15 +47,24 @@ export function judge(change: Change, snapshot: Snapshot, policy: Policy, nowMs:
   if (isNoOp(change)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
   const judgement = judgementOf(change, snapshot)
   const namespace = snapshot.find('Namespace', '', change.ref.namespace)?.labels ?? {}
-  const found = lower(change, findingsOf(judgement, policy), policy, namespace)
-  return { decision: conclude(change, exempt(change, found, nowMs, mayExempt)), judgement }
+  const { findings, notes } = findingsOf(judgement, policy)
+  const found = lower(change, findings, policy, namespace)
+  return { decision: conclude(change, exempt(change, found, nowMs, mayExempt), notes), judgement }
 }
 
 export function decide(...asked: Parameters<typeof judge>): Decision {
   return judge(...asked).decision
 }
 
-function findingsOf({ change, before, after, targets, gaps, opened }: Judgement, policy: Policy): Finding[] {
+interface Found {
+  readonly findings: Finding[]
+  /** What could not be judged, in words. */
+  readonly notes: string[]
+}
+
+function findingsOf({ change, before, after, meter, targets, unjudged, gaps, opened }: Judgement, policy: Policy): Found {
+  const nameOf = (ref: ObjectRef) => nameFor(ref, change.ref.namespace, policy)
+  const notes = notesOn(unjudged, refKey(change.ref), nameOf)
   const subject: Subject = {
     operation: change.operation,
     before: change.before,
@@ -61,18 +75,54 @@ function findingsOf({ change, before, after, targets, gaps, opened }: Judgement,
     gaps,
     opened,
     labelKeys: policy.labelKeys,
-    nameOf: (ref) => nameFor(ref, change.ref.namespace, policy)
+    nameOf
   }
-  return RULES.filter(({ on }) => on.includes(change.ref.kind)).flatMap((rule) =>
-    rule.check(subject).map((statement) => ({ rule: rule.id, ...statement }))
-  )
+  const findings = RULES.filter(({ on }) => on.includes(change.ref.kind)).flatMap((rule) => {
+    meter.renew(RULE_WORK)
+    const statements = checked(rule, subject)
+    if (statements === null) notes.push(`rule ${rule.id} was not checked: that is too much work`)
+    return statements?.map((statement) => ({ rule: rule.id, ...statement })) ?? []
+  })
+  return { findings, notes }
 }
 
-function conclude(change: Change, { findings: found, claims, exempted, notes, audit: exemption }: Exempted): Decision {
+/** null where it is too much work. */
+function checked(rule: Rule, subject: Subject): readonly Statement[] | null {
+  try {
+    return rule.check(subject)
+  } catch (error) {
+    if (error instanceof TooMuchWork) return null
+    throw error
+  }
+}
+
+/** Each object that makes too much work once, with one of its hosts. */
+function notesOn(unjudged: readonly Unjudged[], written: string, nameOf: (ref: ObjectRef) => string): string[] {
+  const byCause = new Map<string, { host: string; others: number; object: MeshObject | null }>()
+  for (const { host, error } of unjudged) {
+    const object = dearest(error, written)
+    const key = object === null ? '' : refKey(object)
+    const known = byCause.get(key)
+    if (known === undefined) byCause.set(key, { host, others: 0, object })
+    else known.others++
+  }
+  return [...byCause.values()].map(({ host, others, object }) => {
+    const why = object === null ? 'too much is written about it' : `${nameOf(object)} makes too much work`
+    return `requests to ${host}${others === 0 ? '' : ` and ${others} more`} were not judged: ${why}`
+  })
+}
+
+function conclude(change: Change, exemptions: Exempted, unjudged: readonly string[]): Decision {
+  const { findings: found, claims, exempted, audit: exemption } = exemptions
+  const notes = [...unjudged, ...exemptions.notes]
   const findings = [...found].sort(byWeight)
   const denials = findings.filter(({ severity }) => severity === 'deny')
   const warnings = [...notes.map(warningText), ...findings.filter(({ severity }) => severity === 'warn').flatMap(warningsOf)]
-  const audit = findings.length > 0 ? { ...exemption, rules: [...new Set(findings.map(({ rule }) => rule))].join(',') } : exemption
+  const audit = {
+    ...exemption,
+    ...(findings.length > 0 ? { rules: [...new Set(findings.map(({ rule }) => rule))].join(',') } : {}),
+    ...(unjudged.length > 0 ? { 'not-judged': warningText(unjudged.join('; ')) } : {})
+  }
   const verdict = denials.length > 0 ? 'deny' : warnings.length > 0 ? 'warn' : 'allow'
   const message = denials.length > 0 ? denial(denials, hintFor(change)) : ''
   return { verdict, outcome: 'judged', findings, message, warnings, auditAnnotations: audit, claims, exempted }

@@ -3,19 +3,21 @@
  * where their names are known, and listed only where the decision rests on something being absent.
  */
 
+import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
 import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
 import { resolveHost, serviceOfHost } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { chains, routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
+import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import type { ObjectRef } from '../mesh/snapshot/objects.ts'
 import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery } from '../mesh/snapshot/state.ts'
 import type { Change } from './change.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
-import type { Judgement } from './judgement.ts'
+import { type Judgement, MOST_WORK } from './judgement.ts'
 import { type Carried, newlyCarried, takesAway } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
@@ -34,10 +36,21 @@ const ALL_VIRTUAL_SERVICES: ListQuery = { kind: 'VirtualService', namespace: nul
 export function doubtsOf({ decision, judgement }: Judged): Doubts {
   if (judgement === null) return NONE
   const own = refKey(judgement.change.ref)
-  const doubts = decision.verdict === 'deny' ? ofDenial(judgement, decision) : ofAdmission(judgement)
+  judgement.meter.renew(MOST_WORK)
+  const doubts = bounded(judgement.change, () => (decision.verdict === 'deny' ? ofDenial(judgement, decision) : ofAdmission(judgement)))
   const reads = new Map(doubts.reads.filter((ref) => refKey(ref) !== own).map((ref) => [refKey(ref), ref]))
   const lists = new Map(doubts.lists.map((list) => [JSON.stringify(list), list]))
   return { reads: [...reads.values()], lists: [...lists.values()] }
+}
+
+/** Where others make too much work of it the decision stands as the cache has it. */
+function bounded(change: Change, find: () => Doubts): Doubts {
+  try {
+    return find()
+  } catch (error) {
+    if (!(error instanceof TooMuchWork) || isCausedBy(error, change.ref)) throw error
+    return NONE
+  }
 }
 
 function ofDenial({ change, before, after }: Judgement, { findings }: Decision): Doubts {
@@ -116,10 +129,13 @@ function placeOf({ host, subset }: Pick<Carried, 'host' | 'subset'>): string {
 }
 
 function routedTo(snapshot: Snapshot, targets: readonly Target[]): RoutedDestination[] {
-  const routes = targets.flatMap(({ context, host }) => [
-    ...routeTables(snapshot, context, host).flatMap((table) => table.routes),
-    ...chains(snapshot, context, host)
-  ])
+  const allowance = new Allowance(() => undefined)
+  const bounded = allowance.bound(snapshot)
+  const routesTo = ({ context, host }: Target) => [
+    ...routeTables(bounded, context, host).flatMap((table) => table.routes),
+    ...chains(bounded, context, host)
+  ]
+  const routes = targets.flatMap((target) => allowance.for(target.host, () => routesTo(target)) ?? [])
   return routes.flatMap(({ destinations }) => destinations).filter(({ share }) => share > 0)
 }
 

@@ -1,6 +1,8 @@
 /** What a change does to what is answered, worked out once: rules, doubts, fresh reads and settle all read it here. */
 import { affectedTargets } from '../mesh/gaps/affected.ts'
+import { isCausedBy, type Unjudged } from '../mesh/gaps/allowance.ts'
 import { type Gap, gapsOfChange, type Target } from '../mesh/gaps/gaps.ts'
+import { Meter, metered } from '../mesh/snapshot/metered.ts'
 import type { MeshObject } from '../mesh/snapshot/objects.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { podsAfter } from '../mesh/snapshot/workloads.ts'
@@ -12,20 +14,32 @@ export interface Judgement {
   /** The snapshots without and with the change; `before` shows the stored object as the API server sent it, which is newer than any cache. */
   readonly before: Snapshot
   readonly after: Snapshot
+  /** Counts the work that is done on the two; whoever does more of it renews what it grants. */
+  readonly meter: Meter
   /** Every (context, host) that the change can affect, Gateways that stand in for unknown ones included. */
   readonly targets: readonly Target[]
+  /** Hosts that take too much work by what others wrote, which are left out of all this. */
+  readonly unjudged: readonly Unjudged[]
   /** The gaps of the targets as they are after it: opened, older, and never served. */
   readonly gaps: readonly Gap[]
   /** Gaps that are larger after it than before it, at clients and gateways that are known. */
   readonly opened: readonly Gap[]
 }
 
+/** Some seconds, in which nobody else is answered. A write of one host takes some hundred steps, one that concerns ten thousand hosts some million. */
+export const MOST_WORK = 5_000_000
+
+/** Throws `TooMuchWork` where that is the written object's own doing. */
 export function judgementOf(change: Change, snapshot: Snapshot): Judgement {
-  const { before, after } = snapshotsOf(change, overlay(snapshot, { added: standIns(change.after, snapshot) }))
+  const meter = new Meter(MOST_WORK)
+  const unjudged: Unjudged[] = []
+  const { before, after } = snapshotsOf(change, overlay(metered(snapshot, meter), { added: standIns(change.after, snapshot) }))
   const objects = [change.before, change.after].filter((object): object is MeshObject => object !== null)
   const targets = affectedTargets(before, after, objects)
-  const { all, opened } = gapsOfChange(before, after, targets)
-  return { change, before, after, targets, gaps: all, opened: opened.filter(({ context }) => !isStandIn(context)) }
+  const { all, opened, judged } = gapsOfChange(before, after, targets, (each) => unjudged.push(each))
+  for (const { error } of unjudged) if (isCausedBy(error, change.ref)) throw error
+  const known = opened.filter(({ context }) => !isStandIn(context))
+  return { change, before, after, meter, targets: judged, unjudged, gaps: all, opened: known }
 }
 
 export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snapshot; after: Snapshot } {

@@ -33,6 +33,9 @@ export function* everyTarget(snapshot: Snapshot): Iterable<Target> {
   }
 }
 
+/** What a claim costs to make and to keep, in steps. */
+const CLAIM_EFFORT = 8
+
 /** A host at a Gateway, by its `namespace/name`, or on the `mesh`. */
 interface Claim {
   readonly gateway: string
@@ -70,6 +73,7 @@ function ofVirtualService(snapshot: Snapshot, vs: VirtualService): Claim[] {
 
 function ofRoot(snapshot: Snapshot, vs: VirtualService, gateway: string): Claim[] {
   const { domain } = snapshot.settings
+  snapshot.charge(CLAIM_EFFORT * vs.hosts.length, vs)
   const named = vs.hosts.map((host) => resolveVirtualServiceHost(host, vs.namespace, domain))
   if (gateway === 'mesh') {
     const hosts = new Set(
@@ -79,7 +83,9 @@ function ofRoot(snapshot: Snapshot, vs: VirtualService, gateway: string): Claim[
   }
   const [namespace = '', name = ''] = gateway.split('/')
   const servers = snapshot.find('Gateway', namespace, name)?.servers ?? []
+  snapshot.charge(servers.reduce((sum, server) => sum + 1 + server.hosts.length, 0))
   const served = servers.flatMap((server) => server.hosts).map((host) => host.slice(host.indexOf('/') + 1))
+  snapshot.charge(named.length * served.length, vs)
   const hosts = new Set(named.flatMap((host) => served.flatMap((other) => moreSpecific(host, other))))
   return [...hosts].map((host) => ({ gateway, host }))
 }
@@ -139,7 +145,10 @@ function aliases(snapshot: Snapshot, host: string): string[] {
 
 function servicesUnder(snapshot: Snapshot, wildcard: string): string[] {
   const services = [...snapshot.all('Service')].map(({ namespace, name }) => serviceHost(namespace, name, snapshot.settings.domain))
-  const entries = [...snapshot.all('ServiceEntry')].flatMap(({ hosts }) => hosts)
+  const entries = [...snapshot.all('ServiceEntry')].flatMap(({ hosts }) => {
+    snapshot.charge(hosts.length)
+    return hosts
+  })
   return [...services, ...entries].filter((host) => hostCovers(wildcard, host))
 }
 

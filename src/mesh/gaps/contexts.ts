@@ -67,6 +67,7 @@ function concernsOf(snapshot: Snapshot, host: string): Concerns {
   for (const vs of virtualServicesOver(snapshot, host)) {
     if (!boundGateways(vs).includes('mesh') && vs.hosts.length > 0) continue
     note(concerns, vs.namespace, vs.exportTo)
+    snapshot.charge(partsOf(vs), vs)
     for (const match of [...vs.http, ...vs.tls, ...vs.tcp].flatMap((rule) => [...rule.match])) {
       if (match.sourceNamespace !== '') concerns.namespaces.add(match.sourceNamespace)
       if (Object.keys(match.sourceLabels).length > 0) concerns.selectors.push(match.sourceLabels)
@@ -77,12 +78,19 @@ function concernsOf(snapshot: Snapshot, host: string): Concerns {
   return concerns
 }
 
+/** How many matches and destinations it has. */
+function partsOf({ http, tls, tcp }: VirtualService): number {
+  const ofHttp = http.reduce((sum, { match, route, mirrors }) => sum + 1 + match.length + route.length + mirrors.length, 0)
+  return [...tls, ...tcp].reduce((sum, { match, route }) => sum + 1 + match.length + route.length, ofHttp)
+}
+
 function noteHost(snapshot: Snapshot, host: string, concerns: Concerns): void {
   const named = serviceOfHost(host, snapshot.settings.domain)
   const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
   if (named !== null) note(concerns, named.namespace, service?.exportTo ?? [])
   for (const entry of snapshot.lookup('serviceEntryByHost', host)) note(concerns, entry.namespace, entry.exportTo)
   for (const rule of destinationRulesOver(snapshot, host)) {
+    snapshot.charge(rule.exportTo.length)
     note(concerns, rule.namespace, rule.exportTo)
     if (rule.workloadSelector !== null) concerns.selectors.push(rule.workloadSelector)
   }
@@ -112,8 +120,17 @@ function otherNamespaces(snapshot: Snapshot, named: ReadonlySet<string>): string
   return [...bySidecar.values()]
 }
 
-/** What a Sidecar imports from namespaces other than its own; its own holds nothing about the host, or it would be named. */
+/** Read once for each Sidecar: every host asks for the key of every one. */
+const importsKeys = new WeakMap<Sidecar, string>()
+
 function importsKey(sidecar: Sidecar): string {
+  const known = importsKeys.get(sidecar) ?? toImportsKey(sidecar)
+  importsKeys.set(sidecar, known)
+  return known
+}
+
+/** What a Sidecar imports from namespaces other than its own; its own holds nothing about the host, or it would be named. */
+function toImportsKey(sidecar: Sidecar): string {
   const hosts = sidecar.egress.flatMap((egress) => egress.hosts.map((host) => `${egress.port ?? ''} ${host}`))
   return JSON.stringify([sidecar.workloadSelector, hosts.filter((host) => !host.includes(' ./')).sort()])
 }
@@ -124,9 +141,11 @@ function labelSets(snapshot: Snapshot, namespace: string, fromHost: readonly Lab
     workloadSelector === null ? [] : [workloadSelector]
   )
   const selectors = [...fromHost, ...own]
+  const effort = selectors.length + MOST_LABEL_SETS
   const sets: Labels[] = [{}]
   for (const selector of selectors) {
     for (const pod of podsSelected(snapshot, namespace, selector)) {
+      snapshot.charge(effort)
       const labels = Object.fromEntries(selectors.filter((each) => selects(each, pod.labels)).flatMap((each) => Object.entries(each)))
       if (!sets.some((known) => sameLabels(known, labels))) sets.push(labels)
       if (sets.length === MOST_LABEL_SETS) return sets

@@ -1,7 +1,7 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (design, section 1). */
 
 import { serviceOfHost } from '../names/hosts.ts'
-import { classKey, covers, type RequestClass, requestClasses } from '../requests/classes.ts'
+import { classKey, covers, effortToClass, type RequestClass, requestClasses } from '../requests/classes.ts'
 import { Conditions } from '../requests/conditions.ts'
 import { toWhole } from '../routing/destinations.ts'
 import { chains, routeTables } from '../routing/routes.ts'
@@ -17,6 +17,7 @@ import {
 } from '../routing/table.ts'
 import type { ObjectRef, Path } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import { Allowance, type TellUnjudged } from './allowance.ts'
 
 /** One host as one context sees it. */
 export interface Target {
@@ -49,8 +50,7 @@ export interface Gap extends Target {
 }
 
 const EPSILON = 1e-9
-/** Copying a header's condition takes so many steps. */
-const EXCLUSION_EFFORT = 4
+const NO_GAPS = { all: [], opened: [] }
 
 /** The VirtualService that holds a gap's route; null where that is Istio's default route. */
 export function virtualServiceOf({ virtualService }: Pick<Gap, 'virtualService'>): ObjectRef | null {
@@ -59,24 +59,47 @@ export function virtualServiceOf({ virtualService }: Pick<Gap, 'virtualService'>
   return { kind: 'VirtualService', namespace, name }
 }
 
-/** Every gap of the targets. */
-export function gaps(snapshot: Snapshot, targets: readonly Target[]): Gap[] {
-  return targets.flatMap((target) => compare(target, null, view(snapshot, target)).all)
+/** Every gap of the targets, but of those that are too much to judge. */
+export function gaps(snapshot: Snapshot, targets: readonly Target[], tell: TellUnjudged = () => undefined): Gap[] {
+  const allowance = new Allowance(tell)
+  const bounded = allowance.bound(snapshot)
+  return targets.flatMap((target) => allowance.for(target.host, () => compare(target, null, view(bounded, target)).all) ?? [])
 }
 
-/** The gaps of the targets after a change, and among them those that it opens: more of a class fails after it than before. */
-export function gapsOfChange(before: Snapshot, after: Snapshot, targets: readonly Target[]): { all: Gap[]; opened: Gap[] } {
-  const all: Gap[] = []
-  const opened: Gap[] = []
-  for (const target of targets) {
-    const now = view(after, target)
-    if (isServed(now) && isSameService(before, after, target)) continue
-    const found = compare(target, view(before, target), now)
-    all.push(...found.all)
-    // Once its Service is gone, nothing on a host counts as served: teardown opens no gap.
-    if (!isGone(before, target.host, true) && !isGone(after, target.host, true)) opened.push(...found.opened)
+/** The gaps of a change's targets after it, and among them those that it opens: more of a class fails after it than before. */
+export interface GapsOfChange {
+  readonly all: Gap[]
+  readonly opened: Gap[]
+  /** The targets whose gaps these are: all but those that are too much to judge. */
+  readonly judged: Target[]
+}
+
+export function gapsOfChange(
+  before: Snapshot,
+  after: Snapshot,
+  targets: readonly Target[],
+  tell: TellUnjudged = () => undefined
+): GapsOfChange {
+  const allowance = new Allowance(tell)
+  const [earlier, later] = [allowance.bound(before), allowance.bound(after)]
+  const found = targets.flatMap((target) => {
+    const each = allowance.for(target.host, () => ofTarget(earlier, later, target))
+    return each === null ? [] : [{ ...each, target }]
+  })
+  return {
+    all: found.flatMap(({ all }) => all),
+    opened: found.flatMap(({ opened }) => opened),
+    judged: found.map(({ target }) => target)
   }
-  return { all, opened }
+}
+
+function ofTarget(before: Snapshot, after: Snapshot, target: Target): Pick<GapsOfChange, 'all' | 'opened'> {
+  const now = view(after, target)
+  if (isServed(now) && isSameService(before, after, target)) return NO_GAPS
+  const found = compare(target, view(before, target), now)
+  // Once its Service is gone, nothing on a host counts as served: teardown opens no gap.
+  const isTornDown = isGone(before, target.host, true) || isGone(after, target.host, true)
+  return isTornDown ? { ...found, opened: [] } : found
 }
 
 /** No class can fail, whichever it is: each table has a route for every request, and all routes are answered. */
@@ -150,10 +173,7 @@ function ofTable(before: View | null, after: View, table: RouteTable): Compariso
 }
 
 function classesOf(snapshot: Snapshot, tables: readonly RouteTable[]): RequestClass[] {
-  // Each excluded header makes a class of its own, with all the others in it.
-  for (const { routes } of tables) {
-    for (const { condition } of routes) snapshot.charge(1 + EXCLUSION_EFFORT * Object.keys(condition.withoutHeaders).length ** 2)
-  }
+  for (const { routes } of tables) for (const { condition } of routes) snapshot.charge(effortToClass(condition))
   return requestClasses(tables)
 }
 

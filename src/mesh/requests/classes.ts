@@ -4,14 +4,17 @@
  */
 
 import { own } from '../names/own.ts'
-import { matchesEveryPath, matchesWhole } from '../names/regex.ts'
+import { effortToMatch, matchesEveryPath, matchesWhole } from '../names/regex.ts'
 import { compareText } from '../names/text.ts'
 import { type Condition, EVERY_REQUEST, type RouteTable } from '../routing/table.ts'
 import type { Labels, StringMatch } from '../snapshot/objects.ts'
 
 export type RequestClass = Condition
 
-const REGEX_EFFORT = 50
+/** Copying a header's condition takes so many steps. */
+const EXCLUSION_EFFORT = 4
+/** So many characters are compared or copied in a step. */
+export const TEXT_A_STEP = 64
 
 type Matches = Readonly<Record<string, StringMatch>>
 
@@ -43,10 +46,51 @@ export function covers(condition: Condition, requestClass: RequestClass): boolea
 }
 
 /** The steps of work that `covers` takes: regular expressions are dear, and asked only of exact values. */
-export function effortOf({ uri, headers, withoutHeaders, queryParams }: Condition, requestClass: RequestClass): number {
-  const names = Object.keys(headers).length + Object.keys(withoutHeaders).length + Object.keys(queryParams).length
-  const mayMatch = requestClass.uri?.type === 'exact' ? uri?.type === 'regex' : names > 0 && Object.keys(requestClass.headers).length > 0
-  return 1 + names + (mayMatch ? REGEX_EFFORT : 0)
+export function effortOf(condition: Condition, requestClass: RequestClass): number {
+  const known = lowerKeys(requestClass.headers)
+  return (
+    1 +
+    effortToImply(requestClass.uri, condition.uri) +
+    (condition.ignoreUriCase ? (lengthOf(requestClass.uri) + lengthOf(condition.uri)) / TEXT_A_STEP : 0) +
+    effortToImply(requestClass.scheme, condition.scheme) +
+    effortToImply(requestClass.method, condition.method) +
+    effortToImply(requestClass.authority, condition.authority) +
+    effortToImplyAll(known, lowerKeys(condition.headers)) +
+    effortToImplyAll(known, lowerKeys(condition.withoutHeaders)) +
+    effortToImplyAll(requestClass.queryParams, condition.queryParams)
+  )
+}
+
+function effortToImply(known: StringMatch | null | undefined, asked: StringMatch | null): number {
+  if (known === null || known === undefined || asked === null || asked.type === 'present' || known.type === 'present') return 0
+  if (asked.type === 'regex') return known.type === 'exact' ? effortToMatch(asked.value, known.value) : asked.value.length / TEXT_A_STEP
+  return Math.min(known.value.length, asked.value.length) / TEXT_A_STEP
+}
+
+function effortToImplyAll(known: Matches, asked: Matches): number {
+  let steps = 0
+  for (const [name, match] of Object.entries(asked)) steps += 1 + effortToImply(own(known, name), match)
+  return steps
+}
+
+/** The steps of work that making the classes of a condition takes: each excluded header makes one, with all else that the condition has. */
+export function effortToClass(condition: Condition): number {
+  const { headers, withoutHeaders, queryParams, uri, scheme, method, authority } = condition
+  const values = [uri, scheme, method, authority].reduce((sum, match) => sum + lengthOf(match), 0)
+  const excluded = Object.keys(withoutHeaders).length
+  const names = excluded + Object.keys(headers).length + Object.keys(queryParams).length
+  const text = values + lengthOfAll(headers) + lengthOfAll(withoutHeaders) + lengthOfAll(queryParams)
+  return (1 + excluded) * (1 + EXCLUSION_EFFORT * names + text / TEXT_A_STEP)
+}
+
+function lengthOfAll(matches: Matches): number {
+  let length = 0
+  for (const [name, match] of Object.entries(matches)) length += name.length + lengthOf(match)
+  return length
+}
+
+function lengthOf(match: StringMatch | null): number {
+  return match === null || match.type === 'present' ? 0 : match.value.length
 }
 
 /** The condition holds for every request (5.1). A request without any special header meets `withoutHeaders`, but not every request does. */
@@ -135,10 +179,20 @@ function lowerValue(match: StringMatch): StringMatch {
   return match.type === 'present' || match.type === 'regex' ? match : { type: match.type, value: match.value.toLowerCase() }
 }
 
+/** Asked of the headers of each class once for each condition. */
+const lowered = new WeakMap<Matches, Matches>()
+
 /** Header names know no case (RFC 9110, 5.1). */
 export function lowerKeys(matches: Matches): Matches {
-  const names = Object.keys(matches)
-  if (names.every((name) => name === name.toLowerCase())) return matches
+  const known = lowered.get(matches)
+  if (known !== undefined) return known
+  const found = withLowerKeys(matches)
+  lowered.set(matches, found)
+  return found
+}
+
+function withLowerKeys(matches: Matches): Matches {
+  if (Object.keys(matches).every((name) => name === name.toLowerCase())) return matches
   return Object.fromEntries(Object.entries(matches).map(([name, match]) => [name.toLowerCase(), match]))
 }
 

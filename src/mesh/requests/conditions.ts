@@ -3,7 +3,7 @@
 import { matchesEveryPath } from '../names/regex.ts'
 import type { Condition } from '../routing/table.ts'
 import type { StringMatch } from '../snapshot/objects.ts'
-import { effortOf, lowerKeys, type RequestClass } from './classes.ts'
+import { effortOf, lowerKeys, type RequestClass, TEXT_A_STEP } from './classes.ts'
 
 /** So few are asked one by one sooner than they are indexed. */
 const FEW = 16
@@ -11,6 +11,9 @@ const FEW = 16
 const ANY = '*'
 /** That of regular expressions of the path: the class names a path. */
 const SOME_PATH = 'path'
+
+/** So many are put in their order in a step. */
+const ITEMS_A_STEP = 8
 
 type Items<T> = readonly { readonly item: T; readonly condition: Condition; readonly place: number }[]
 
@@ -27,10 +30,19 @@ export class Conditions<T> {
 
   /** In their order, those that may cover the class; every one that does is among them. `charge` is told the effort of asking each. */
   *mayCover(requestClass: RequestClass, charge: (steps: number) => void): Iterable<T> {
-    for (const { item, condition } of this.#found(requestClass)) {
+    charge(this.#effortToFind(requestClass))
+    const found = this.#found(requestClass)
+    charge(found.length / ITEMS_A_STEP)
+    for (const { item, condition } of found) {
       charge(effortOf(condition, requestClass))
       yield item
     }
+  }
+
+  /** Each length of a prefix cuts the path once. */
+  #effortToFind({ uri }: RequestClass): number {
+    if (uri === null || uri.type === 'present') return 0
+    return (Math.min(this.#prefixLengths.length, uri.value.length) * uri.value.length) / TEXT_A_STEP
   }
 
   #found(requestClass: RequestClass): Items<T> {

@@ -37,6 +37,7 @@ function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place,
   const found: Chain[] = []
   for (const vs of named) {
     for (const rule of vs.tcp) {
+      scope.snapshot.charge(1 + rule.match.length, vs)
       if (rule.route.length === 0) continue
       const matches = rule.match.filter((match) => standsAt(match, vs, place))
       if (rule.match.length > 0 && matches.length === 0) continue
@@ -54,6 +55,7 @@ function tlsChains(scope: Scope, named: readonly VirtualService[], place: Place,
   const found: Chain[] = []
   for (const vs of named) {
     for (const rule of vs.tls) {
+      scope.snapshot.charge(1 + namesOf(rule), vs)
       if (rule.route.length === 0) continue
       for (const match of rule.match) {
         const names = `${match.sniHosts}|${match.destinationSubnets}`
@@ -84,6 +86,7 @@ export function chainsOfServers(scope: Scope, servers: readonly Server[]): Chain
 function tcpServerChains(scope: Scope, bound: readonly VirtualService[], server: Server): Chain[] {
   const place = placeOf(scope, server)
   for (const vs of bound) {
+    scope.snapshot.charge(vs.tcp.length + vs.tcp.reduce((sum, { match }) => sum + match.length, 0), vs)
     const rule = vs.tcp.find(
       ({ match, route }) => route.length > 0 && (match.length === 0 || match.some((each) => standsAt(each, vs, place)))
     )
@@ -100,6 +103,7 @@ function passthroughChains(scope: Scope, bound: readonly VirtualService[], serve
   const found: Chain[] = []
   for (const vs of bound) {
     for (const rule of vs.tls) {
+      scope.snapshot.charge(1 + namesOf(rule), vs)
       if (rule.route.length === 0) continue
       for (const match of rule.match) {
         if (!standsAt(match, vs, place) || match.sniHosts.some((name) => known.has(name))) continue
@@ -119,6 +123,13 @@ function firstHost({ snapshot }: Scope, vs: VirtualService): string {
   return hostsOfVirtualService(snapshot, vs)[0] ?? ''
 }
 
+function namesOf({ match }: L4Route): number {
+  return match.reduce(
+    (sum, { sniHosts, destinationSubnets, gateways }) => sum + sniHosts.length + destinationSubnets.length + gateways.length,
+    0
+  )
+}
+
 function standsAt(match: L4Match, vs: VirtualService, place: Place): boolean {
   const gateways = match.gateways.map((name) => resolveGateway(name, vs.namespace))
   return standsForL4(match, gateways, place)
@@ -126,6 +137,7 @@ function standsAt(match: L4Match, vs: VirtualService, place: Place): boolean {
 
 function toChain(scope: Scope, vs: VirtualService, rule: L4Route, place: Place, host: string, serverNames: readonly string[]): Chain {
   const { domain } = scope.snapshot.settings
+  scope.snapshot.charge(rule.route.length, vs)
   const route = rule.route.map((each) => ({ ...each, host: resolveHost(each.host, vs.namespace, domain) }))
   // Unlike http rules these find the single port of any service, on the mesh too (8.2).
   const lookup: Lookup = { port: place.port, service: (name) => serviceInScope(scope, name) }

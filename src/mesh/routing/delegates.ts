@@ -21,11 +21,32 @@ export function effectiveRules(snapshot: Snapshot, root: VirtualService): Effect
     const delegate = snapshot.find('VirtualService', rule.delegate.namespace || root.namespace, rule.delegate.name) // (7.3)
     if (delegate === undefined || delegate.hosts.length > 0) return []
     if (!isExported(delegate.exportTo, delegate.namespace, root.namespace)) return []
+    chargeJoins(snapshot, root, rule, delegate)
     return delegate.http.flatMap((inner) => {
       const joined = join(rule, completed(inner, delegate, snapshot.settings.domain))
       return joined === null ? [] : [{ rule: joined, owner: delegate }]
     })
   })
+}
+
+/** What a joined match costs to make and to keep, in steps: so many are bounded by memory sooner than by time. */
+const JOIN_EFFORT = 8
+
+/** Each rule of the delegate is copied for each of the root's that delegates to it, and each of its matches for each of that rule's: said before it is done. */
+function chargeJoins(snapshot: Snapshot, root: VirtualService, { match }: HttpRoute, delegate: VirtualService): void {
+  const outer = match.reduce((sum, entry) => sum + partsOf(entry), 0)
+  let steps = 0
+  for (const inner of delegate.http) {
+    const parts = inner.match.reduce((sum, entry) => sum + partsOf(entry), 0)
+    steps += 1 + inner.route.length + inner.mirrors.length + parts + match.length * parts + inner.match.length * outer
+  }
+  snapshot.charge(JOIN_EFFORT * steps, root)
+}
+
+/** One, and one for each name that the match asks for. */
+function partsOf({ headers, withoutHeaders, queryParams, sourceLabels, gateways }: HttpMatch): number {
+  const maps = [headers, withoutHeaders, queryParams, sourceLabels]
+  return maps.reduce((sum, map) => sum + Object.keys(map).length, 1 + gateways.length)
 }
 
 /** Short names stand for the namespace of the object they are written in (1.1, 1.6, 7.3). */

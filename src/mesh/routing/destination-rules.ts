@@ -6,6 +6,9 @@ import type { DestinationRule, Labels, Subset } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Context } from './table.ts'
 
+/** So many subsets are copied or named in a step. */
+const SUBSETS_A_STEP = 8
+
 /** DestinationRules of one host and namespace, joined as far as Istio joins them. `ConsolidatedDestRule`. */
 interface Joined {
   readonly exportTo: ReadonlySet<string>
@@ -49,6 +52,7 @@ function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const rule of snapshot.lookup('destinationRuleByHost', key)) {
       const own = resolveHost(rule.host, rule.namespace, domain)
+      snapshot.charge(rule.subsets.length / SUBSETS_A_STEP)
       if (hostCovers(own, host)) found.push({ host: own, rule, exportTo: exportsOf(rule) })
     }
   }
@@ -105,7 +109,7 @@ function join(rules: readonly HostRule[]): Joined[] {
       }
       if ((older.workloadSelector === null) === (workloadSelector === null)) stands = false
       const known = new Set(older.subsets.map(({ name }) => name))
-      older.subsets.push(...each.rule.subsets.filter(({ name }) => !known.has(name)))
+      for (const subset of each.rule.subsets) if (!known.has(subset.name)) older.subsets.push(subset)
     }
     if (stands) joined.push(toJoined(each))
   }

@@ -38,7 +38,9 @@ function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService,
   if (!compatible(service.selector, subset)) return 0 // no Pod can have both labels (11.1)
   const target = service.ports.find((each) => each.port === port)?.targetPort
   let count = 0
-  for (const pod of podsSelected(snapshot, service.namespace, service.selector)) {
+  const pods = podsSelected(snapshot, service.namespace, service.selector)
+  snapshot.charge(pods.length * (1 + Object.keys(subset).length))
+  for (const pod of pods) {
     if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && isOfSubset(pod, subset)) count++
   }
   return count + countWorkloads(snapshot, service.namespace, service.selector, subset, target)
@@ -47,6 +49,7 @@ function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService,
 /** Of a service without selector; the Pods behind its addresses, where there are any, lend them their labels. */
 function ofSlices(snapshot: Snapshot, slices: readonly EndpointSlice[], namespace: string, subset: Labels): number {
   if (Object.keys(subset).length === 0) return slices.reduce((sum, { readyAddresses }) => sum + readyAddresses, 0)
+  for (const { endpoints } of slices) snapshot.charge(endpoints.length * (1 + Object.keys(subset).length))
   const named = slices.flatMap(({ endpoints }) => endpoints.filter(({ ready, pod }) => ready && pod !== ''))
   return named.filter(({ pod }) => {
     const found = snapshot.find('Pod', namespace, pod)
@@ -59,6 +62,7 @@ function ofEntry(snapshot: Snapshot, entry: ServiceEntry, resolution: MeshServic
   const { workloadSelector, endpoints, namespace } = entry
   if (workloadSelector === null) {
     // A DNS name without endpoints is its own endpoint, without labels. `convertServiceEntryToInstances`.
+    snapshot.charge(endpoints.length * (1 + Object.keys(subset).length))
     const own = endpoints.length === 0 && resolution === 'dns' ? [{ labels: {} }] : endpoints
     return own.filter(({ labels }) => hasLabels(labels, subset)).length
   }

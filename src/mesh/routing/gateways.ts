@@ -135,13 +135,17 @@ export function serversOf(scope: Scope): Server[] {
 
 export function routeGroups(servers: readonly Server[]): RouteGroup[] {
   const groups: RouteGroup[] = []
+  const plain = new Map<number, RouteGroup>()
   for (const server of servers) {
     if (server.transport !== 'http') continue
-    const shared = isPlainHttp(server)
-      ? groups.find(({ port, servers: [first] }) => port === server.port && first !== undefined && isPlainHttp(first))
-      : undefined
-    if (shared === undefined) groups.push({ port: server.port, servers: [server] })
-    else shared.servers.push(server)
+    const shared = isPlainHttp(server) ? plain.get(server.port) : undefined
+    if (shared !== undefined) {
+      shared.servers.push(server)
+      continue
+    }
+    const group: RouteGroup = { port: server.port, servers: [server] }
+    groups.push(group)
+    if (isPlainHttp(server)) plain.set(server.port, group)
   }
   return groups
 }
@@ -150,6 +154,7 @@ function gatewaysOf({ snapshot, context }: Scope): Gateway[] {
   const keys = ['', ...Object.entries(context.labels).map(([key, value]) => `/${key}=${value}`)]
   const found = keys.flatMap((key) => [...snapshot.lookup('gatewayBySelector', key)])
   snapshot.charge(found.length)
+  for (const { servers } of found) for (const { hosts } of servers) snapshot.charge(1 + hosts.length)
   return found.filter(({ selector }) => selects(selector, context.labels)).sort(byAge)
 }
 

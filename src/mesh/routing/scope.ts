@@ -14,8 +14,8 @@ export interface Scope {
   readonly listeners: readonly EgressListener[]
   /** Services of each host that was asked for; a table asks for the same few again and again. */
   readonly services: Map<string, readonly MeshService[]>
-  /** Subsets of each service, by host and namespace, likewise. */
-  readonly subsets: Map<string, readonly Subset[]>
+  /** Subsets of each service, by host and namespace, likewise; each by its name, the first of equal ones. */
+  readonly subsets: Map<string, ReadonlyMap<string, Subset>>
   /** State of each cluster: routes, conditions and mirrors of one table name the same few. */
   readonly clusters: Map<string, ClusterState>
 }
@@ -34,9 +34,13 @@ export function scopeOf(snapshot: Snapshot, context: Context): Scope {
 /** The labels of a subset of a service for the client; null where the DestinationRule that it uses defines no such subset. */
 export function subsetLabels(scope: Scope, service: MeshService, subset: string): Labels | null {
   const key = `${service.namespace} ${service.host}`
-  const subsets = scope.subsets.get(key) ?? subsetsOf(scope.snapshot, scope.context, service)
+  const subsets = scope.subsets.get(key) ?? byName(subsetsOf(scope.snapshot, scope.context, service))
   scope.subsets.set(key, subsets)
-  return subsets.find(({ name }) => name === subset)?.labels ?? null
+  return subsets.get(subset)?.labels ?? null
+}
+
+function byName(subsets: readonly Subset[]): ReadonlyMap<string, Subset> {
+  return new Map(subsets.toReversed().map((subset) => [subset.name, subset]))
 }
 
 function named({ snapshot, services }: Scope, host: string): readonly MeshService[] {
@@ -66,7 +70,7 @@ export function serviceOnPort(scope: Scope, host: string, port: number): MeshSer
   const { context, listeners } = scope
   const listener = listenerFor(listeners, port)
   if (listener === null) return null
-  const found = selected(named(scope, host), listener, context.namespace).findLast((each) => portOf(each, port) !== undefined)
+  const found = selected(scope, named(scope, host), listener, context.namespace).findLast((each) => portOf(each, port) !== undefined)
   return found === undefined ? null : withOnlyPort(found, port)
 }
 
@@ -82,7 +86,10 @@ export function listensForHttp(scope: Scope, port: number): boolean {
   const listener = listenerFor(listeners, port)
   if (listener === null) return false
   const opens = (service: MeshService) => isVisible(service, context.namespace) && listener.importsService(service.namespace, service.host)
-  for (const { host } of httpServices(snapshot, port)) if (named(scope, host).some(opens)) return true
+  for (const { host } of httpServices(snapshot, port)) {
+    snapshot.charge(listener.effort)
+    if (named(scope, host).some(opens)) return true
+  }
   return false
 }
 
@@ -90,18 +97,22 @@ function* httpServices(snapshot: Snapshot, port: number): Iterable<{ host: strin
   for (const { name, namespace } of snapshot.lookup('serviceByHttpPort', String(port))) {
     yield { host: `${name}.${namespace}.svc.${snapshot.settings.domain}` }
   }
-  for (const { hosts } of snapshot.lookup('serviceEntryByHttpPort', String(port))) for (const host of hosts) yield { host }
+  for (const { hosts } of snapshot.lookup('serviceEntryByHttpPort', String(port))) {
+    snapshot.charge(hosts.length)
+    for (const host of hosts) yield { host }
+  }
 }
 
 function candidates(scope: Scope, host: string): readonly MeshService[] {
   const { context, listeners } = scope
   const found = named(scope, host)
   if (context.kind === 'gateway') return visibleInOrder(found, context.namespace)
-  return listeners.flatMap((listener) => selected(found, listener, context.namespace))
+  return listeners.flatMap((listener) => selected(scope, found, listener, context.namespace))
 }
 
 /** Of several namespaces with one host a listener takes one: the client's own, else the first, Kubernetes before others. `selectServices`. */
-function selected(found: readonly MeshService[], listener: EgressListener, client: string): MeshService[] {
+function selected({ snapshot }: Scope, found: readonly MeshService[], listener: EgressListener, client: string): MeshService[] {
+  snapshot.charge(found.length * listener.effort)
   const imported = visibleInOrder(found, client)
     .filter(({ namespace, host }) => listener.importsService(namespace, host))
     .flatMap((service) => (listener.port === null ? service : (withOnlyPort(service, listener.port) ?? [])))

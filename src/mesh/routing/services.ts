@@ -49,8 +49,14 @@ export function servicesNamed(snapshot: Snapshot, host: string): MeshService[] {
 
 /** The hosts of every service of the snapshot: a walk, for what a wildcard demands. */
 export function* everyService(snapshot: Snapshot): Iterable<MeshService> {
-  for (const service of snapshot.all('Service')) yield ofService(service, snapshot.settings.domain)
-  for (const entry of snapshot.all('ServiceEntry')) for (const host of entry.hosts) yield ofEntry(entry, host)
+  for (const service of snapshot.all('Service')) {
+    snapshot.charge(service.ports.length)
+    yield ofService(service, snapshot.settings.domain)
+  }
+  for (const entry of snapshot.all('ServiceEntry')) {
+    snapshot.charge(entry.hosts.length * (1 + entry.ports.length))
+    for (const host of entry.hosts) yield ofEntry(entry, host)
+  }
 }
 
 export function isVisible({ exportTo, namespace }: MeshService, client: string): boolean {

@@ -9,18 +9,32 @@ import type { Context } from './table.ts'
 /** One egress listener: for one port, or with `port` null for all ports that no listener before it has. */
 export interface EgressListener {
   readonly port: number | null
+  /** The steps of work of asking for one service or host. */
+  readonly effort: number
   importsService(namespace: string, host: string): boolean
   /** `hosts` are those of the VirtualService, completed. */
   importsVirtualService(namespace: string, hosts: readonly string[]): boolean
 }
 
-const EVERYTHING: EgressListener = { port: null, importsService: () => true, importsVirtualService: () => true }
+const EVERYTHING: EgressListener = { port: null, effort: 0, importsService: () => true, importsVirtualService: () => true }
 
 /** The egress listeners of a client, in their order; without a Sidecar, one that imports everything. */
 export function egressListeners(snapshot: Snapshot, context: Context): readonly EgressListener[] {
   const sidecar = sidecarOf(snapshot, context)
   if (sidecar === null || sidecar.egress.length === 0) return [EVERYTHING]
-  return sidecar.egress.map((egress) => toListener(egress, context.namespace))
+  snapshot.charge(sidecar.egress.length)
+  return listenersOf(sidecar, context.namespace)
+}
+
+/** Of each Sidecar as the last client saw it: its hosts are read once, and not for each host of each client. */
+const lastListeners = new WeakMap<Sidecar, { readonly namespace: string; readonly listeners: readonly EgressListener[] }>()
+
+function listenersOf(sidecar: Sidecar, namespace: string): readonly EgressListener[] {
+  const last = lastListeners.get(sidecar)
+  if (last?.namespace === namespace) return last.listeners
+  const listeners = sidecar.egress.map((egress) => toListener(egress, namespace))
+  lastListeners.set(sidecar, { namespace, listeners })
+  return listeners
 }
 
 /** What becomes of hosts that the client does not know: its Sidecar's word comes before the mesh's. */
@@ -47,6 +61,9 @@ function forAll(sidecars: readonly Sidecar[]): Sidecar | null {
   return sidecars.find(({ workloadSelector }) => workloadSelector === null) ?? null
 }
 
+/** So many hosts are compared with one in a step. */
+const HOSTS_A_STEP = 8
+
 interface Import {
   /** `*` is every namespace. */
   readonly namespace: string
@@ -68,6 +85,7 @@ function toListener({ port, hosts }: SidecarEgress, own: string): EgressListener
   const isExcluded = (namespace: string, host: string) => of(exclusions, namespace).some((each) => hostCovers(each.host, host))
   return {
     port,
+    effort: hosts.length / HOSTS_A_STEP,
     importsService: (namespace, host) => !isExcluded(namespace, host) && of(imports, namespace).some((each) => hostCovers(each.host, host)),
     // Of VirtualServices it is enough that one host overlaps, whichever is the wider. `VSMatches`.
     importsVirtualService: (namespace, own) =>

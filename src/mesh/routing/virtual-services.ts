@@ -53,9 +53,10 @@ export function virtualServicesAt({ snapshot, context }: Scope, gateway: string,
 export function importedAt(scope: Scope, port: number, host: string): VirtualService[] {
   const listener = listenerFor(scope.listeners, port)
   if (listener === null) return []
-  return virtualServicesAt(scope, 'mesh', host).filter((vs) =>
-    listener.importsVirtualService(vs.namespace, hostsOfVirtualService(scope.snapshot, vs))
-  )
+  return virtualServicesAt(scope, 'mesh', host).filter((vs) => {
+    scope.snapshot.charge(vs.hosts.length * listener.effort)
+    return listener.importsVirtualService(vs.namespace, hostsOfVirtualService(scope.snapshot, vs))
+  })
 }
 
 /**
@@ -98,6 +99,7 @@ export function meshRoutes(scope: Scope, vs: VirtualService, port: number): Rout
 export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup: Lookup): Route[] {
   const routes: Route[] = []
   for (const { rule, owner } of effectiveRules(scope.snapshot, vs)) {
+    scope.snapshot.charge(1 + rule.match.length + rule.route.length + rule.mirrors.length, vs)
     const entries = entriesAt(rule, place)
     if (entries.length === 0) continue
     const rest = {

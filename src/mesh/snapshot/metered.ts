@@ -1,53 +1,97 @@
 /** A bound on work: what strangers write may be as large as the API server takes, and comparing its parts with each other costs more than that. */
-import type { Kind, Labels } from './objects.ts'
-import type { IndexName, Snapshot } from './snapshot.ts'
+import type { Kind, Labels, MeshObject, ObjectOf, Pod } from './objects.ts'
+import type { IndexedObject, IndexName, MeshSettings, Snapshot } from './snapshot.ts'
 
 /** More steps were asked for than were granted. */
 export class TooMuchWork extends Error {
-  constructor(granted: number) {
+  /** Which objects the work was for, where that was told: the steps of each. */
+  readonly causes: ReadonlyMap<MeshObject, number>
+
+  constructor(granted: number, causes: ReadonlyMap<MeshObject, number>) {
     super(`more than ${granted} steps of work`)
     this.name = 'TooMuchWork'
+    this.causes = causes
   }
 }
 
-/** Counts down from what was granted; throws `TooMuchWork` below 0. */
+/** Counts down from what was granted; throws `TooMuchWork` below 0, and again at every charge from then on. */
 export class Meter {
-  readonly #granted: number
+  #granted: number
   #left: number
+  #causes = new Map<MeshObject, number>()
 
   constructor(granted: number) {
     this.#granted = granted
     this.#left = granted
   }
 
-  charge(steps: number): void {
+  /** `cause` is the object that the work is for. */
+  charge(steps: number, cause?: MeshObject): void {
     this.#left -= steps
-    if (this.#left < 0) throw new TooMuchWork(this.#granted)
+    if (cause !== undefined) this.#causes.set(cause, (this.#causes.get(cause) ?? 0) + steps)
+    if (this.#left < 0) throw new TooMuchWork(this.#granted, this.#causes)
+  }
+
+  /** Grants so much for the next piece of work, whatever is left. */
+  renew(granted = this.#granted): void {
+    this.#granted = granted
+    this.#left = granted
+    if (this.#causes.size > 0) this.#causes = new Map()
   }
 }
 
-/** `base`, of which every look-up costs a step, and whose readers' own work is charged to the meter. */
+/** `base`, of which every look-up costs a step and one for each object found, and whose readers' own work is charged to the meter; what `base` charges itself comes on top. */
 export function metered(base: Snapshot, meter: Meter): Snapshot {
-  const counted = <T>(found: T): T => {
-    meter.charge(1)
-    return found
-  }
-  return {
-    settings: base.settings,
-    knows: (kind) => base.knows(kind),
-    charge: (steps) => meter.charge(steps),
-    find: <K extends Kind>(kind: K, namespace: string, name: string) => counted(base.find(kind, namespace, name)),
-    lookup: <I extends IndexName>(index: I, key: string) => counted(base.lookup(index, key)),
-    countAtMost: (index, key) => base.countAtMost(index, key),
-    all: <K extends Kind>(kind: K) => walked(base.all(kind), meter),
-    podsAnywhere: (selector: Labels) => counted(base.podsAnywhere(selector))
-  }
+  return new Metered(base, meter)
 }
 
-/** A walk over all of a kind costs a step for each of them. */
-function* walked<T>(objects: Iterable<T>, meter: Meter): Iterable<T> {
-  for (const object of objects) {
-    meter.charge(1)
-    yield object
+class Metered implements Snapshot {
+  readonly settings: MeshSettings
+  readonly #base: Snapshot
+  readonly #meter: Meter
+
+  constructor(base: Snapshot, meter: Meter) {
+    this.settings = base.settings
+    this.#base = base
+    this.#meter = meter
+  }
+
+  knows(kind: Kind): boolean {
+    return this.#base.knows(kind)
+  }
+
+  charge(steps: number, cause?: MeshObject): void {
+    this.#meter.charge(steps, cause)
+    this.#base.charge(steps, cause)
+  }
+
+  find<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
+    this.#meter.charge(1)
+    return this.#base.find(kind, namespace, name)
+  }
+
+  lookup<I extends IndexName>(index: I, key: string): Iterable<IndexedObject<I>> {
+    this.#meter.charge(1 + this.#base.countAtMost(index, key))
+    return this.#base.lookup(index, key)
+  }
+
+  countAtMost(index: IndexName, key: string): number {
+    return this.#base.countAtMost(index, key)
+  }
+
+  all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
+    return this.#walked(this.#base.all(kind))
+  }
+
+  podsAnywhere(selector: Labels): Iterable<Pod> {
+    return this.#walked(this.#base.podsAnywhere(selector))
+  }
+
+  /** A walk costs a step for each object. */
+  *#walked<T>(objects: Iterable<T>): Iterable<T> {
+    for (const object of objects) {
+      this.#meter.charge(1)
+      yield object
+    }
   }
 }

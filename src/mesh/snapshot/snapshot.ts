@@ -105,8 +105,8 @@ export interface Snapshot {
   podsAnywhere(selector: Labels): Iterable<Pod>
   /** False where the kind is not known (its watch is not synced): its objects are then unknown, never absent. */
   knows(kind: Kind): boolean
-  /** Counts steps of work that whoever reads the snapshot does on what it found there; see `metered`. */
-  charge(steps: number): void
+  /** Counts steps of work that whoever reads the snapshot is about to do on what it found there, for `cause` where that is one object; see `metered`. */
+  charge(steps: number, cause?: MeshObject): void
 }
 
 /** What a change takes out of a snapshot and puts in. An updated object needs no entry in `removed`. */
@@ -256,8 +256,8 @@ class Overlay implements Snapshot {
     return this.#base.knows(kind)
   }
 
-  charge(steps: number): void {
-    this.#base.charge(steps)
+  charge(steps: number, cause?: MeshObject): void {
+    this.#base.charge(steps, cause)
   }
 
   find<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
@@ -300,6 +300,9 @@ class Overlay implements Snapshot {
   }
 }
 
+/** So many labels are compared in a step. */
+const LABELS_A_STEP = 8
+
 /** The Pods of a namespace that a selector takes, by the rarest of its pairs. An empty selector takes none here: Kubernetes' Services say so. */
 export function podsSelected(snapshot: Snapshot, namespace: string, selector: Labels): Pod[] {
   let rarest: string | null = null
@@ -311,6 +314,8 @@ export function podsSelected(snapshot: Snapshot, namespace: string, selector: La
     fewest = count
   }
   const pods: Pod[] = []
+  const labels = Object.keys(selector).length
+  snapshot.charge(labels + (rarest === null ? 0 : (fewest * labels) / LABELS_A_STEP))
   if (rarest !== null) for (const pod of snapshot.lookup('podByLabel', rarest)) if (selects(selector, pod.labels)) pods.push(pod)
   return pods
 }
