@@ -21,8 +21,13 @@ function told({ rule, text, place }: Reported): string {
   return `${place === null ? '' : `${place.file}:${place.line}:${place.column}: `}[${rule}] ${text}`
 }
 
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+const ENTITIES: ReadonlyMap<string, string> = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;']
+])
 
 function xml(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '')
+  return text.replace(/[&<>"]/g, (character) => ENTITIES.get(character) ?? '')
 }
