@@ -18,7 +18,12 @@ export interface Config {
   readonly exemptions: { readonly checkAccess: boolean }
   readonly disclosure: { readonly objectNames: boolean }
   readonly settings: MeshSettings
-  readonly settle: { readonly milliseconds: number; readonly onTimeout: 'warn' | 'deny' }
+  readonly settle: {
+    readonly mode: 'exact' | 'fixed'
+    readonly milliseconds: number
+    readonly serviceAccount: string
+    readonly onTimeout: 'warn' | 'deny'
+  }
   readonly server: {
     readonly host: string
     readonly port: number
@@ -70,7 +75,9 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         domain: text("The cluster's DNS domain.", DEFAULT_SETTINGS.domain)
       }),
       settle: section('How long a write is held behind a change that it relies on, until every proxy knows that change.', {
-        milliseconds: count('0 holds nothing.', 1000, 0, 10_000),
+        mode: choice('`exact` asks istiod which proxies know it; `fixed` waits for so long and asks nobody.', 'exact', ['exact', 'fixed']),
+        milliseconds: count('The fixed time, which counts too where istiod cannot be asked; 0 holds nothing.', 1000, 0, 10_000),
+        serviceAccount: text("The ServiceAccount in Istio's root namespace that istiod is asked as.", 'hitless-settle'),
         onTimeout: choice('The answer where the deadline of the review comes first.', 'warn', ['warn', 'deny'])
       }),
       server: section('Where the webhook listens, and its limits.', {

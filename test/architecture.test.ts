@@ -12,6 +12,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   review: ['kinds', 'mesh', 'rules'],
   kubernetes: ['kinds', 'mesh', 'errors'],
   cluster: ['kinds', 'mesh', 'kubernetes', 'errors'],
+  proxies: ['kinds', 'mesh', 'kubernetes', 'errors'],
   admission: ['kinds', 'mesh', 'rules', 'review', 'errors'],
   output: ['kinds', 'mesh', 'rules', 'review', 'manifests', 'errors'],
   manifests: ['kinds', 'mesh', 'errors'],
@@ -25,6 +26,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'review',
     'kubernetes',
     'cluster',
+    'proxies',
     'sandbox',
     'admission',
     'server',
@@ -61,7 +63,12 @@ const PURE = ['kinds', 'mesh', 'rules', 'review']
 const PURE_PACKAGES = ['re2js']
 const IMPURE = /\b(?:Date\.now|new Date\(\)|performance\.|Math\.random|setTimeout|setInterval|setImmediate|fetch\(|console\.)/
 /** Packages that one layer keeps to itself. */
-const OWNED_PACKAGES: Readonly<Record<string, string>> = { '@kubernetes/client-node': 'kubernetes', undici: 'kubernetes' }
+const OWNED_PACKAGES: Readonly<Record<string, string>> = {
+  '@kubernetes/client-node': 'kubernetes',
+  undici: 'kubernetes',
+  '@grpc/grpc-js': 'proxies',
+  '@bufbuild/protobuf': 'proxies'
+}
 
 const IMPORT = /(?:^|\s)(?:import|export)\s(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/g
 

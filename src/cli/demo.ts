@@ -10,7 +10,8 @@ import { type Manifest, readManifests } from '../manifests/manifests.ts'
 import type { Io } from '../output/io.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { firstPair } from '../webhook/certificates.ts'
-import { loadSandbox, serve, settleOf, telling } from '../webhook/serve.ts'
+import { loadSandbox, serve, telling } from '../webhook/serve.ts'
+import { settleOf } from '../webhook/settle.ts'
 
 export interface DemoOptions {
   /** The folder with `world/` and `release/`. */
@@ -40,11 +41,9 @@ export async function demo({ examples, once, port }: DemoOptions, io: Io): Promi
     server: { ...defaults.server, host: '127.0.0.1', port, healthHost: '127.0.0.1', healthPort: 0, drainSeconds: 0 },
     log: { level: 'warn' }
   }
-  const settle = settleOf(() => config, io)
-  const server = await serve(
-    { ...telling(config, io), config: () => config, state: sandbox, settle, tls, problem: () => null, live: null },
-    io
-  )
+  const told = telling(config, io)
+  const settle = settleOf(() => config, told, io)
+  const server = await serve({ ...told, config: () => config, state: sandbox, settle, tls, problem: () => null, live: null }, io)
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)
   const paint = (colour: 'green' | 'red' | 'bold', text: string) => (io.colour ? styleText(colour, text, { validateStream: false }) : text)
   const play = async (write: Write, expected: boolean): Promise<boolean> => {

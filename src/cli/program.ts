@@ -12,7 +12,8 @@ import { RULE_IDS } from '../rules/index.ts'
 import { type CertificateFlags, firstPair, keepCertificates, pairFiles } from '../webhook/certificates.ts'
 import { prove, withdraw } from '../webhook/registration.ts'
 import type { LiveFeed } from '../webhook/report-gaps.ts'
-import { configured, liveState, loadSandbox, type Settle, serve, settleOf, type Telling, telling } from '../webhook/serve.ts'
+import { configured, liveState, loadSandbox, serve, type Telling, telling } from '../webhook/serve.ts'
+import { type Settle, settleOf } from '../webhook/settle.ts'
 import { type AuditOptions, auditState } from './audit.ts'
 import { check } from './check.ts'
 import { type ClusterFlags, type SourceFlags, sourceOf } from './cluster-state.ts'
@@ -139,7 +140,7 @@ function build(io: Io, examples: string, done: (exit: number) => void): Command 
     .option('--health-host <address>', 'address of probes and metrics')
     .option('--health-port <number>', 'port of probes and metrics')
     .option('--drain <seconds>', 'how long to go on answering after a signal to stop')
-    .option('--settle <milliseconds>', 'how long a write is held behind a change that it relies on; 0 holds nothing')
+    .option('--settle <milliseconds>', 'how long a write is held behind a change that it relies on; 0 holds nothing, "exact" asks istiod')
     .option('--log-level <level>', 'fatal, error, warn, info, debug')
     .action(async (options: ServeFlags) => {
       await serveUntilStopped(options, io)
@@ -202,7 +203,7 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const told = telling(config, io)
   const configFile = flags.config === undefined ? null : { file: flags.config, content, parse: (text: string) => configOf(flags, text) }
   const current = configured(config, configFile, told, io)
-  const settle = settleOf(current, io)
+  const settle = settleOf(current, told, io)
   const { state, failed, live } = stateOf(flags, config, settle, told, { ...io, signal: following.signal })
   const registered = registrationOf(flags, live)
   try {
@@ -255,7 +256,7 @@ function configOf(flags: ServeFlags, content: string): Config {
       healthPort: flags.healthPort === undefined ? server.healthPort : portOf(flags.healthPort),
       drainSeconds: flags.drain === undefined ? server.drainSeconds : secondsOf(flags.drain)
     },
-    settle: { ...settle, milliseconds: flags.settle === undefined ? settle.milliseconds : millisecondsOf(flags.settle) },
+    settle: { ...settle, ...settleFlag(flags.settle) },
     log: { level: flags.logLevel ?? log.level }
   }
 }
@@ -282,6 +283,12 @@ function secondsOf(text: string): number {
   const seconds = Number(text)
   if (!(seconds >= 0 && seconds <= 3600)) throw new HitlessError('HITLESS_USAGE', `${text} is no number of seconds from 0 to 3600`)
   return seconds
+}
+
+/** A length is the fixed time: nobody is asked then. */
+function settleFlag(flag: string | undefined): Partial<Config['settle']> {
+  if (flag === undefined) return {}
+  return flag === 'exact' ? { mode: 'exact' } : { mode: 'fixed', milliseconds: millisecondsOf(flag) }
 }
 
 function millisecondsOf(text: string): number {

@@ -31,6 +31,8 @@ export interface Metrics {
   read(reads: number, lists: number, changedVerdict: boolean): void
   /** A write was held until what it relies on had settled, or its deadline came. */
   held(seconds: number): void
+  /** Whether istiod could be asked when a write was held last, or the fixed time decided in its place. */
+  settledBy(mode: 'exact' | 'fixed'): void
   /** So many gaps of a rule stand open; told by the replica that reports them. */
   gaps(rule: string, open: number): void
   /** The configuration's file was read again. */
@@ -39,7 +41,7 @@ export interface Metrics {
 }
 
 /** Dense between 5 and 500 ms, where the API server's own latency targets lie; below, what pure code takes; above, held reviews. */
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5]
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 /** Registers the metrics, those of the process included. One registry bears them once. */
 export function createMetrics(registry: Registry = new Registry()): Metrics {
@@ -63,6 +65,12 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
   const reads = new Counter({ name: 'hitless_confirm_reads_total', help: 'Fresh reads before an answer', labelNames: ['type'], registers })
   const changed = new Counter({ name: 'hitless_confirm_changed_total', help: 'Verdicts that fresh reads changed', registers })
   const held = new Histogram({ name: 'hitless_held_seconds', help: 'Time that writes were held to settle', buckets: SECONDS, registers })
+  const settleMode = new Gauge({
+    name: 'hitless_settle_mode',
+    help: 'How writes are held where istiod is to be asked: 1 for exact as long as it can be, 1 for fixed while it cannot',
+    labelNames: ['mode'],
+    registers
+  })
   const gaps = new Gauge({
     name: 'hitless_gaps',
     help: 'Gaps that stand open, by the one replica that reports',
@@ -88,6 +96,9 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
     configured: (success) => configured.set(Number(success)),
     gaps: (rule, open) => gaps.set({ rule }, open),
     held: (seconds) => held.observe(seconds),
+    settledBy: (mode) => {
+      for (const each of ['exact', 'fixed']) settleMode.set({ mode: each }, Number(each === mode))
+    },
     reviewed(change, { verdict, findings: found, exempted }, seconds) {
       const labels = { kind: change?.ref.kind ?? 'other', operation: change?.operation ?? 'other' }
       reviews.inc({ ...labels, verdict, dry_run: String(change?.dryRun ?? false) })

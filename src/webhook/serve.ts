@@ -1,9 +1,6 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Logger, pino } from 'pino'
-import { fixedTime } from '../admission/fixed-time.ts'
 import { createReviewer } from '../admission/judge.ts'
-import { RecentChanges } from '../admission/recent-changes.ts'
 import { settling } from '../admission/settle.ts'
 import type { KeyPair } from '../certificates/self-signed.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
@@ -14,7 +11,6 @@ import type { ClusterSource } from '../kubernetes/credentials.ts'
 import { readText } from '../manifests/files.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import type { MeshObject } from '../mesh/snapshot/objects.ts'
-import type { Propagation } from '../mesh/snapshot/propagation.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
 import type { Io } from '../output/io.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
@@ -23,6 +19,7 @@ import { createMetrics, type Metrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import { type ConfigFile, followConfig } from './follow-config.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
+import type { Settle } from './settle.ts'
 import { tellState } from './tell-state.ts'
 
 /** How the process tells what happens to it. */
@@ -47,21 +44,6 @@ export interface ServeOptions extends Telling {
   readonly live: LiveFeed | null
 }
 
-/** What writes may have to wait for: what changed of late, and how its way to the proxies is known. */
-export interface Settle {
-  readonly propagation: Propagation
-  readonly recent: RecentChanges
-}
-
-export function settleOf(config: () => Config, io: Io): Settle {
-  const propagation = fixedTime({
-    settleMs: () => config().settle.milliseconds,
-    nowMs: io.nowMs,
-    sleep: (ms, signal) => sleep(ms, undefined, { signal })
-  })
-  return { propagation, recent: new RecentChanges(propagation, io.nowMs, config().settings.domain) }
-}
-
 /** The configuration of this moment: that of the file, where there is one, as it changes while the webhook runs. */
 export function configured(started: Config, file: ConfigFile | null, { log, metrics }: Telling, io: Io): () => Config {
   if (file === null) return () => started
@@ -72,7 +54,7 @@ export function configured(started: Config, file: ConfigFile | null, { log, metr
 export function liveState(
   source: ClusterSource,
   { settings }: Config,
-  { recent }: Settle,
+  { recent, follow }: Settle,
   { log, metrics }: Telling,
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed } {
@@ -89,6 +71,7 @@ export function liveState(
       for (const listener of listeners) listener(event.before, event.after)
     }
   })
+  follow(state)
   metrics.state.follow(() => state.health())
   const started = state.start(io.signal)
   const failed = new Promise<never>((_, reject) => {

@@ -21,6 +21,8 @@ export interface BackToBack {
   readonly spanMs: number
   /** The median time from the first write of a release to the answer to its last, in milliseconds. */
   readonly writingMs: number
+  /** The median time for which writes were held that were, in milliseconds; null where none was. */
+  readonly heldMs: number | null
   readonly convergence: Convergence
 }
 
@@ -38,6 +40,7 @@ export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBa
   await release.start([helloworld(), workload('v1'), destinationRule(['v1']), all('v1')])
   if (guarded) await rig.guard.on()
   const before = await rig.mesh.metrics()
+  const heldBefore = await heldCount(rig)
   const load = startLoad({
     host: release.host,
     classes: [{ name: 'plain', proxy: 'sidecar' }],
@@ -45,17 +48,20 @@ export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBa
   })
   const spans: number[] = []
   const writing: number[] = []
+  const writes: number[] = []
+  let held = 0
   try {
     for (let number = 0; number < releases; number += 1) {
       const seen = load.answers.length
       const [from, next] = number % 2 === 0 ? (['v1', 'v2'] as const) : (['v2', 'v1'] as const)
       const others = busy ? rig.marker.disturb(BUSY_MS) : null
-      writing.push(await play(release, from, next, number % 4 < 2))
+      writing.push(await play(release, from, next, number % 4 < 2, writes))
       await others?.stop()
       await release.quiet()
       const failures = load.answers.slice(seen).filter(isFailure)
       if (failures.length > 0) spans.push((failures.at(-1)?.answeredMs ?? 0) - (failures[0]?.answeredMs ?? 0))
     }
+    held = (await heldCount(rig)) - heldBefore
   } finally {
     await load.stop()
     if (guarded) await rig.guard.off()
@@ -68,17 +74,22 @@ export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBa
     broken: spans.length,
     spanMs: Math.round(Math.max(0, ...spans)),
     writingMs: Math.round(writing.sort((one, other) => one - other)[Math.floor(writing.length / 2)] ?? 0),
+    heldMs: medianOfLongest(writes, held),
     convergence: convergence(before, await rig.mesh.metrics())
   }
 }
 
 /** The guide's steps. Its own order has the subset before the Pods; with the Pods first, the subset and its first weight stand side by side. */
-async function play(release: Release, from: string, next: string, arePodsFirst: boolean): Promise<number> {
+async function play(release: Release, from: string, next: string, arePodsFirst: boolean, writes: number[]): Promise<number> {
   const subset = apply('DestinationRule gains a subset', destinationRule([from, next].sort()))
   const pods = apply('Deployment', workload(next))
   const split = apply('VirtualService 50/50', virtualService([rule([to(from, 50), to(next, 50)])]))
   const startedMs = performance.now()
-  const written = (step: WriteStep) => must(release.write(release.placed(step)))
+  const written = async (step: WriteStep) => {
+    const sentMs = performance.now()
+    await must(release.write(release.placed(step)))
+    writes.push(performance.now() - sentMs)
+  }
   if (!arePodsFirst) await written(subset)
   await written(pods)
   await release.settled()
@@ -88,6 +99,16 @@ async function play(release: Release, from: string, next: string, arePodsFirst: 
   await written(apply('DestinationRule drops a subset', destinationRule([next])))
   await written(remove('Deployment deleted', workload(from)))
   return performance.now() - startedMs
+}
+
+async function heldCount(rig: Rig): Promise<number> {
+  return Number(/^hitless_held_seconds_count (\d+)$/m.exec(await rig.metrics())?.[1] ?? 0)
+}
+
+/** Whatever took longest was held. */
+function medianOfLongest(writes: readonly number[], held: number): number | null {
+  const longest = [...writes].sort((one, other) => other - one).slice(0, held)
+  return held === 0 ? null : Math.round(longest[Math.floor(longest.length / 2)] ?? 0)
 }
 
 function all(version: string): Manifest {

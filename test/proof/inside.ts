@@ -62,6 +62,6 @@ async function releases(scripts: readonly Script[]): Promise<void> {
   await rig.stop()
 }
 
-if (what === 'settle') await settleRows(names.map(Number), Number(values.part), (row) => report({ kind: 'settle', row }))
+if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
 else await releases(chosen())
 process.stdout.end(() => process.exit(0))

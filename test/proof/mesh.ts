@@ -5,9 +5,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { installMesh } from '../rig/binaries.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { type LocalProcess, startProcess } from '../rig/local-process.ts'
+import { must } from './objects.ts'
 
 const START_TIMEOUT_MS = 60_000
 const GRPC_PORT = 15010
+const SECURE_PORT = 15012
+/** Of istiod, among those of the Pods: EndpointSlices refuse loopback. */
+const ISTIOD_ADDRESS = '10.244.255.200'
 const HTTP_PORT = 18085
 const MONITORING_PORT = 15014
 /** Of the first proxy; the others have those after it. */
@@ -40,6 +44,7 @@ export interface Mesh {
 /** Starts istiod and the proxies; resolves when istiod is ready and every proxy is connected or about to be. */
 export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecars = 1 }: MeshOptions = {}): Promise<Mesh> {
   const binaries = await installMesh()
+  await announce(plane)
   const processes: LocalProcess[] = []
   const start = (name: string, path: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) => {
     const started = startProcess({
@@ -74,10 +79,25 @@ export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecar
   }
 }
 
+/** What Istio's installation has of this, and the chart of hitless: where istiod is, and as whom it is asked. */
+async function announce({ api }: ControlPlane): Promise<void> {
+  const core = '/api/v1/namespaces/istio-system'
+  const labels = { app: 'istiod', 'kubernetes.io/service-name': 'istiod' }
+  await must(api.request('POST', `${core}/serviceaccounts`, { body: { metadata: { name: 'hitless-settle' } } }))
+  await must(
+    api.request('POST', '/apis/discovery.k8s.io/v1/namespaces/istio-system/endpointslices', {
+      body: {
+        metadata: { name: 'istiod', labels },
+        addressType: 'IPv4',
+        ports: [{ name: 'https-dns', port: SECURE_PORT }],
+        endpoints: [{ addresses: [ISTIOD_ADDRESS], conditions: { ready: true } }]
+      }
+    })
+  )
+}
+
 const ISTIOD_ENVIRONMENT = {
   INJECT_ENABLED: 'false',
-  ENABLE_CA_SERVER: 'false',
-  PILOT_CERT_PROVIDER: 'none',
   VALIDATION_WEBHOOK_CONFIG_NAME: '',
   PILOT_ENABLE_GATEWAY_API: 'false',
   POD_NAMESPACE: 'istio-system',
@@ -98,7 +118,7 @@ async function istiodArguments({ directory, kubeconfig }: ControlPlane): Promise
     '--httpsAddr',
     '',
     '--secureGRPCAddr',
-    ''
+    `${ISTIOD_ADDRESS}:${SECURE_PORT}`
   ]
   return [
     'discovery',

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { percent } from './account.ts'
 import type { ProofRecord, ReleaseRow } from './record.ts'
+import type { Length } from './rig.ts'
 
 const TOOLS = join(import.meta.dirname, '..', 'tools')
 const BEGIN = '<!-- proof: made by npm run proof -- --write -->'
@@ -63,14 +64,25 @@ function settleSection(settle: ProofRecord['settle']): string[] {
     'The right order is not enough: istiod merges writes that follow each other closely, and within one push Envoy takes routes and clusters over at different instants. hitless therefore holds a write that relies on a change ' +
       'younger than `settle` (`settle.milliseconds`, 1000 by default). Here the guide’s steps are written back to back, as `kubectl apply -f` does, waiting for nothing but Ready Pods, under 500 requests a second. The longest gap is from the first failure of a release to its last.',
     table(
-      ['mesh', 'settle', 'releases', 'with failures', 'failed requests', 'longest gap', 'istiod waits + pushes', 'a release takes'],
+      [
+        'mesh',
+        'settle',
+        'releases',
+        'with failures',
+        'failed requests',
+        'longest gap',
+        'a write is held (median)',
+        'istiod waits + pushes',
+        'a release takes'
+      ],
       settle.map((row) => [
         row.mesh,
-        row.settleMs === null ? 'no hitless' : `${row.settleMs} ms`,
+        row.settle === null ? 'no hitless' : lengthText(row.settle),
         row.releases,
         row.broken,
         tally(row),
         `${row.spanMs} ms`,
+        row.heldMs === null || row.heldMs === undefined ? '' : `${row.heldMs} ms`,
         `${row.convergence.debounceMs} + ${row.convergence.pushMs} ms`,
         `${(row.writingMs / 1000).toFixed(1)} s`
       ])
@@ -90,15 +102,19 @@ The second alone (2 ms here) does not say it: it begins when the first has ended
 
 The default of 1000 ms is long enough for istiod as it is installed, with ten times its debounce to spare. It is too short where \`PILOT_DEBOUNCE_AFTER\` was raised to about as much, and in a mesh that is never quiet.`
 
-/** For each mesh, from which length on no release failed a request. */
+function lengthText(length: Length): string {
+  return length === 'exact' ? 'exact' : `${length} ms`
+}
+
+/** For each mesh, from which length on no release failed a request, and whether one did where istiod was asked. */
 function shortest(settle: ProofRecord['settle']): string[] {
   return [...new Set(settle.map(({ mesh }) => mesh))].map((mesh) => {
-    const lengths = settle
-      .filter((row) => row.mesh === mesh && row.settleMs !== null)
-      .sort((one, other) => Number(one.settleMs) - Number(other.settleMs))
-    const enough = lengths.findLastIndex(({ failed }) => failed > 0) + 1
-    const from = lengths[enough]?.settleMs
-    return `- ${mesh}: ${from === undefined ? 'no length that was tried is enough' : `no failure from ${from} ms on`}.`
+    const rows = settle.filter((row) => row.mesh === mesh)
+    const lengths = rows.filter((row) => typeof row.settle === 'number').sort((one, other) => Number(one.settle) - Number(other.settle))
+    const from = lengths[lengths.findLastIndex(({ failed }) => failed > 0) + 1]?.settle
+    const fixed = from === undefined ? 'no fixed length that was tried is enough' : `no failure from ${from} ms on`
+    const exact = rows.find((row) => row.settle === 'exact')
+    return `- ${mesh}: ${fixed}${exact === undefined ? '' : `; asking istiod, ${exact.failed === 0 ? 'none' : tally(exact)}`}.`
   })
 }
 

@@ -71,7 +71,7 @@ export function releaseRow(accounts: readonly Account[], date: string): ReleaseR
 
 /** The record with rows in place of those of the same script, or of the same mesh and length. */
 export function updated(record: ProofRecord, { releases, settle }: ProofRecord): ProofRecord {
-  const keyOf = ({ mesh, settleMs }: SettleRow) => `${mesh} ${settleMs}`
+  const keyOf = ({ mesh, settle: length }: SettleRow) => `${mesh} ${length}`
   return {
     releases: merged(record.releases, releases, ({ script }) => script),
     settle: merged(record.settle, settle, keyOf)

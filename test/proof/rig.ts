@@ -11,6 +11,9 @@ import { CLIENTS, INGRESS, INGRESS_LABELS, type Mesh, type MeshOptions, PORTS, s
 import { must, pathOf } from './objects.ts'
 import { ARGO, FLAGGER } from './tool-scripts.ts'
 
+/** How long hitless holds a write: so many milliseconds, or until istiod says that the proxies know. */
+export type Length = number | 'exact'
+
 /** Whether the API server calls hitless. */
 export interface Guard {
   on(): Promise<void>
@@ -25,7 +28,9 @@ export interface Rig {
   readonly state: State
   readonly guard: Guard
   /** Starts another hitless in place of the one that runs. */
-  settle(milliseconds: number): Promise<void>
+  settle(length: Length): Promise<void>
+  /** The pages of metrics of hitless, as it serves them. */
+  metrics(): Promise<string>
   stop(): Promise<void>
 }
 
@@ -60,10 +65,11 @@ export async function startRig(options: MeshOptions = {}): Promise<Rig> {
         },
         off: () => unregister()
       },
-      settle: async (milliseconds) => {
+      settle: async (length) => {
         await hitless.stop()
-        hitless = await startGuard(plane, milliseconds)
+        hitless = await startGuard(plane, length)
       },
+      metrics: async () => (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text(),
       stop
     }
   } catch (error) {
@@ -72,8 +78,8 @@ export async function startRig(options: MeshOptions = {}): Promise<Rig> {
   }
 }
 
-function startGuard(plane: ControlPlane, settleMs?: number): Promise<HitlessProcess> {
-  const flags = settleMs === undefined ? [] : ['--settle', String(settleMs)]
+function startGuard(plane: ControlPlane, length?: Length): Promise<HitlessProcess> {
+  const flags = length === undefined ? [] : ['--settle', String(length)]
   return startHitless(plane, { flags, register: false })
 }
 

@@ -54,9 +54,9 @@ function take(result: Result): void {
   }
 }
 
-function described({ mesh, settleMs, failed, requests, broken, releases: all, writingMs }: SettleRow): string {
-  const length = settleMs === null ? 'without hitless' : `settle ${settleMs} ms`
-  return `${mesh}, ${length}: ${failed} of ${requests} requests failed, in ${broken} of ${all} releases of ${writingMs} ms`
+function described({ mesh, settle: length, failed, requests, broken, releases: all, writingMs, heldMs }: SettleRow): string {
+  const by = length === null ? 'without hitless' : `settle ${length}, held for ${heldMs} ms`
+  return `${mesh}, ${by}: ${failed} of ${requests} requests failed, in ${broken} of ${all} releases of ${writingMs} ms`
 }
 
 function releaseRows(): ReleaseRow[] {

@@ -1,0 +1,211 @@
+/**
+ * Propagation by what istiod says: in which push a change went out, and which proxies have acknowledged that push. Nothing is asked while
+ * nothing is held; where nothing can be learned, the fixed time decides as it would without.
+ */
+import type { Arrival, Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { type Sight, sightsOf } from './expectation.ts'
+import type { Replica } from './replica.ts'
+import { type Standing, standing } from './standing.ts'
+import type { View } from './view.ts'
+
+/** istiod waits for quiet at most 10 s (PILOT_DEBOUNCE_MAX), and then has to reach everybody. */
+const HORIZON_MS = 30_000
+/** From the acknowledgement until every worker of an Envoy serves by what was acknowledged; docs/proof.md has what was measured. */
+const MARGIN_MS = 50
+const PAUSE_MS = 20
+/** One that does not answer for as long is as good as gone. */
+const SILENCE_MS = 3_000
+/** Where nothing could be learned, nobody asks again for as long. */
+const REST_MS = 30_000
+/** A stream that breaks may do so because its replica is replaced. */
+const MOST_FAILURES = 2
+
+export interface ExactOptions {
+  readonly fixed: Propagation
+  readonly snapshot: () => Snapshot
+  /** A stream to each replica of istiod. */
+  readonly replicas: (signal: AbortSignal) => Promise<readonly Replica[]>
+  /** The fixed time. */
+  readonly settleMs: () => number
+  readonly nowMs: () => number
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Told whether istiod could be asked: null, or why not. */
+  readonly onAsked: (problem: unknown) => void
+}
+
+export function exactPropagation(options: ExactOptions): Propagation {
+  return new Exact(options)
+}
+
+/** A change of which istiod's answers show nothing though it must have gone out. */
+class Invisible extends Error {
+  override readonly name = 'Invisible'
+}
+
+class Exact implements Propagation {
+  readonly #options: ExactOptions
+  /** Changes that every proxy has. */
+  readonly #arrived = new WeakSet<RecentChange>()
+  #restsUntilMs = 0
+
+  constructor(options: ExactOptions) {
+    this.#options = options
+  }
+
+  horizonMs(): number {
+    const fixedMs = this.#options.fixed.horizonMs()
+    return fixedMs === 0 ? 0 : Math.max(fixedMs, HORIZON_MS)
+  }
+
+  changed(change: RecentChange): void {
+    this.#options.fixed.changed(change)
+  }
+
+  onTheirWay(changes: readonly RecentChange[]): readonly RecentChange[] {
+    const open = changes.filter((change) => !this.#arrived.has(change))
+    if (this.#isResting()) return this.#options.fixed.onTheirWay(open)
+    const snapshot = this.#options.snapshot()
+    const untold = new Set(this.#options.fixed.onTheirWay(open.filter((change) => sightsOf(change, snapshot) === null)))
+    return open.filter((change) => untold.has(change) || sightsOf(change, snapshot) !== null)
+  }
+
+  async arrival(changes: readonly RecentChange[], patienceMs: number, signal: AbortSignal): Promise<Arrival> {
+    const { fixed, nowMs, snapshot } = this.#options
+    const untilMs = nowMs() + patienceMs
+    const told = this.#isResting() ? [] : changes.filter((change) => sightsOf(change, snapshot()) !== null)
+    const untold = changes.filter((change) => !told.includes(change))
+    const [seen, waited] = await Promise.all([
+      this.#seen(told, untilMs, signal),
+      untold.length === 0 ? null : fixed.arrival(untold, patienceMs, signal)
+    ])
+    return merged(seen, waited)
+  }
+
+  #isResting(): boolean {
+    return this.#options.nowMs() < this.#restsUntilMs
+  }
+
+  async #seen(changes: readonly RecentChange[], untilMs: number, signal: AbortSignal): Promise<Arrival> {
+    const { fixed, nowMs, onAsked } = this.#options
+    if (changes.length === 0) return ARRIVED
+    try {
+      const arrival = await new Watch(changes, this.#options, signal).arrival(untilMs)
+      onAsked(null)
+      if (arrival.arrived) for (const change of changes) this.#arrived.add(change)
+      return arrival
+    } catch (problem) {
+      signal.throwIfAborted()
+      if (!(problem instanceof Invisible)) {
+        this.#restsUntilMs = nowMs() + REST_MS
+        onAsked(problem)
+      }
+      return fixed.arrival(changes, Math.max(0, untilMs - nowMs()), signal)
+    }
+  }
+}
+
+const ARRIVED: Arrival = { arrived: true, notes: [] }
+
+/** One held write's watch for what it waits for. */
+class Watch {
+  readonly #sights: readonly Sight[]
+  readonly #changedMs: number
+  readonly #options: ExactOptions
+  readonly #signal: AbortSignal
+  readonly #sinceMs: number
+  /** Pushes that each showed before this watch. */
+  readonly #pushesBefore = new Map<Replica, number>()
+  #failures = 0
+
+  constructor(changes: readonly RecentChange[], options: ExactOptions, signal: AbortSignal) {
+    this.#sights = changes.flatMap((change) => sightsOf(change, options.snapshot()) ?? [])
+    this.#changedMs = Math.max(...changes.map(({ atMs }) => atMs))
+    this.#options = options
+    this.#signal = signal
+    this.#sinceMs = options.nowMs()
+  }
+
+  /** Rejects where nothing can be learned. */
+  async arrival(untilMs: number): Promise<Arrival> {
+    const { nowMs } = this.#options
+    for (;;) {
+      const isLast = nowMs() >= untilMs
+      const standings = await this.#inTime(this.#look())
+      if (standings?.every(({ late }) => late.length === 0)) {
+        await this.#sleep(Math.min(MARGIN_MS, untilMs - nowMs()))
+        return concluded(standings)
+      }
+      if (isLast) return standings === null ? UNSENT : concluded(standings)
+      await this.#sleep(Math.min(PAUSE_MS, untilMs - nowMs()))
+    }
+  }
+
+  /** Where the proxies of each replica stand; null while one has not pushed the change. */
+  async #look(): Promise<readonly Standing[] | null> {
+    const replicas = await this.#options.replicas(this.#signal)
+    for (const replica of replicas) {
+      if (replica.failure !== null && ++this.#failures > MOST_FAILURES) throw replica.failure
+      if (!this.#pushesBefore.has(replica)) this.#pushesBefore.set(replica, replica.view.pushes.seen)
+      replica.watch(this.#sights)
+    }
+    const standings = await Promise.all(replicas.map((replica) => this.#standing(replica)))
+    return standings.every((each) => each !== null) ? standings : null
+  }
+
+  async #standing(replica: Replica): Promise<Standing | null> {
+    if (replica.failure !== null) return null
+    const { nowMs, settleMs } = this.#options
+    const needs = replica.view.needs(this.#sights)
+    if (needs === null) {
+      this.#requireHope(replica.view, this.#pushesBefore.get(replica) ?? 0)
+      return null
+    }
+    // Without a push since, the one that tells the others of an endpoint may be waiting for quiet still.
+    const overdueMs = settleMs() * (needs.isUnsure && replica.view.lastPush < needs.endpoint ? 3 : 1)
+    return standing(await replica.proxies(), needs, nowMs() - needs.sinceMs >= overdueMs)
+  }
+
+  /** Two pushes since, or quiet for long enough: what has not shown by then never does, such as a rule that another overrides. */
+  #requireHope(view: View, pushesBefore: number): void {
+    const { nowMs, settleMs } = this.#options
+    if (view.lastPush === 0) {
+      if (nowMs() - this.#sinceMs > SILENCE_MS) throw new Error('istiod does not answer')
+      return
+    }
+    const isPushed = view.pushes.seen - pushesBefore > 2 && nowMs() - this.#changedMs > settleMs()
+    if (isPushed || nowMs() - Math.max(view.pushes.lastMs, this.#sinceMs) > 3 * settleMs())
+      throw new Invisible('istiod shows nothing of it')
+  }
+
+  async #inTime<T>(looking: Promise<T>): Promise<T> {
+    const over = new AbortController()
+    const silence = this.#options.sleep(SILENCE_MS, AbortSignal.any([this.#signal, over.signal])).then(() => {
+      throw new Error('istiod does not answer')
+    })
+    try {
+      return await Promise.race([looking, silence])
+    } finally {
+      over.abort()
+    }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return ms <= 0 ? Promise.resolve() : this.#options.sleep(ms, this.#signal)
+  }
+}
+
+const UNSENT: Arrival = { arrived: false, notes: ['istiod has not sent out yet what this write relies on'] }
+
+function concluded(standings: readonly Standing[]): Arrival {
+  const late = standings.flatMap((each) => each.late)
+  const rejected = standings.flatMap((each) => each.rejected)
+  const proxies = standings.reduce((sum, each) => sum + each.proxies, 0)
+  const lateNote = `${late.length} of ${proxies} proxies lack what this write relies on: ${late.slice(0, 10).join(', ')}`
+  const notes = rejected.slice(0, 3).map(({ proxy, error }) => `proxy ${proxy} rejected what this write relies on: ${error}`)
+  return { arrived: late.length + rejected.length === 0, notes: [...(late.length === 0 ? [] : [lateNote]), ...notes] }
+}
+
+function merged(one: Arrival, other: Arrival | null): Arrival {
+  return other === null ? one : { arrived: one.arrived && other.arrived, notes: [...one.notes, ...other.notes] }
+}

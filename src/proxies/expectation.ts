@@ -1,0 +1,142 @@
+/** What istiod's answers must show once a change is in a push: seen by a client in the root namespace, which sees what is exported to everybody. */
+import { resolveHost, resolveVirtualServiceHost, serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
+import { sameLabels, selects } from '../mesh/names/labels.ts'
+import { isExported } from '../mesh/names/visibility.ts'
+import type { Destination, DestinationRule, Pod, Service, ServicePort, VirtualService } from '../mesh/snapshot/objects.ts'
+import type { RecentChange } from '../mesh/snapshot/propagation.ts'
+import { boundGateways, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+
+/** One thing to be seen. A route leads to a cluster or does not, a cluster is there or is not, and has endpoints that take requests. */
+export type Sight =
+  | { readonly type: 'cluster'; readonly name: string; readonly isThere: boolean }
+  | { readonly type: 'endpoint'; readonly name: string; readonly isThere: true }
+  | { readonly type: 'route'; readonly name: string; readonly cluster: string; readonly isThere: false }
+
+/** null where the change cannot be told from istiod's answers. */
+export function sightsOf({ before, after }: RecentChange, snapshot: Snapshot): Sight[] | null {
+  // A Sidecar there limits what the client sees.
+  for (const _ of snapshot.lookup('sidecarByNamespace', snapshot.settings.rootNamespace)) return null
+  const object = after ?? before
+  switch (object?.kind) {
+    case 'DestinationRule':
+      return ofRule(before?.kind === object.kind ? before : null, after?.kind === object.kind ? after : null, snapshot)
+    case 'Service':
+      return ofService(before?.kind === object.kind ? before : null, after?.kind === object.kind ? after : null, snapshot)
+    case 'Pod':
+      return ofPod(object, snapshot)
+    case 'VirtualService':
+      return ofRoutes(before?.kind === object.kind ? before : null, after?.kind === object.kind ? after : null, snapshot)
+    default:
+      return null
+  }
+}
+
+/** Subsets that came and went are clusters that came and went. A subset of other labels is the same cluster. */
+function ofRule(before: DestinationRule | null, after: DestinationRule | null, snapshot: Snapshot): Sight[] | null {
+  const rule = after ?? before
+  if (rule === null) return null
+  const { rootNamespace, domain } = snapshot.settings
+  const host = resolveHost(rule.host, rule.namespace, domain)
+  const service = visibleService(host, snapshot)
+  const isSeen = [service?.namespace, rootNamespace].includes(rule.namespace) && isExported(rule.exportTo, rule.namespace, rootNamespace)
+  if (service === null || !isSeen || rule.workloadSelector !== null) return null
+  if (before !== null && after !== null && before.host !== after.host) return null
+  const [old, fresh] = [before?.subsets ?? [], after?.subsets ?? []]
+  const relabelled = fresh.some(({ name, labels }) => old.some((each) => each.name === name && !sameLabels(each.labels, labels)))
+  if (relabelled) return null
+  const come = fresh.filter(({ name }) => !old.some((each) => each.name === name))
+  const gone = old.filter(({ name }) => !fresh.some((each) => each.name === name))
+  const sights = service.ports.flatMap(({ port }) => [
+    ...come.map(({ name }): Sight => ({ type: 'cluster', name: clusterName(port, name, host), isThere: true })),
+    ...gone.map(({ name }): Sight => ({ type: 'cluster', name: clusterName(port, name, host), isThere: false }))
+  ])
+  return sights.length === 0 ? null : sights
+}
+
+function ofService(before: Service | null, after: Service | null, snapshot: Snapshot): Sight[] | null {
+  const service = after ?? before
+  if (service === null || !isVisible(service, snapshot)) return null
+  if (before !== null && after !== null && !sameLabels(before.selector ?? {}, after.selector ?? {})) return null
+  const host = serviceHost(service.namespace, service.name, snapshot.settings.domain)
+  const has = (ports: readonly ServicePort[], port: number) => ports.some((each) => each.port === port)
+  const [old, fresh] = [before?.ports ?? [], after?.ports ?? []]
+  const come = fresh.filter(({ port }) => !has(old, port))
+  const sights = come.map(({ port }): Sight => ({ type: 'cluster', name: clusterName(port, '', host), isThere: true }))
+  return sights.length === 0 ? null : sights
+}
+
+/** The clusters to which a Pod that is Ready belongs have an endpoint. */
+function ofPod(pod: Pod, snapshot: Snapshot): Sight[] | null {
+  const services = Object.entries(pod.labels).flatMap(([key, value]) => [
+    ...snapshot.lookup('serviceBySelector', `${pod.namespace}/${key}=${value}`)
+  ])
+  const selecting = [...new Set(services)].filter(({ selector }) => selector !== null && selects(selector, pod.labels))
+  const sights = selecting.filter((service) => isVisible(service, snapshot)).flatMap((service) => ofEndpoint(pod, service, snapshot))
+  return sights.length === 0 ? null : sights
+}
+
+function ofEndpoint(pod: Pod, service: Service, snapshot: Snapshot): Sight[] {
+  const { rootNamespace, domain } = snapshot.settings
+  const host = serviceHost(service.namespace, service.name, domain)
+  const rules = [...snapshot.lookup('destinationRuleByHost', host)].filter(
+    ({ namespace, exportTo }) => [service.namespace, rootNamespace].includes(namespace) && isExported(exportTo, namespace, rootNamespace)
+  )
+  const subsets = rules.flatMap((rule) => rule.subsets).filter(({ labels }) => selects(labels, pod.labels))
+  const ports = service.ports.filter(({ targetPort }) => typeof targetPort === 'number' || pod.portNames.includes(targetPort))
+  return ports.flatMap(({ port }) =>
+    ['', ...subsets.map(({ name }) => name)].map(
+      (subset): Sight => ({ type: 'endpoint', name: clusterName(port, subset, host), isThere: true })
+    )
+  )
+}
+
+/** No route of its hosts leads any longer to what the VirtualService sends nothing to. Told for hosts of Services, on the mesh. */
+function ofRoutes(before: VirtualService | null, after: VirtualService | null, snapshot: Snapshot): Sight[] | null {
+  if (before === null) return null
+  const { domain, rootNamespace } = snapshot.settings
+  const bound = new Set([...boundGateways(before), ...(after === null ? [] : boundGateways(after))])
+  if (bound.size !== 1 || !bound.has('mesh') || !isExported(before.exportTo, before.namespace, rootNamespace)) return null
+  const kept = new Set(after === null ? [] : clustersOf(after, snapshot))
+  const left = new Set(clustersOf(before, snapshot).filter((cluster) => !kept.has(cluster)))
+  const sights: Sight[] = []
+  for (const written of before.hosts) {
+    const host = resolveVirtualServiceHost(written, before.namespace, domain)
+    const service = visibleService(host, snapshot)
+    if (service === null) return null
+    for (const { port } of service.ports) {
+      for (const cluster of left) sights.push({ type: 'route', name: clusterName(port, '', host), cluster, isThere: false })
+    }
+  }
+  return sights.length === 0 ? null : sights
+}
+
+function clustersOf(vs: VirtualService, snapshot: Snapshot): string[] {
+  const rules = [...vs.http, ...vs.tls, ...vs.tcp].map(({ route }) => route)
+  const carried = rules.flatMap((route) => (route.length === 1 ? route : route.filter(({ weight }) => weight > 0)))
+  return carried.flatMap((destination) => clustersOfDestination(destination, vs.namespace, snapshot))
+}
+
+function clustersOfDestination({ host: written, subset, port }: Destination, namespace: string, snapshot: Snapshot): string[] {
+  const host = resolveHost(written, namespace, snapshot.settings.domain)
+  const ports = port === null ? (serviceOf(host, snapshot)?.ports.map((each) => each.port) ?? []) : [port]
+  return ports.map((each) => clusterName(each, subset ?? '', host))
+}
+
+function visibleService(host: string, snapshot: Snapshot): Service | null {
+  const service = serviceOf(host, snapshot)
+  return service !== undefined && isVisible(service, snapshot) ? service : null
+}
+
+function serviceOf(host: string, snapshot: Snapshot): Service | undefined {
+  const named = serviceOfHost(host, snapshot.settings.domain)
+  return named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
+}
+
+function isVisible({ exportTo, namespace, externalName }: Service, { settings }: Snapshot): boolean {
+  return externalName === null && isExported(exportTo, namespace, settings.rootNamespace)
+}
+
+/** `BuildSubsetKey`, pilot/pkg/model/service.go; of a route of the client that asks so, its name too (pilot/pkg/networking/grpcgen/rds.go). */
+function clusterName(port: number, subset: string, host: string): string {
+  return `outbound|${port}|${subset}|${host}`
+}

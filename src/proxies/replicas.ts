@@ -1,0 +1,64 @@
+/** The streams to istiod's replicas: opened when somebody asks, closed when nobody has for a while. */
+import type { Istiods } from './istiods.ts'
+import type { Node } from './messages.ts'
+import type { Replica } from './replica.ts'
+import { OWN_NAME } from './standing.ts'
+
+/** The writes of one release follow one another. */
+const LINGER_MS = 10_000
+
+export interface ReplicasOptions {
+  readonly istiods: Istiods
+  readonly node: Node
+  readonly nowMs: () => number
+}
+
+export class Replicas {
+  readonly #options: ReplicasOptions
+  readonly #open = new Map<string, Replica>()
+  #closing: NodeJS.Timeout | null = null
+
+  constructor(options: ReplicasOptions) {
+    this.#options = options
+  }
+
+  /** One stream to each replica that there is now; of those that failed, a new one. Rejects where there is none. */
+  async current(signal: AbortSignal): Promise<readonly Replica[]> {
+    this.#linger()
+    const { istiods, node, nowMs } = this.#options
+    if ([...this.#open.values()].some(({ failure }) => failure !== null)) istiods.forget()
+    const [addresses, ca, token] = await Promise.all([istiods.addresses(signal), istiods.root(signal), istiods.token(signal)])
+    // The library for the streams is of no use to a process that holds nothing.
+    const { openReplica } = await import('./replica.ts')
+    if (addresses.length === 0) throw new Error('no EndpointSlice labelled app=istiod has a replica of istiod')
+    const wanted = new Set(addresses.map(({ target }) => target))
+    for (const [target, replica] of this.#open) {
+      if (wanted.has(target) && replica.failure === null) continue
+      replica.close()
+      this.#open.delete(target)
+    }
+    for (const { target, serverName } of addresses) {
+      if (!this.#open.has(target)) this.#open.set(target, openReplica({ target, serverName, ca, token, node, nowMs }))
+    }
+    return [...this.#open.values()]
+  }
+
+  close(): void {
+    if (this.#closing !== null) clearTimeout(this.#closing)
+    for (const replica of this.#open.values()) replica.close()
+    this.#open.clear()
+  }
+
+  #linger(): void {
+    if (this.#closing !== null) clearTimeout(this.#closing)
+    this.#closing = setTimeout(() => this.close(), LINGER_MS).unref()
+  }
+}
+
+/** What hitless says of itself: a client in the root namespace for which istiod makes only what is named (`GENERATOR: grpc`). */
+export function nodeOf(namespace: string, domain: string, identity: string): Node {
+  return {
+    id: `sidecar~127.0.0.6~${OWN_NAME}-${identity}.${namespace}~${namespace}.svc.${domain}`,
+    metadata: { NAMESPACE: namespace, CLUSTER_ID: 'Kubernetes', GENERATOR: 'grpc' }
+  }
+}

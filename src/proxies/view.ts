@@ -1,0 +1,116 @@
+/** What one istiod's answers show, and since which of its pushes: numbers of one process, compared with no other's. */
+
+import type { Sight } from './expectation.ts'
+import { clusterName, type DiscoveryResponse, readAssignment, readRoutes, TYPES } from './messages.ts'
+import { pushNumber } from './push-version.ts'
+
+/** Since when something is as it is now. */
+interface Since {
+  readonly isThere: boolean
+  readonly push: number
+  readonly atMs: number
+  /** It was so already when it was first asked about: the push that told the others may have been an earlier one, or is still to come. */
+  readonly isFirst: boolean
+}
+
+/** The first push with which each type of a proxy's resources has what is expected; 0 where nothing of that type is. */
+export interface Needs {
+  readonly cluster: number
+  readonly endpoint: number
+  readonly route: number
+  /** When the last of it was seen. */
+  readonly sinceMs: number
+  /** Of endpoints it is not known in which push the others heard of them. */
+  readonly isUnsure: boolean
+}
+
+export class View {
+  readonly #sights = new Map<string, Since>()
+  readonly #watched = new Map<string, Sight>()
+  readonly #nowMs: () => number
+  #lastPush = 0
+  #lastPushMs: number
+  #pushes = 0
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+    this.#lastPushMs = nowMs()
+  }
+
+  /** The latest push that this istiod has answered from. */
+  get lastPush(): number {
+    return this.#lastPush
+  }
+
+  /** How many there were since this view began, as far as they concern what is watched, and when the last one was. */
+  get pushes(): { readonly seen: number; readonly lastMs: number } {
+    return { seen: this.#pushes, lastMs: this.#lastPushMs }
+  }
+
+  /** True where there is more to ask for than before. */
+  watch(sights: readonly Sight[]): boolean {
+    const fresh = sights.filter((sight) => !this.#watched.has(keyOf(sight)))
+    for (const sight of fresh) this.#watched.set(keyOf(sight), sight)
+    return fresh.length > 0
+  }
+
+  /** The names to ask for, of one type. Beside a subset's cluster stands its host's: an answer without either was given before this was asked. */
+  names(type: Sight['type']): string[] {
+    const names = [...this.#watched.values()].filter((sight) => sight.type === type).map(({ name }) => name)
+    return [...new Set(type === 'cluster' ? [...names, ...names.map(withoutSubset)] : names)]
+  }
+
+  /** Throws where the answer cannot be read. */
+  take(response: DiscoveryResponse): void {
+    const push = pushNumber(response.version)
+    if (push > this.#lastPush) {
+      this.#lastPush = push
+      this.#lastPushMs = this.#nowMs()
+      this.#pushes += 1
+    }
+    if (response.type === TYPES.cluster) {
+      const names = new Set(response.resources.map(clusterName))
+      this.#note('cluster', push, ({ name }) => names.has(name) || (names.has(withoutSubset(name)) ? false : null))
+    } else if (response.type === TYPES.endpoint) {
+      const assignments = new Map(response.resources.map(readAssignment).map(({ cluster, endpoints }) => [cluster, endpoints]))
+      this.#note('endpoint', push, ({ name }) => (assignments.has(name) ? (assignments.get(name) ?? 0) > 0 : null))
+    } else if (response.type === TYPES.route) {
+      const routes = new Map(response.resources.map(readRoutes).map(({ name, clusters }) => [name, clusters]))
+      this.#note('route', push, (sight) => (sight.type === 'route' ? (routes.get(sight.name)?.has(sight.cluster) ?? null) : null))
+    }
+  }
+
+  /** null while not everything is seen. */
+  needs(sights: readonly Sight[]): Needs | null {
+    const needs = { cluster: 0, endpoint: 0, route: 0, sinceMs: 0, isUnsure: false }
+    for (const sight of sights) {
+      const since = this.#sights.get(keyOf(sight))
+      if (since === undefined || since.isThere !== sight.isThere) return null
+      const isUnsure = sight.type === 'endpoint' && since.isFirst
+      needs[sight.type] = Math.max(needs[sight.type], since.push + (isUnsure ? 1 : 0))
+      needs.sinceMs = Math.max(needs.sinceMs, since.atMs)
+      needs.isUnsure ||= isUnsure
+    }
+    return needs
+  }
+
+  /** `isThere` says null where the answer says nothing. */
+  #note(type: Sight['type'], push: number, isThere: (sight: Sight) => boolean | null): void {
+    for (const [key, sight] of this.#watched) {
+      if (sight.type !== type) continue
+      const now = isThere(sight)
+      const known = this.#sights.get(key)
+      if (now === null || known?.isThere === now) continue
+      this.#sights.set(key, { isThere: now, push, atMs: this.#nowMs(), isFirst: known === undefined })
+    }
+  }
+}
+
+/** `outbound|80||host` of `outbound|80|v1|host`. */
+function withoutSubset(cluster: string): string {
+  return cluster.replace(/^(outbound\|\d+\|)[^|]*/, '$1')
+}
+
+function keyOf(sight: Sight): string {
+  return `${sight.type} ${sight.name} ${sight.type === 'route' ? sight.cluster : ''}`
+}

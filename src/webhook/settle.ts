@@ -1,0 +1,73 @@
+/** What writes may have to wait for: what changed of late, and how its way to the proxies is known. */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fixedTime } from '../admission/fixed-time.ts'
+import { RecentChanges } from '../admission/recent-changes.ts'
+import type { LiveCluster } from '../cluster/live-cluster.ts'
+import type { Config } from '../config.ts'
+import type { Propagation } from '../mesh/snapshot/propagation.ts'
+import type { Io } from '../output/io.ts'
+import { exactPropagation } from '../proxies/exact.ts'
+import { istiodsOf } from '../proxies/istiods.ts'
+import { nodeOf, Replicas } from '../proxies/replicas.ts'
+import type { Telling } from './serve.ts'
+
+export interface Settle {
+  readonly propagation: Propagation
+  readonly recent: RecentChanges
+  /** From now on istiod is asked, where the configuration says so. */
+  readonly follow: (cluster: LiveCluster) => void
+}
+
+export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
+  const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal })
+  const fixed = fixedTime({ settleMs: () => config().settle.milliseconds, nowMs: io.nowMs, sleep: pause })
+  let exact: Propagation | null = null
+  const current = () => (exact !== null && config().settle.mode === 'exact' ? exact : fixed)
+  const propagation: Propagation = {
+    horizonMs: () => current().horizonMs(),
+    changed: (change) => current().changed(change),
+    onTheirWay: (changes) => current().onTheirWay(changes),
+    arrival: (...asked) => current().arrival(...asked)
+  }
+  const follow = (cluster: LiveCluster) => {
+    exact = asked(cluster, fixed, config, told, io)
+  }
+  return { propagation, recent: new RecentChanges(propagation, io.nowMs, config().settings.domain), follow }
+}
+
+function asked(cluster: LiveCluster, fixed: Propagation, config: () => Config, told: Telling, io: Io): Propagation {
+  const { settings, settle } = config()
+  const replicas = new Replicas({
+    istiods: istiodsOf({
+      connection: cluster.connection,
+      namespace: settings.rootNamespace,
+      serviceAccount: settle.serviceAccount,
+      nowMs: io.nowMs
+    }),
+    node: nodeOf(settings.rootNamespace, settings.domain, randomBytes(4).toString('hex')),
+    nowMs: io.nowMs
+  })
+  io.signal.addEventListener('abort', () => replicas.close(), { once: true })
+  return exactPropagation({
+    fixed,
+    snapshot: () => cluster.snapshot(),
+    replicas: (signal) => replicas.current(signal),
+    settleMs: () => config().settle.milliseconds,
+    nowMs: io.nowMs,
+    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
+    onAsked: tellMode(told)
+  })
+}
+
+/** Says it once when istiod can be asked no more, and once when it can again. */
+function tellMode({ log, metrics }: Telling): (problem: unknown) => void {
+  let last: string | null = null
+  return (problem) => {
+    metrics.settledBy(problem === null ? 'exact' : 'fixed')
+    const reason = problem === null ? null : problem instanceof Error ? problem.message : String(problem)
+    if (problem !== null && last === null) log.warn({ err: problem }, 'istiod cannot be asked: writes are held for the fixed time')
+    if (problem === null && last !== null) log.info('istiod can be asked again: writes are held until the proxies know')
+    last = reason
+  }
+}
