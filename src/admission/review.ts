@@ -79,7 +79,8 @@ const SCHEMA = {
       type: 'object',
       required: ['uid', 'kind', 'resource', 'operation', 'userInfo'],
       properties: {
-        uid: { type: 'string', minLength: 1 },
+        // It comes back in the answer.
+        uid: { type: 'string', minLength: 1, maxLength: 256 },
         kind: { ...GVK, required: ['version', 'kind'], properties: { ...GVK.properties, kind: { type: 'string' } } },
         resource: { ...GVK, required: ['version', 'resource'], properties: { ...GVK.properties, resource: { type: 'string' } } },
         subResource: { type: 'string' },
@@ -92,7 +93,8 @@ const SCHEMA = {
             username: { type: 'string' },
             groups: { type: 'array', items: { type: 'string' } },
             uid: { type: 'string' },
-            extra: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string' } } }
+            // What is in it is looked at below: ajv puts a stranger's key, whole, into what it says.
+            extra: { type: 'object' }
           }
         },
         dryRun: { type: ['boolean', 'null'] },
@@ -119,12 +121,17 @@ export function parseReview(body: unknown, snapshot: Snapshot): ReviewRequest {
     throw badReview(`${where} ${error?.message ?? 'is not valid'}`)
   }
   const { request } = body
+  if (!areTextLists(request.userInfo.extra ?? {})) throw badReview('request.userInfo.extra must hold lists of texts')
   try {
     return { uid: request.uid, change: changeOf(request, snapshot), warnings: [] }
   } catch (error) {
     if (!(error instanceof InvalidField || error instanceof Unreadable)) throw error
     return { uid: request.uid, change: null, warnings: [warningText(`hitless did not check this object: ${error.message}`)] }
   }
+}
+
+function areTextLists(extra: Readonly<Record<string, unknown>>): boolean {
+  return Object.values(extra).every((list) => Array.isArray(list) && list.every((text) => typeof text === 'string'))
 }
 
 function badReview(what: string): HitlessError {

@@ -10,6 +10,9 @@ const MOST_SENTENCES = 30
 /** The API server drops all warnings of an answer beyond 4 KiB together. */
 const MOST_LINES = 5
 
+/** Names and paths of others may be megabytes long: no more of a text is looked at than could be shown many times over. */
+const LONGEST_WALKED = 8 * LONGEST_MESSAGE
+
 /** `hitless: <message>. <remedy>. [rule]`, numbered when several; at most 1 KiB of UTF-8. */
 export function denial(findings: readonly Finding[], hint: string): string {
   const sentences = findings.map(sentence)
@@ -31,19 +34,20 @@ export function warnings({ rule, message, remedy }: Finding): string[] {
   return wrap(plain(`[${rule}] ${message}. ${remedy}.`))
 }
 
+/** On one line, of at most 120 characters. */
 export function warningText(text: string): string {
   return cut(plain(text), LONGEST_WARNING)
 }
 
 function sentence({ message, remedy, rule }: Finding): string {
-  return `${message}. ${remedy}. [${rule}]`
+  return `${walked(message)}. ${walked(remedy)}. [${rule}]`
 }
 
 /** Names can be 253 characters each: a single sentence that is too long loses its middle, never what to do or the rule. */
 function fitFirst(finding: Finding | undefined, whole: string): string {
   if (finding === undefined || Buffer.byteLength(whole) <= LONGEST_MESSAGE) return whole
   const end = plain(` ${finding.remedy}. [${finding.rule}]`)
-  const tail = Buffer.byteLength(end) > LONGEST_MESSAGE / 2 ? ` [${finding.rule}]` : end
+  const tail = finding.remedy.length > LONGEST_MESSAGE || Buffer.byteLength(end) > LONGEST_MESSAGE / 2 ? ` [${finding.rule}]` : end
   return line(`hitless: ${finding.message}.`, tail)
 }
 
@@ -56,7 +60,11 @@ export function line(text: string, tail: string): string {
 
 /** Control characters, and those that turn the direction of text, could forge lines in a terminal or log. */
 function plain(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+  return walked(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ')
+}
+
+function walked(text: string): string {
+  return text.length <= LONGEST_WALKED ? text : text.slice(0, LONGEST_WALKED)
 }
 
 function cut(text: string, longest: number): string {

@@ -9,6 +9,7 @@ import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
 import { ADMITTED } from '../review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../review/decision.ts'
+import { line } from '../review/message.ts'
 import { hasCertificate } from './clients.ts'
 import { deadlineMs } from './deadline.ts'
 import type { InFlight } from './in-flight.ts'
@@ -57,7 +58,7 @@ export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionO
         request.log.info(logged(uid, change, rules, reply.elapsedTime), 'denied')
       }
       if (change !== null && decision.exempted.length > 0) {
-        const reason = decision.auditAnnotations['exemption-reason']
+        const reason = shown(decision.auditAnnotations['exemption-reason'] ?? '')
         request.log.warn({ ...logged(uid, change, decision.exempted, reply.elapsedTime), reason }, 'exempted')
       }
       return respond(uid, decision)
@@ -91,12 +92,25 @@ async function judge(reviewer: Reviewer, change: Change, signal: AbortSignal, as
     return await reviewer(change, signal, asker)
   } catch (cause) {
     if (cause instanceof HitlessError) throw cause
-    throw new HitlessError('HITLESS_NOT_JUDGED', `${formatRef(change.ref)} could not be judged`, { cause })
+    throw new HitlessError('HITLESS_NOT_JUDGED', `${shown(formatRef(change.ref))} could not be judged`, { cause })
   }
 }
 
 /** Names and rules, never a body. */
 function logged(uid: string, { ref, operation, author, dryRun }: Change, rules: readonly string[], ms: number): Record<string, unknown> {
   const durationMs = Math.round(ms * 10) / 10
-  return { uid, object: formatRef(ref), operation, user: author.username, dryRun, rules: [...new Set(rules)], durationMs }
+  return {
+    uid: shown(uid),
+    object: shown(formatRef(ref)),
+    operation,
+    user: shown(author.username),
+    dryRun,
+    rules: [...new Set(rules)],
+    durationMs
+  }
+}
+
+/** What others wrote: its first KiB, on one line. */
+function shown(text: string): string {
+  return line(text, '')
 }

@@ -112,13 +112,15 @@ t.test('a refusal of text that is no JSON does not repeat it', async (t) => {
 })
 
 t.test('a refusal is one line of at most 1 KiB, whatever it quotes', async (t) => {
-  const { post } = await webhook(t)
-  const userInfo = { username: 'alice', extra: { [`\u001b[31m\u202e\n${'x'.repeat(70_000)}`]: 'blue' } }
-  const { status, json } = await post(create(stored('VirtualService'), { userInfo }))
-  t.equal(status, 400)
+  const { post, log } = await webhook(t, { reviewer: () => Promise.reject(new Error('broken')) })
+  const object = stored('VirtualService')
+  const name = `\u001b[31m\u202e\n${'x'.repeat(1_000_000)}`
+  const { status, json } = await post(create({ ...object, metadata: { ...object.metadata, name } }))
+  t.equal(status, 500)
   const { message } = json as { message: string }
-  t.match(message, /^hitless: request\.userInfo\.extra\. \[31m x+… \[HITLESS_BAD_REVIEW\]$/)
-  t.equal(Buffer.byteLength(message), 1024)
+  t.match(message, /^hitless: VirtualService default\/ \[31m x+… \[HITLESS_NOT_JUDGED\]$/)
+  t.ok(Buffer.byteLength(message) <= 1024)
+  t.ok(JSON.stringify(log).length < 10_000, 'nor is the log larger')
 })
 
 t.test('a review of two objects of the largest size is read, and 10 MB are not', async (t) => {
