@@ -5,13 +5,14 @@ import type { Plan, Step, Weather, Writer } from './plan.ts'
 import { type ApiRequest, pathOf, type Verb } from './request.ts'
 
 const NAMESPACE = 'prod'
-const MOST_STEPS = 12
+const CLIENTS = 'web'
+const MOST_STEPS = 25
 
 export function planOf(seed: number): Plan {
   const random = seeded(seed)
   const apps = Array.from({ length: 1 + whole(random, 2) }, (_, at) => new App(`app-${at}`))
   const replicas = 1 + whole(random, 3)
-  const writers = Array.from({ length: 1 + whole(random, 4) }, (_, at) => writerOf(`writer-${at}`, pick(random, apps), random))
+  const writers = Array.from({ length: 1 + whole(random, 5) }, (_, at) => writerOf(`writer-${at}`, pick(random, apps), random))
   return {
     seed,
     replicas,
@@ -19,29 +20,44 @@ export function planOf(seed: number): Plan {
     podMs: pick(random, [50, 500, 3000]),
     pageLimit: pick(random, [1, 3, 500]),
     refusals: pick(random, [0, 0.1, 0.3]),
-    refusalMs: pick(random, [5, 500, 3000]),
+    refusalMs: pick(random, [5, 500, 3000, 12_000]),
     quota: pick(random, [1000, 3]),
-    initial: [namespace(), ...apps.flatMap((app) => app.initial())],
+    initial: [namespace(NAMESPACE), namespace(CLIENTS), ...apps.flatMap((app) => app.initial())],
     writers,
-    weather: Array.from({ length: whole(random, 5) }, () => weatherOf(random, replicas))
+    weather: Array.from({ length: whole(random, 8) }, () => weatherOf(random, replicas))
   }
 }
 
 /** Every write that hitless admits is made, and none is held. */
 export function certain(plan: Plan): Plan {
-  const writers = plan.writers.map((writer) => ({ ...writer, steps: writer.steps.map(({ waitMs, request }) => ({ waitMs, request })) }))
+  const writers = plan.writers.map((writer) => ({ ...writer, steps: writer.steps.map(({ patienceMs: _, ...step }) => step) }))
   return { ...plan, refusals: 0, refusalMs: 2, settleMs: 0, quota: 1000, writers }
 }
 
 function writerOf(name: string, app: App, random: Random): Writer {
+  if (random() < 0.02) return ending(name, random)
   const requests = random() < 0.5 ? app.release(random) : Array.from({ length: 1 + whole(random, MOST_STEPS) }, () => app.anything(random))
   const pauseMs = pick(random, [0, 5, 200, 4000])
   return { name, stopsAtRefusal: random() < 0.5, steps: requests.map((request) => stepOf(request, random, pauseMs)) }
 }
 
+/** A namespace goes, with all that is in it. */
+function ending(name: string, random: Random): Writer {
+  const request: ApiRequest = { method: 'DELETE', path: pathOf('Namespace', null, NAMESPACE) }
+  return { name, stopsAtRefusal: true, steps: [stepOf(request, random, 5000)] }
+}
+
 function stepOf(request: ApiRequest, random: Random, pauseMs: number): Step {
-  const waitMs = Math.round(pauseMs * random())
-  return random() < 0.05 ? { waitMs, request, patienceMs: Math.round(20 * random()) } : { waitMs, request }
+  const step = {
+    waitMs: Math.round(pauseMs * random()),
+    dice: whole(random, 2 ** 31),
+    request: random() < 0.05 ? dryRun(request) : request
+  }
+  return random() < 0.05 ? { ...step, patienceMs: Math.round(20 * random()) } : step
+}
+
+function dryRun({ path, ...request }: ApiRequest): ApiRequest {
+  return { ...request, path: `${path}?dryRun=All` }
 }
 
 function weatherOf(random: Random, replicas: number): Weather {
@@ -113,6 +129,13 @@ class App {
       () => this.#patch('DestinationRule', this.#name, this.#rule({ [one]: other })),
       () => this.#create('DestinationRule', this.#name, this.#rule({ [one]: one, [other]: other })),
       () => this.#delete('DestinationRule', this.#name),
+      () =>
+        this.#create('DestinationRule', this.#name, this.#rule({ [one]: one }, `${this.#name}.${NAMESPACE}.svc.cluster.local`), CLIENTS),
+      () => this.#delete('DestinationRule', this.#name, CLIENTS),
+      () => this.#create('VirtualService', `${this.#name}-old`, this.#route({ [one]: 100 })),
+      () => this.#delete('VirtualService', `${this.#name}-old`),
+      () =>
+        this.#patch('Deployment', `${this.#name}-${one}`, { template: { spec: { containers: [{ name: 'app', image: `app:${one}` }] } } }),
       () => this.#createDeployment(one, 1 + whole(random, 2)),
       () => this.#delete('Deployment', `${this.#name}-${one}`),
       () => this.#scale(one, pick(random, [0, 1, 2])),
@@ -141,8 +164,8 @@ class App {
     return { method: 'PATCH', path, body: { spec: { replicas } } }
   }
 
-  #rule(subsets: Readonly<Record<string, string>>): unknown {
-    return { host: this.#name, subsets: Object.entries(subsets).map(([name, version]) => ({ name, labels: { version } })) }
+  #rule(subsets: Readonly<Record<string, string>>, host = this.#name): unknown {
+    return { host, subsets: Object.entries(subsets).map(([name, version]) => ({ name, labels: { version } })) }
   }
 
   #route(weights: Readonly<Record<string, number>>): unknown {
@@ -150,23 +173,23 @@ class App {
     return { hosts: [this.#name], http: [{ route }] }
   }
 
-  #create(kind: Kind, name: string, spec: unknown): ApiRequest {
-    return { method: 'POST', path: pathOf(kind, NAMESPACE), body: { metadata: { name }, spec } }
+  #create(kind: Kind, name: string, spec: unknown, namespace = NAMESPACE): ApiRequest {
+    return { method: 'POST', path: pathOf(kind, namespace), body: { metadata: { name }, spec } }
   }
 
   #patch(kind: Kind, name: string, spec: unknown): ApiRequest {
     return { method: 'PATCH' satisfies Verb, path: pathOf(kind, NAMESPACE, name), body: { spec } }
   }
 
-  #delete(kind: Kind, name: string): ApiRequest {
-    return { method: 'DELETE', path: pathOf(kind, NAMESPACE, name) }
+  #delete(kind: Kind, name: string, namespace = NAMESPACE): ApiRequest {
+    return { method: 'DELETE', path: pathOf(kind, namespace, name) }
   }
 }
 
 type Kind = Parameters<typeof pathOf>[0]
 
-function namespace(): ApiRequest {
-  return { method: 'POST', path: pathOf('Namespace', null), body: { metadata: { name: NAMESPACE } } }
+function namespace(name: string): ApiRequest {
+  return { method: 'POST', path: pathOf('Namespace', null), body: { metadata: { name } } }
 }
 
 function whole(random: Random, below: number): number {

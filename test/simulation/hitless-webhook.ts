@@ -16,6 +16,8 @@ export interface HitlessWebhookOptions {
   readonly replicas: () => readonly Replica[]
   /** What etcd holds. */
   readonly revision: () => number
+  /** The API server has waited in vain. */
+  readonly unanswered: (attempt: Attempt, replica: Replica) => void
 }
 
 export class HitlessWebhook implements Webhook {
@@ -32,15 +34,18 @@ export class HitlessWebhook implements Webhook {
   }
 
   async ask(attempt: Attempt, random: Random, signal: AbortSignal): Promise<string | null> {
-    const { clock, replicas } = this.#options
+    const { clock, replicas, unanswered } = this.#options
     const startedMs = clock.now()
     const ended = new AbortController()
-    const cancel = clock.after(TIMEOUT_MS, () => ended.abort(new Error('context deadline exceeded')))
     const gone = AbortSignal.any([ended.signal, signal])
+    const ready = replicas()
+    const replica = ready[Math.floor(random() * ready.length)]
+    if (replica === undefined) throw new Error('no endpoints available for service "hitless"')
+    const cancel = clock.after(TIMEOUT_MS, () => {
+      unanswered(attempt, replica)
+      ended.abort(new Error('context deadline exceeded'))
+    })
     try {
-      const ready = replicas()
-      const replica = ready[Math.floor(random() * ready.length)]
-      if (replica === undefined) throw new Error('no endpoints available for service "hitless"')
       await unlessAborted(clock.sleep(HOP_MS * random()), gone)
       const remainingMs = () => deadlineMs(`${TIMEOUT_MS}ms`) - (clock.now() - startedMs)
       await unlessAborted(this.#review(attempt, replica, remainingMs, gone), gone)
@@ -55,7 +60,7 @@ export class HitlessWebhook implements Webhook {
   async #review(attempt: Attempt, replica: Replica, remainingMs: () => number, signal: AbortSignal): Promise<void> {
     const { clock, revision } = this.#options
     const sinceMs = clock.now()
-    let judgedRevision = revision()
+    let judgedRevision = attempt.revision
     const decision = await replica.review(attempt.body, remainingMs, signal, () => {
       judgedRevision = revision()
     })

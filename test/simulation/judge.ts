@@ -10,7 +10,7 @@ import { formatRef } from '../../src/mesh/snapshot/objects.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../src/review/decide.ts'
 import type { Policy } from '../../src/review/policy.ts'
-import type { Attempt } from './attempt.ts'
+import { type Attempt, reviewBody } from './attempt.ts'
 import type { Store } from './store.ts'
 import type { Witness } from './writes.ts'
 
@@ -74,7 +74,9 @@ export class Judge implements Witness {
     this.counts.refused += 1
     this.#answered(attempt)
     if (isUnjudged(attempt)) this.counts.unjudged += 1
-    else if (this.#revisions(attempt, attempt.revision).every(({ opensGap }) => !opensGap)) {
+    else if (
+      this.#revisions(attempt, attempt.revision).every(({ opensGap, revision }) => !opensGap && !this.#opensGapAnew(attempt, revision))
+    ) {
       this.tell('harmless-refused', `${this.#describe(attempt)}: ${attempt.review?.decision.message}`)
     }
   }
@@ -95,6 +97,14 @@ export class Judge implements Witness {
   #opensGap(attempt: Attempt, mesh: Snapshot): boolean {
     const { change } = parseReview(attempt.body, mesh)
     return change !== null && decide(change, mesh, this.#policy, this.#nowMs()).verdict === 'deny'
+  }
+
+  /** Where its object changed meanwhile, the server would have asked again, about what is stored then. */
+  #opensGapAnew(attempt: Attempt, revision: number): boolean {
+    const before = this.#store.at(revision, attempt)
+    if (before === null || before.metadata.resourceVersion === attempt.before?.metadata.resourceVersion) return false
+    const anew = { ...attempt, body: reviewBody(attempt.id, { ...attempt, before }) }
+    return [...this.#store.history(revision, revision)].some(({ mesh }) => this.#opensGap(anew, mesh))
   }
 
   #describe(attempt: Attempt): string {

@@ -6,6 +6,8 @@ export interface Step {
   /** After the answer to the writer's last step. */
   readonly waitMs: number
   readonly request: ApiRequest
+  /** The seed of what meets this step on its way, so that it meets the same when others are left out. */
+  readonly dice: number
   /** The client leaves then, answered or not. */
   readonly patienceMs?: number
 }

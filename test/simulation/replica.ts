@@ -16,6 +16,7 @@ import type { Policy } from '../../src/review/policy.ts'
 import type { Random } from '../random.ts'
 import type { ReviewBody } from './attempt.ts'
 import type { VirtualClock } from './clock.ts'
+import { unlessAborted } from './network.ts'
 
 export interface ReplicaOptions {
   readonly name: string
@@ -37,15 +38,16 @@ const READER: Reader = {
 export class Replica {
   readonly name: string
   readonly cluster: LiveCluster
+  readonly #clock: VirtualClock
   readonly #reviewer: Reviewer
   readonly #state: State
   readonly #controller = new AbortController()
-  readonly #judging = new WeakMap<Asker, () => void>()
   #synced = false
   held = 0
 
   constructor({ name, clock, random, transport, policy, settleMs, planted, observe }: ReplicaOptions) {
     this.name = name
+    this.#clock = clock
     const nowMs = () => clock.now()
     const wait = async (ms: number, signal: AbortSignal) => {
       await sleep(clock, ms, signal)
@@ -72,10 +74,7 @@ export class Replica {
       onNews: (cached, stored) => recent.note(cached, stored)
     })
     this.#reviewer = settling({
-      reviewer: (change, signal, asker) => {
-        if (asker !== undefined) this.#judging.get(asker)?.()
-        return reviewer(change, signal, asker)
-      },
+      reviewer,
       state: this.#state,
       recent,
       propagation,
@@ -102,7 +101,7 @@ export class Replica {
     return this.cluster.ended()
   }
 
-  /** As `POST /validate` answers. `judging` is told when a judgement begins: a held write is judged again. */
+  /** As `POST /validate` answers. `judging` is told when a judgement begins: what was held is judged again. */
   async review(body: ReviewBody, remainingMs: () => number, signal: AbortSignal, judging: () => void): Promise<Decision> {
     const { change, warnings } = parseReview(body, this.#state.snapshot())
     if (change === null) return { ...ADMITTED, warnings }
@@ -111,10 +110,14 @@ export class Replica {
       remainingMs,
       held: (held) => {
         this.held += held
+        if (held === -1) judging()
       }
     }
-    this.#judging.set(asker, judging)
-    return this.#reviewer(change, AbortSignal.any([signal, this.#controller.signal]), asker)
+    judging()
+    const overdue = new AbortController()
+    const cancel = this.#clock.after(remainingMs(), () => overdue.abort(new Error('no judgement before the deadline of the API server')))
+    const ended = AbortSignal.any([signal, this.#controller.signal, overdue.signal])
+    return unlessAborted(this.#reviewer(change, ended, asker), ended).finally(cancel)
   }
 
   kinds(): readonly Kind[] {

@@ -6,7 +6,7 @@ import type { Attempt } from './attempt.ts'
 import { VirtualClock } from './clock.ts'
 import { Controllers } from './controllers.ts'
 import { HitlessWebhook } from './hitless-webhook.ts'
-import { type Counts, Judge, type Violation } from './judge.ts'
+import { type Counts, describe, Judge, type Violation } from './judge.ts'
 import { Network, unlessAborted } from './network.ts'
 import type { Plan, Step, Weather, Writer } from './plan.ts'
 import { Replica } from './replica.ts'
@@ -17,8 +17,10 @@ import { type Client, LEFT, type Webhook } from './writes.ts'
 
 /** The clock's zero. */
 const START = Date.parse('2026-01-01T00:00:00Z')
-/** Longer than every pause between two tries to connect, and than a watch that has fallen silent goes unnoticed. */
-const CALM_MS = 400_000
+/** Longer than every pause between two tries to connect. */
+const CALM_MS = 60_000
+/** Longer than a watch that has fallen silent goes unnoticed. */
+const SILENT_CALM_MS = 400_000
 const POLICY: Policy = { ...DEFAULT_POLICY, whenStale: 'warn' }
 
 export interface Outcome {
@@ -58,7 +60,8 @@ class Simulation {
     const hitless = new HitlessWebhook({
       clock: this.#clock,
       replicas: () => this.#replicas.filter(({ isReady }) => isReady),
-      revision: () => this.#store.revision
+      revision: () => this.#store.revision,
+      unanswered: (attempt, replica) => this.#unanswered(attempt, replica)
     })
     const webhooks = [hitless, this.#otherWebhook()].map((webhook) => this.#whenRegistered(webhook))
     const { clock, store } = { clock: this.#clock, store: this.#store }
@@ -97,7 +100,7 @@ class Simulation {
 
   async #calm(): Promise<void> {
     for (const network of this.#networks) network.mostLateMs = 0
-    await this.#clock.runUntil(this.#clock.now() + CALM_MS)
+    await this.#clock.runUntil(this.#clock.now() + (this.#plan.weather.some(({ what }) => what === 'silent') ? SILENT_CALM_MS : CALM_MS))
     for (const replica of this.#replicas) this.#compare(replica)
     const ended = Promise.all(this.#replicas.map((replica) => replica.stop()))
     await this.#clock.runUntil(this.#clock.now() + 10_000)
@@ -117,18 +120,18 @@ class Simulation {
   }
 
   async #write({ name, steps, stopsAtRefusal }: Writer): Promise<void> {
-    for (const [at, step] of steps.entries()) {
+    for (const step of steps) {
       await this.#clock.sleep(step.waitMs)
-      const { status } = await this.#step(step, name, this.#random(`${name} ${at}`))
+      const { status } = await this.#step(step, name)
       if (stopsAtRefusal && status >= 400 && status !== 404 && status !== 409) return
     }
   }
 
-  async #step({ request, patienceMs }: Step, user: string, random: Random): Promise<Answer> {
+  async #step({ request, patienceMs, dice }: Step, user: string): Promise<Answer> {
     const left = new AbortController()
     const cancel =
       patienceMs === undefined ? () => undefined : this.#clock.after(patienceMs, () => left.abort(new Error('the client left')))
-    const client = { user, random, signal: left.signal }
+    const client = { user, random: seeded(dice), signal: left.signal }
     const answer = await unlessAborted(this.#server.answer(request, client), left.signal).catch(() => LEFT)
     cancel()
     this.#say(`${user} ${request.method} ${request.path} ${answer.status} ${(answer.body as { message?: string }).message ?? ''}`)
@@ -220,6 +223,13 @@ class Simulation {
         return random() < refusals ? 'it does not please' : null
       }
     }
+  }
+
+  /** A replica that hears the API server answers it in time. */
+  #unanswered(attempt: Attempt, replica: Replica): void {
+    const at = this.#replicas.indexOf(replica)
+    const isDisturbed = this.#plan.weather.some((each) => each.what === 'down' && each.replica === at)
+    if (at !== -1 && !isDisturbed) this.#judge.tell('late', `${describe(attempt)} by ${replica.name}`)
   }
 
   #whenRegistered(webhook: Webhook): Webhook {

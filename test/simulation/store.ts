@@ -97,6 +97,18 @@ export class Store {
     return () => this.#followers.delete(follower)
   }
 
+  /** The object that a write is about, as it was at a revision. */
+  at(
+    revision: number,
+    { kind, before, after }: { readonly kind: Kind; readonly before: Manifest | null; readonly after: Manifest | null }
+  ): Manifest | null {
+    const { namespace, name } = (before ?? after)?.metadata ?? {}
+    const last = this.#commits
+      .slice(0, revision)
+      .findLast(({ kind: each, object: { metadata } }) => each === kind && metadata.namespace === namespace && metadata.name === name)
+    return last === undefined || last.type === 'DELETED' ? null : last.object
+  }
+
   since(revision: number): readonly Commit[] {
     return this.#commits.slice(revision)
   }
