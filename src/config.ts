@@ -112,6 +112,32 @@ export function parseConfig(content: string, file: string, ruleIds: readonly str
   throw new HitlessError('HITLESS_CONFIG', `${file}: ${error === undefined ? 'is not valid' : complaint(error)}`)
 }
 
+/** A field that a command line sets in place of the file. */
+export interface Setting {
+  /** `--port` */
+  readonly flag: string
+  readonly section: 'server' | 'settle' | 'log'
+  readonly field: string
+  /** As it was written; undefined where it was not. */
+  readonly value: string | undefined
+}
+
+/** The configuration with these fields in place of its own. Throws HITLESS_USAGE for what the schema does not allow. */
+export function withSettings(config: Config, settings: readonly Setting[], ruleIds: readonly string[]): Config {
+  const isConfig = new Ajv({ verbose: true }).compile<Config>(configSchema(ruleIds))
+  let current = config
+  for (const { flag, section, field, value } of settings) {
+    if (value === undefined) continue
+    const next: unknown = { ...current, [section]: { ...current[section], [field]: /^-?\d+$/.test(value) ? Number(value) : value } }
+    if (!isConfig(next)) {
+      const [error] = isConfig.errors ?? []
+      throw new HitlessError('HITLESS_USAGE', `${flag} ${value}: ${error === undefined ? 'is not valid' : demand(error)}`)
+    }
+    current = frozen(next)
+  }
+  return current
+}
+
 /** What a cluster gets whose owners said nothing. */
 export function defaultConfig(ruleIds: readonly string[]): Config {
   return parseConfig('{ apiVersion: hitless.io/v1, kind: Config }', 'defaults', ruleIds)
@@ -141,16 +167,20 @@ function parseYaml(content: string, file: string): unknown {
   }
 }
 
-function complaint({ keyword, instancePath, message = 'is not valid', params, parentSchema }: ErrorObject): string {
+function complaint(error: ErrorObject): string {
+  const { keyword, instancePath, params, parentSchema } = error
   const path = instancePath.slice(1).replaceAll('/', '.')
   if (keyword === 'additionalProperties') {
     const key = String(params['additionalProperty'])
     const known = nearest(key, Object.keys(parentSchema?.['properties'] ?? {}))
     return `${path === '' ? key : `${path}.${key}`} is not known${known === null ? '' : `; do you mean ${known}?`}`
   }
+  return `${path || 'the file'} ${demand(error)}`
+}
+
+function demand({ keyword, message = 'is not valid', params }: ErrorObject): string {
   const allowed = keyword === 'enum' ? params['allowedValues'] : keyword === 'const' ? [params['allowedValue']] : null
-  const expected = Array.isArray(allowed) ? `must be ${allowed.length > 1 ? 'one of ' : ''}${allowed.join(', ')}` : message
-  return `${path || 'the file'} ${expected}`
+  return Array.isArray(allowed) ? `must be ${allowed.length > 1 ? 'one of ' : ''}${allowed.join(', ')}` : message
 }
 
 function fields(properties: Schema): Schema {

@@ -1,25 +1,40 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
+import { Command } from 'commander'
 import { type Gap, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
 import { formatPath, formatRef } from '../mesh/snapshot/objects.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
-import { isReport, type ReportFormat, report } from '../output/report.ts'
+import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case, Reported } from '../output/reported.ts'
 import { plainLines } from '../output/text.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { percent } from '../rules/wording.ts'
-import type { ClusterFlags } from './cluster-state.ts'
-import { type LookedAt, stateOf } from './state.ts'
+import type { ClusterFlags } from './cluster-source.ts'
+import { type Cli, examples, failOnOption, onCluster, outputOption } from './command.ts'
+import { type LookedAt, stateOf } from './looked-at.ts'
 
-export interface AuditOptions extends ClusterFlags {
+interface AuditOptions extends ClusterFlags {
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
 }
 
+export function auditCommand({ io, done }: Cli): Command {
+  return onCluster(new Command('audit'), 'look at a cluster instead of files')
+    .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
+    .argument('[paths...]', 'files or folders; - is standard input')
+    .addOption(failOnOption())
+    .addOption(outputOption(REPORT_FORMATS))
+    .addHelpText(
+      'after',
+      examples('hitless audit mesh/', 'hitless audit --cluster --context prod', 'hitless audit --cluster --fail-on warn -o json')
+    )
+    .action(async (paths: string[], options: AuditOptions) => done(await auditState(paths, options, io)))
+}
+
 /** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */
-export async function auditState(paths: readonly string[], options: AuditOptions, io: Io): Promise<number> {
+async function auditState(paths: readonly string[], options: AuditOptions, io: Io): Promise<number> {
   const { snapshot, placeOf, errors } = await stateOf(paths, options, io)
   const exit = printAudit({ snapshot, placeOf }, options, io)
   return errors.length > 0 ? EXIT.usage : exit

@@ -1,20 +1,22 @@
 /** `hitless check`: manifests as writes onto a base, in the order in which a tool writes them. */
+import { Command, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { type Manifest, type Manifests, type Place, placeIn, readManifests, readManifestsAt } from '../manifests/manifests.ts'
-import { type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
+import { TOOLS, type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
 import { formatRef } from '../mesh/snapshot/objects.ts'
 import { refKey } from '../mesh/snapshot/snapshot.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
-import { isReport, type ReportFormat, report } from '../output/report.ts'
+import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case } from '../output/reported.ts'
 import { line } from '../output/text.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { Session } from '../sandbox/session.ts'
-import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
+import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
+import { type Cli, collect, examples, failOnOption, onCluster, outputOption } from './command.ts'
 
-export interface CheckOptions extends ClusterFlags {
+interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */
   readonly base: readonly string[]
   /** A commit: what it holds at the same paths is there already. */
@@ -42,8 +44,30 @@ interface PlacedFinding extends Pick<Finding, 'rule' | 'severity' | 'message' | 
 
 const FILES_POLICY: Policy = { ...DEFAULT_POLICY, showForeignNames: true }
 
+export function checkCommand({ io, done }: Cli): Command {
+  return onCluster(new Command('check'), 'what the cluster holds already is read from it')
+    .description('judge manifests as writes; Deployments count as Ready once applied')
+    .argument('<paths...>', 'files or folders; - is standard input')
+    .option('--base <path>', 'what the cluster holds already; may be given more than once', collect, [])
+    .option('--base-git <commit>', 'it holds what this commit has at the same paths')
+    .option('--prune', 'delete what the commit has and the paths have no more', false)
+    .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
+    .addOption(failOnOption())
+    .option('--strict-ready', 'applied Deployments have no Ready Pod, as right after a real apply', false)
+    .addOption(outputOption(REPORT_FORMATS))
+    .addHelpText(
+      'after',
+      examples(
+        'hitless check --base old/ new/                             # files onto files',
+        'hitless check mesh/ --base-git origin/main --prune         # what a branch changes',
+        'helm template shop . -n prod | hitless check --cluster -   # a chart onto what runs'
+      )
+    )
+    .action(async (paths: string[], options: CheckOptions) => done(await check(paths, options, io)))
+}
+
 /** Gives the exit code: 0 nothing to deny, 1 something would be denied, 2 bad input. */
-export async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
+async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
   const base = readManifests(options.base, io.stdin)
   const committed = readCommitted(paths, options, io)
   const written = readManifests(paths, io.stdin)

@@ -4,7 +4,8 @@ import { Agent, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
-import { defaultConfig } from '../config.ts'
+import { Command } from 'commander'
+import { defaultConfig, withSettings } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { type Manifest, readManifests } from '../manifests/manifests.ts'
 import type { Io } from '../output/io.ts'
@@ -12,13 +13,14 @@ import { RULE_IDS } from '../rules/index.ts'
 import { firstPair } from '../webhook/certificates.ts'
 import { loadSandbox, serve, telling } from '../webhook/serve.ts'
 import { settleOf } from '../webhook/settle.ts'
+import { type Cli, examples as lines } from './command.ts'
 
-export interface DemoOptions {
+interface DemoOptions {
   /** The folder with `world/` and `release/`. */
   readonly examples: string
   /** Ends after the release instead of staying up. */
   readonly once: boolean
-  readonly port: number
+  readonly port: string
 }
 
 type Write = { readonly title: string; readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'; readonly raw: Record<string, unknown> }
@@ -29,16 +31,25 @@ interface Answer {
   readonly warnings: readonly string[]
 }
 
+export function demoCommand({ io, examples, done }: Cli): Command {
+  return new Command('demo')
+    .description("the webhook on the guide's world, and the guide's release played against it")
+    .option('--once', 'end after the release', false)
+    .option('--port <number>', 'port of the webhook; 0 takes a free one', '0')
+    .addHelpText('after', lines('hitless demo', 'hitless demo --once'))
+    .action(async (options: { once: boolean; port: string }) => done(await demo({ examples, ...options }, io)))
+}
+
 /** Gives 0 when the careless order was refused and the guide's order admitted throughout. */
-export async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<number> {
+async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<number> {
   const sandbox = loadSandbox([join(examples, 'world')], 1000, io)
   const tls = await firstPair(null, io.nowMs())
-  const defaults = defaultConfig(RULE_IDS)
+  const defaults = withSettings(defaultConfig(RULE_IDS), [{ flag: '--port', section: 'server', field: 'port', value: port }], RULE_IDS)
   const config = {
     ...defaults,
     // One player writes to a cluster without proxies: there is nothing to wait for.
     settle: { ...defaults.settle, milliseconds: 0 },
-    server: { ...defaults.server, host: '127.0.0.1', port, healthHost: '127.0.0.1', healthPort: 0, drainSeconds: 0 },
+    server: { ...defaults.server, host: '127.0.0.1', healthHost: '127.0.0.1', healthPort: 0, drainSeconds: 0 },
     log: { level: 'warn' }
   }
   const told = telling(config, io)

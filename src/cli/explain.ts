@@ -1,11 +1,23 @@
 /** `hitless explain`: a rule's page, from the rule itself. */
+import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
 import { RULES } from '../rules/index.ts'
 import type { Rule } from '../rules/rule.ts'
+import { type Cli, examples } from './command.ts'
+
+export function explainCommand({ io }: Cli): Command {
+  return new Command('explain')
+    .description('the page of a rule, or the list of all')
+    .argument('[rule]')
+    .addHelpText('after', examples('hitless explain', 'hitless explain undefined-subset'))
+    .action((rule: string | undefined) => {
+      io.out(explain(rule))
+    })
+}
 
 /** The page of one rule, or the list of all. Throws HITLESS_UNKNOWN_RULE. */
-export function explain(id: string | undefined): string {
+function explain(id: string | undefined): string {
   if (id === undefined) return RULES.map((rule) => `${rule.id.padEnd(22)}${rule.summary}\n`).join('')
   const rule = RULES.find((each) => each.id === id)
   if (rule !== undefined) return page(rule)

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { Command } from 'commander'
 import { dump } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
 import { isRecord } from '../kinds/fields.ts'
@@ -10,10 +11,11 @@ import { formatRef, type ObjectRef } from '../mesh/snapshot/objects.ts'
 import { refKey } from '../mesh/snapshot/snapshot.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
 import { plainLines } from '../output/text.ts'
+import { type Difference, type PlannedWrite, type Sequence, sequenceOf } from '../sandbox/planner.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
-import { type Difference, type PlannedWrite, type Sequence, sequenceOf } from '../sandbox/sequence.ts'
+import { type Cli, collect, examples, outputOption } from './command.ts'
 
-export interface PlanOptions {
+interface PlanOptions {
   readonly from: readonly string[]
   readonly to: readonly string[]
   /** A folder to make one folder a step in. */
@@ -30,8 +32,26 @@ const LONGEST_NAME = 200
 /** What only the API server writes; it says nothing of what anybody wants. */
 const OF_SERVER = ['creationTimestamp', 'generation', 'managedFields', 'resourceVersion', 'uid']
 
+export function planCommand({ io, done }: Cli): Command {
+  return new Command('plan')
+    .description('the shortest safe sequence of writes from one state to another')
+    .option('--from <path>', 'what is there; may be given more than once', collect, [])
+    .option('--to <path>', 'what is to be there; may be given more than once', collect, [])
+    .option('--write <folder>', 'where to write the manifests, one numbered folder for each step')
+    .option('--sync-waves', "with --write: all of the target in one folder, with Argo CD's waves", false)
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      examples(
+        'hitless plan --from old/ --to new/',
+        'hitless plan --from old/ --to new/ --write steps/   # then: kubectl apply -f steps/01'
+      )
+    )
+    .action((options: PlanOptions) => done(plan(options, io)))
+}
+
 /** Gives 0 where the sequence is whole, 1 where there is none, 2 for bad input. */
-export function plan(options: PlanOptions, io: Io): number {
+function plan(options: PlanOptions, io: Io): number {
   if (options.from.length === 0 || options.to.length === 0) throw new HitlessError('HITLESS_USAGE', 'plan needs both --from and --to')
   if (options.syncWaves && options.write === undefined) throw new HitlessError('HITLESS_USAGE', '--sync-waves needs --write')
   const [from, to] = [readManifests(options.from, io.stdin), readManifests(options.to, io.stdin)]

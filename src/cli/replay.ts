@@ -1,10 +1,21 @@
 /** `hitless replay`: scenario files step by step, with the verdict of each write. */
+import { Command } from 'commander'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { line as lineOf, plainLines } from '../output/text.ts'
 import { type PlayedStep, play, readScenarios } from '../sandbox/scenario.ts'
+import { type Cli, examples, outputOption } from './command.ts'
+
+export function replayCommand({ io, done }: Cli): Command {
+  return new Command('replay')
+    .description('play scenario files step by step, with the verdict of each write')
+    .argument('<files...>', 'scenario files')
+    .addOption(outputOption())
+    .addHelpText('after', examples('hitless replay release.yaml', 'hitless replay scenarios/*.yaml -o json'))
+    .action(async (files: string[], { output }: { output: OutputFormat }) => done(await replay(files, output, io)))
+}
 
 /** Gives 0 when every expectation held, else 1. Throws coded errors for files that are no scenarios. */
-export async function replay(files: readonly string[], output: OutputFormat, io: Io): Promise<number> {
+async function replay(files: readonly string[], output: OutputFormat, io: Io): Promise<number> {
   const scenarios = files.flatMap(readScenarios)
   const steps: PlayedStep[] = []
   for (const scenario of scenarios) {

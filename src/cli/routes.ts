@@ -1,15 +1,17 @@
 /** `hitless routes`: the route tables that Istio would build of a state. */
+import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/names/hosts.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { routesJson } from '../output/route-json.ts'
 import { routesTable } from '../output/route-table.ts'
-import type { ClusterFlags } from './cluster-state.ts'
+import type { ClusterFlags } from './cluster-source.ts'
+import { type Cli, collect, examples, onCluster, outputOption } from './command.ts'
 import { contextsOf, parseContext } from './contexts.ts'
-import { stateOf } from './state.ts'
+import { stateOf } from './looked-at.ts'
 
-export interface RoutesOptions extends ClusterFlags {
+interface RoutesOptions extends ClusterFlags {
   /** `namespace{label=value}`, of mesh clients and of gateways' Pods; where neither is given, all that the state shows. */
   readonly client: readonly string[]
   readonly gatewayProxy: readonly string[]
@@ -17,8 +19,27 @@ export interface RoutesOptions extends ClusterFlags {
   readonly output: OutputFormat
 }
 
+export function routesCommand({ io, done }: Cli): Command {
+  return onCluster(new Command('routes'), 'look at a cluster instead of files')
+    .description('the route tables that Istio would build of these manifests, or of a cluster')
+    .argument('[paths...]', 'files or folders; - is standard input')
+    .option('--client <namespace{label=value}>', 'as this mesh client sees them; may be given more than once', collect, [])
+    .option('--gateway-proxy <namespace{label=value}>', "as this gateway's Pods see them; may be given more than once", collect, [])
+    .option('--host <host>', 'only this host; may be given more than once', collect, [])
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      examples(
+        'hitless routes mesh/ --host reviews',
+        "hitless routes --cluster --client 'prod{app=web}'",
+        "hitless routes --cluster --gateway-proxy 'istio-system{istio=ingressgateway}' -o json"
+      )
+    )
+    .action(async (paths: string[], options: RoutesOptions) => done(await printRoutes(paths, options, io)))
+}
+
 /** Gives 0, or 2 where something could not be read. */
-export async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
+async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
   const { snapshot, errors } = await stateOf(paths, options, io)
   const asked = [
     ...options.client.map((text) => contextNamed('mesh', text)),

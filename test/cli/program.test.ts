@@ -77,7 +77,10 @@ const MISUSES: readonly { args: string[]; says: string }[] = [
   { args: ['check', '--as', 'make', WORLD], says: 'Allowed choices are kubectl, helm, argocd, flux' },
   { args: ['check', '--bsae', WORLD, WORLD], says: 'Did you mean --base?' },
   { args: ['routes', '--client', 'A B', WORLD], says: 'A B is no client' },
-  { args: ['demo', '--port', '99999'], says: '99999 is no port' }
+  { args: ['demo', '--port', '99999'], says: '--port 99999: must be <= 65535' },
+  { args: ['serve', '--port', 'http', '--sandbox', WORLD], says: '--port http: must be integer' },
+  { args: ['serve', '--settle', '20000', '--sandbox', WORLD], says: '--settle 20000: must be <= 10000' },
+  { args: ['serve', '--log-level', 'loud', '--sandbox', WORLD], says: '--log-level loud: must be one of fatal, error, warn' }
 ]
 for (const { args, says } of MISUSES) {
   t.test(`${args.slice(0, 3).join(' ')} ends with 2: ${says}`, async (t) => {
@@ -86,6 +89,17 @@ for (const { args, says } of MISUSES) {
     t.match(err, says)
   })
 }
+
+t.test('every command has a description, and examples in its help that can be understood', async (t) => {
+  const { out } = await hitless(['--help'])
+  const commands = [...out.matchAll(/^ {2}(\w+) .* {2,}\S/gm)].map(([, name = '']) => name).filter((name) => name !== 'help')
+  t.ok(commands.length > 9)
+  for (const command of commands) {
+    const { exit, out } = await hitless([command, '--help'])
+    t.equal(exit, 0)
+    t.match(out, new RegExp(`Examples:\n {2}.*hitless ${command}`), command)
+  }
+})
 
 t.test('--help is no error', async (t) => {
   const { exit, out } = await hitless(['check', '--help'])

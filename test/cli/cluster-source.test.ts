@@ -1,5 +1,5 @@
 import t from 'tap'
-import { sourceOf } from '../../src/cli/cluster-state.ts'
+import { sourceOf } from '../../src/cli/cluster-source.ts'
 
 const POD = { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '6443', HOME: '/root' }
 const TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token'

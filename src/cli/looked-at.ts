@@ -7,7 +7,7 @@ import { refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Io, printErrors } from '../output/io.ts'
 import { line } from '../output/text.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
-import { type ClusterFlags, clusterState, sourceOf } from './cluster-state.ts'
+import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
 
 export interface LookedAt {
   readonly snapshot: Snapshot

@@ -1,0 +1,41 @@
+/** What every command is made with, and the options that several of them have. */
+import { type Command, Option } from 'commander'
+import type { Io } from '../output/io.ts'
+
+export interface Cli {
+  readonly io: Io
+  /** The folder with `world/` and `release/` of the guide. */
+  readonly examples: string
+  /** Told of the exit code. */
+  readonly done: (exit: number) => void
+}
+
+export function outputOption(more: readonly string[] = []): Option {
+  return new Option('-o, --output <format>', 'form of the result').choices(['text', 'json', 'yaml', ...more]).default('text')
+}
+
+export function failOnOption(): Option {
+  return new Option('--fail-on <severity>', 'which findings make the exit code 1').choices(['deny', 'warn']).default('deny')
+}
+
+/** The options that say which cluster. */
+export function ofCluster(command: Command): Command {
+  return command
+    .option('--kubeconfig <file>', "the cluster; as kubectl finds it, or this Pod's own, where absent")
+    .option('--context <name>', 'a context of the kubeconfig')
+}
+
+/** The options of a command that can read a cluster. */
+export function onCluster(command: Command, description: string): Command {
+  return ofCluster(command.option('--cluster', description, false))
+}
+
+/** For an option that may be given more than once: one with several values would swallow the paths that follow it. */
+export function collect(value: string, values: readonly string[]): string[] {
+  return [...values, value]
+}
+
+/** Command lines to copy, at the end of a command's help. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}\n`).join('')}`
+}

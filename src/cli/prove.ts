@@ -1,0 +1,12 @@
+/** `hitless prove`: what the chart's test runs beside the webhook. */
+import { Command } from 'commander'
+import { prove } from '../webhook/registration.ts'
+import { type SourceFlags, sourceOf } from './cluster-source.ts'
+import { type Cli, examples, ofCluster } from './command.ts'
+
+export function proveCommand({ io, done }: Cli): Command {
+  return ofCluster(new Command('prove'))
+    .description('see that refusals arrive: a dry run that hitless must refuse, by way of the API server')
+    .addHelpText('after', examples('hitless prove --context prod'))
+    .action(async (flags: SourceFlags) => done(await prove(sourceOf(flags, io.env), io)))
+}
