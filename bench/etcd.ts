@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'undici'
-import { APIS, kindOf } from '../src/kinds/parse.ts'
+import { kindModule, kindOf } from '../src/kinds/index.ts'
 import type { Fields } from './worlds.ts'
 
 /** etcd takes at most 128 operations in one transaction, and 1.5 MiB. */
@@ -45,7 +45,7 @@ function keyOf(manifest: Fields): string {
   const kind = kindOf(String(manifest['apiVersion']), String(manifest['kind']))
   if (kind === null) throw new Error(`${String(manifest['kind'])} is no kind of the model`)
   const { name, namespace } = manifest['metadata'] as { name: string; namespace?: string }
-  const { plural, group } = APIS[kind]
+  const { plural, group } = kindModule(kind).api
   const resource = kind === 'Service' ? 'services/specs' : group.includes('.') ? `${group}/${plural}` : plural
   return `/registry/${resource}/${namespace === undefined ? '' : `${namespace}/`}${name}`
 }

@@ -1,7 +1,7 @@
 /** Worlds of any number of hosts, alike but for their size, and the writes that a release makes to one of their hosts. */
 
-import { parseObject } from '../src/kinds/parse.ts'
-import type { MeshObject } from '../src/mesh/snapshot/objects.ts'
+import { type MeshObject, parseObject } from '../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../src/mesh/names/hosts.ts'
 import { World } from '../src/mesh/snapshot/snapshot.ts'
 import type { Change } from '../src/review/change.ts'
 import type { Verdict } from '../src/review/decision.ts'
@@ -211,7 +211,7 @@ function stored(world: World, { kind, namespace, name }: MeshObject): MeshObject
 }
 
 function parsed(manifest: Fields): MeshObject {
-  const object = parseObject(manifest)
+  const object = parseObject(manifest, DEFAULT_DOMAIN)
   if (object === null) throw new Error(`${String(manifest['kind'])} is no kind of the model`)
   return object
 }

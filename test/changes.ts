@@ -1,7 +1,7 @@
 /** Writes onto a world of manifests, as the reviewer sees them. */
 
-import { parseObject } from '../src/kinds/parse.ts'
-import type { MeshObject } from '../src/mesh/snapshot/objects.ts'
+import { type MeshObject, parseObject } from '../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../src/mesh/names/hosts.ts'
 import { World } from '../src/mesh/snapshot/snapshot.ts'
 import { podsOf } from '../src/mesh/snapshot/workloads.ts'
 import type { Author, Change } from '../src/review/change.ts'
@@ -21,7 +21,7 @@ export function worldOf(manifests: readonly Manifest[]): World {
 }
 
 export function parsed(manifest: Manifest): MeshObject {
-  const object = parseObject(manifest)
+  const object = parseObject(manifest, DEFAULT_DOMAIN)
   if (object === null) throw new Error(`${manifest.kind} is no kind of the model`)
   return object
 }

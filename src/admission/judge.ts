@@ -2,10 +2,11 @@
 
 import { setTimeout as timeout } from 'node:timers/promises'
 import { HitlessError } from '../errors.ts'
+import { formatRef, type Kind, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
+import type { Pod } from '../kinds/pod.ts'
 import { selects } from '../mesh/names/labels.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
-import { formatRef, type Kind, type MeshObject, type ObjectRef, type Pod } from '../mesh/snapshot/objects.ts'
-import { type Difference, overlay, podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { type Difference, overlay, podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery, State, Write } from '../mesh/snapshot/state.ts'
 import { podsLeaving, sameTemplate } from '../mesh/snapshot/workloads.ts'
 import { alwaysAdmitted, isNoOp } from '../review/always-admitted.ts'

@@ -1,10 +1,13 @@
 /** What changed of late, and which of it a write leans on: what it newly relies on, or what ended the use of what it takes away. */
+
+import { type MeshObject, refKey } from '../kinds/index.ts'
+import type { Pod } from '../kinds/pod.ts'
+import type { Service } from '../kinds/service.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
-import { selects } from '../mesh/names/labels.ts'
-import type { Labels, MeshObject, Pod, Service } from '../mesh/snapshot/objects.ts'
+import { type Labels, selects } from '../mesh/names/labels.ts'
 import type { Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
-import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
 import { givesUpPods, hostsTakenFrom, newlyCarried, noLongerCarried } from '../review/reliance.ts'
 
@@ -20,12 +23,10 @@ export class RecentChanges {
   readonly #left = new Map<string, RecentChange>()
   readonly #propagation: Pick<Propagation, 'horizonMs' | 'changed'>
   readonly #nowMs: () => number
-  readonly #domain: string
 
-  constructor(propagation: Pick<Propagation, 'horizonMs' | 'changed'>, nowMs: () => number, domain = 'cluster.local') {
+  constructor(propagation: Pick<Propagation, 'horizonMs' | 'changed'>, nowMs: () => number) {
     this.#propagation = propagation
     this.#nowMs = nowMs
-    this.#domain = domain
   }
 
   /** Takes note of a change; metadata and status changes count for nothing. */
@@ -35,7 +36,7 @@ export class RecentChanges {
     const { kind, namespace, name } = object
     const change: RecentChange = { ref: { kind, namespace, name }, before, after, atMs: this.#nowMs() }
     if (before?.kind === 'VirtualService') {
-      const left = noLongerCarried(change, this.#domain)
+      const left = noLongerCarried(change)
       for (const { host } of left) this.#keep(this.#left, host, change)
       if (left.length > 0) this.#propagation.changed(change)
       return
@@ -48,7 +49,7 @@ export class RecentChanges {
 
   /** The changes that a write leans on. */
   under(change: Change, snapshot: Snapshot): RecentChange[] {
-    const reliedOn = new Set(newlyCarried(change, snapshot.settings.domain).map(({ host }) => host))
+    const reliedOn = new Set(newlyCarried(change).map(({ host }) => host))
     const arrived = [...reliedOn].flatMap((host) => this.#arrivals(host, snapshot))
     const left = hostsTakenFrom(change, snapshot).flatMap((host) => this.#left.get(host) ?? [])
     return this.#young([...arrived, ...left])

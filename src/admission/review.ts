@@ -1,9 +1,9 @@
 /** AdmissionReview of admission.k8s.io/v1, in and out. */
 import { Ajv } from 'ajv'
 import { HitlessError } from '../errors.ts'
+import type { Deployment } from '../kinds/deployment.ts'
 import { InvalidField, isRecord } from '../kinds/fields.ts'
-import { APIS, kindOf, parseAs } from '../kinds/parse.ts'
-import type { Deployment, Kind, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
+import { JUDGED_KINDS, type Kind, kindModule, kindOf, type MeshObject, type ObjectRef, parseAs } from '../kinds/index.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Author, Change, Operation } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
@@ -108,8 +108,6 @@ const SCHEMA = {
 
 const isEnvelope = new Ajv({ strict: false }).compile<Envelope>(SCHEMA)
 
-const JUDGED: readonly Kind[] = ['VirtualService', 'DestinationRule', 'Service', 'Deployment']
-
 /** An object of a judged kind that cannot be read: not ours to refuse, since the API server's own schemas let it through. */
 class Unreadable extends Error {}
 
@@ -170,7 +168,7 @@ function written(request: Envelope['request'], snapshot: Snapshot): [MeshObject 
   const parse = (field: 'object' | 'oldObject') => {
     const raw = request[field]
     if (!isRecord(raw)) throw badReview(`request.${field} is missing in a review of ${operation}`)
-    return located(parseAs(kind, raw), namespace, name)
+    return parseAs(kind, raw, snapshot.settings.domain, { namespace, name })
   }
   const before = () => storedAlready(kind, request, snapshot) ?? parse('oldObject')
   return [operation === 'CREATE' ? null : before(), operation === 'DELETE' ? null : parse('object')]
@@ -186,16 +184,11 @@ function storedAlready(kind: Kind, { oldObject, namespace = '' }: Envelope['requ
 }
 
 function judgedKind({ group = '', version, kind }: Envelope['request']['kind']): Kind | null {
-  const named = JUDGED.find((each) => each === kind && APIS[each].group === group)
+  const named = JUDGED_KINDS.find((each) => each === kind && kindModule(each).api.group === group)
   if (named === undefined) return null
   const apiVersion = group === '' ? version : `${group}/${version}`
   if (kindOf(apiVersion, kind) === null) throw new Unreadable(`${kind} of ${apiVersion} is newer than this release`)
   return named
-}
-
-/** The object of a CREATE may leave out its namespace, and its name where it is generated. */
-function located(object: MeshObject, namespace: string | undefined, name: string | undefined): MeshObject {
-  return { ...object, namespace: namespace ?? object.namespace, name: object.name || (name ?? '') }
 }
 
 /** `deployments/scale`: autoscaling/v1 Scale has only a name and a count. */
@@ -206,7 +199,8 @@ function scaled(
   if (resource.group !== 'apps' || resource.resource !== 'deployments' || !isRecord(object)) return null
   const replicas = replicasOf(object)
   const had = isRecord(oldObject) ? replicasOf(oldObject) : 1
-  const known = snapshot.find('Deployment', namespace, name) ?? parseAs('Deployment', { metadata: { namespace, name } })
+  const known =
+    snapshot.find('Deployment', namespace, name) ?? parseAs('Deployment', { metadata: { namespace, name } }, snapshot.settings.domain)
   return [
     { ...known, replicas: had },
     { ...known, replicas }

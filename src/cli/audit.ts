@@ -1,8 +1,9 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
 import { Command } from 'commander'
+import { formatRef } from '../kinds/index.ts'
 import { type Gap, virtualServiceOf } from '../mesh/gaps/gaps.ts'
+import { formatPath } from '../mesh/names/path.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
-import { formatPath, formatRef } from '../mesh/snapshot/objects.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case, Reported } from '../output/reported.ts'

@@ -1,10 +1,9 @@
 /** `hitless check`: manifests as writes onto a base, in the order in which a tool writes them. */
 import { Command, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
+import { formatRef, refKey } from '../kinds/index.ts'
 import { type Manifest, type Manifests, type Place, placeIn, readManifests, readManifestsAt } from '../manifests/manifests.ts'
 import { TOOLS, type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
-import { formatRef } from '../mesh/snapshot/objects.ts'
-import { refKey } from '../mesh/snapshot/snapshot.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case } from '../output/reported.ts'

@@ -1,7 +1,6 @@
 /** Who asks: as a state shows it, and as a command line names it. */
-import { sameLabels } from '../mesh/names/labels.ts'
+import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import type { Context } from '../mesh/routing/table.ts'
-import type { Labels } from '../mesh/snapshot/objects.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 
 /** The contexts that a world shows: each namespace, with the labels that something in it asks its clients for, and each gateway's Pods. */

@@ -1,9 +1,9 @@
 /** The state that a command looks at: a live cluster, or manifests as Istio would come to know them. */
 import { HitlessError } from '../errors.ts'
-import { rejects } from '../kinds/validation.ts'
+import { formatRef, type ObjectRef, refKey, refusalOf } from '../kinds/index.ts'
 import { type Manifest, type Place, placeIn, readManifests } from '../manifests/manifests.ts'
-import { formatRef, type ObjectRef, type Path } from '../mesh/snapshot/objects.ts'
-import { refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Path } from '../mesh/names/path.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Io, printErrors } from '../output/io.ts'
 import { line } from '../output/text.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
@@ -34,7 +34,7 @@ function stateOfPaths(paths: readonly string[], io: Io): LookedAt {
     const { object, file, position } = manifest
     if (object === null) continue
     written.set(refKey(object), manifest)
-    const refused = rejects(object)
+    const refused = refusalOf(manifest.raw)
     if (refused === null) sandbox.load(object)
     else io.err(line([`${file}:${position([]).line}: ${formatRef(object)} is left out, since Istio refuses it: ${refused}`], false))
   }

@@ -1,11 +1,11 @@
 /** Gaps of the live cluster as they stand: found from what its watches show, told once when they open and once when they close. */
 
+import { type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import type { Clock } from '../kubernetes/clock.ts'
 import { unhurried } from '../kubernetes/pace.ts'
 import { affectedTargets, everyTarget, servicesSelecting, targetKey } from '../mesh/gaps/affected.ts'
 import type { Target } from '../mesh/gaps/gaps.ts'
-import type { MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
-import { overlay, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 
 /** Changes come in bursts: a batch of manifests, the Pods of a rollout. */
 const DEBOUNCE_MS = 200

@@ -1,10 +1,9 @@
-import { parseAs } from '../kinds/parse.ts'
+import { type Kind, type MeshObject, type ObjectOf, type ObjectRef, parseAs } from '../kinds/index.ts'
 import { Backoff } from '../kubernetes/backoff.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
 import { ApiError, type Connection } from '../kubernetes/connection.ts'
 import { pages, type Resources } from '../kubernetes/resources.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
-import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../mesh/snapshot/objects.ts'
 import type { Facts, ListQuery } from '../mesh/snapshot/state.ts'
 
 /** A connection that was kept may have died in the meantime: a read that takes as long is tried again on another. */
@@ -14,6 +13,8 @@ export interface FactsContext {
   readonly connection: Connection
   readonly resources: Resources
   readonly clock: Clock
+  /** The cluster's DNS domain, for which names are completed. */
+  readonly domain: string
   readonly random: () => number
   /** Told what each read by name found. */
   readonly found: (ref: ObjectRef, object: MeshObject | null) => void
@@ -29,17 +30,17 @@ export class LiveFacts implements Facts {
 
   /** A read by name without a resourceVersion comes from etcd. */
   async read<K extends Kind>(ref: ObjectRef & { readonly kind: K }, signal: AbortSignal): Promise<ObjectOf<K> | null> {
-    const { connection, resources } = this.#context
+    const { connection, resources, domain } = this.#context
     const object = await this.#persist(signal, async (bounded) => {
       const path = await resources.pathOf(ref, bounded)
-      return path === null ? null : parseAs(ref.kind, await connection.json(path, {}, bounded))
+      return path === null ? null : parseAs(ref.kind, await connection.json(path, {}, bounded), domain)
     })
     this.#context.found(ref, object)
     return object
   }
 
   async list<K extends Kind>(query: ListQuery & { readonly kind: K }, signal: AbortSignal): Promise<ObjectOf<K>[]> {
-    const { connection, resources } = this.#context
+    const { connection, resources, domain } = this.#context
     const { kind, namespace, selector } = query
     const labelSelector = Object.entries(selector ?? {}).map(([key, value]) => `${key}=${value}`)
     const objects = await this.#persist(signal, async (bounded, alive) => {
@@ -49,7 +50,7 @@ export class LiveFacts implements Facts {
       const options = labelSelector.length === 0 ? {} : { labelSelector: labelSelector.join(',') }
       for await (const page of pages(connection, path, options, bounded)) {
         alive()
-        for (const item of page.items) found.push(parseAs(kind, item))
+        for (const item of page.items) found.push(parseAs(kind, item, domain))
       }
       return found
     })

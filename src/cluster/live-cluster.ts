@@ -1,11 +1,11 @@
 /** The snapshot of a live cluster: one reflector for each kind, fresh reads beside them, and this replica's own admitted writes on top. */
 
+import { KINDS, type Kind, type MeshObject, type ObjectRef, WATCHED_KINDS } from '../kinds/index.ts'
 import { type Clock, sleep, systemClock } from '../kubernetes/clock.ts'
 import { Connection } from '../kubernetes/connection.ts'
 import { type ClusterSource, CredentialReader } from '../kubernetes/credentials.ts'
 import { Resources } from '../kubernetes/resources.ts'
-import type { Kind, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
-import { DEFAULT_SETTINGS, KINDS, type MeshSettings, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import { DEFAULT_SETTINGS, type MeshSettings, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Health, State, Write } from '../mesh/snapshot/state.ts'
 import { LiveFacts } from './facts.ts'
 import { Interned } from './intern.ts'
@@ -28,7 +28,7 @@ export interface ClusterOptions {
 }
 
 /** Pods say all that the model asks of EndpointSlices, at a fraction of the churn. */
-export const DEFAULT_KINDS = KINDS.filter((kind) => kind !== 'EndpointSlice')
+export const DEFAULT_KINDS = WATCHED_KINDS
 
 export class LiveCluster implements State {
   readonly facts: LiveFacts
@@ -59,7 +59,7 @@ export class LiveCluster implements State {
     const context = { connection: this.connection, resources, clock, random, timings, observe }
     const interned = new Interned()
     this.#reflectors = new Map(kinds.map((kind) => [kind, new Reflector(new Mirror(kind, this.#world, interned, observe), context)]))
-    this.facts = new LiveFacts({ ...context, found: (ref, object) => this.#found(ref, object) })
+    this.facts = new LiveFacts({ ...context, domain: settings.domain, found: (ref, object) => this.#found(ref, object) })
   }
 
   /**

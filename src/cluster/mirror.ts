@@ -1,7 +1,6 @@
 /** One kind of the cluster, kept in the World: what the stream tells, in its order, with only what the model reads. */
 import { InvalidField } from '../kinds/fields.ts'
-import { parseAs } from '../kinds/parse.ts'
-import type { Kind, MeshObject } from '../mesh/snapshot/objects.ts'
+import { type Kind, type MeshObject, parseAs } from '../kinds/index.ts'
 import type { World } from '../mesh/snapshot/snapshot.ts'
 import type { Interned } from './intern.ts'
 import type { Observe } from './observe.ts'
@@ -112,7 +111,7 @@ export class Mirror {
 
   #parse(raw: unknown, metadata: Metadata): MeshObject | null {
     try {
-      const object = parseAs(this.kind, raw)
+      const object = parseAs(this.kind, raw, this.#world.settings.domain)
       this.#unreadable.delete(nameOf(metadata))
       return shared(object, this.#interned)
     } catch (error) {

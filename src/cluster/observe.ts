@@ -1,4 +1,4 @@
-import type { Kind, MeshObject } from '../mesh/snapshot/objects.ts'
+import type { Kind, MeshObject } from '../kinds/index.ts'
 
 /** Why a stream ended before its time, or a kind was listed again. */
 export type Interruption =

@@ -1,6 +1,6 @@
 /** This replica's own admitted writes, from the moment of their admission until the stream shows them. */
-import type { MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
-import { overlay, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
+import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Write } from '../mesh/snapshot/state.ts'
 import { podsLeaving } from '../mesh/snapshot/workloads.ts'
 import { isLater } from './resource-version.ts'

@@ -3,6 +3,7 @@
  * no streaming lists. Whatever goes wrong, it goes on from where it was, or lists again behind the old state.
  */
 import type { Readable } from 'node:stream'
+import type { Kind } from '../kinds/index.ts'
 import { Backoff } from '../kubernetes/backoff.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
 import { ApiError, type Connection, type Query, readStatus } from '../kubernetes/connection.ts'
@@ -10,7 +11,6 @@ import { LineSplitter } from '../kubernetes/lines.ts'
 import { Pace } from '../kubernetes/pace.ts'
 import { metadataPages, pages, type Resources } from '../kubernetes/resources.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
-import type { Kind } from '../mesh/snapshot/objects.ts'
 import { Malformed, type Mirror, readMetadata } from './mirror.ts'
 import type { Interruption, Observe } from './observe.ts'
 import { isLater } from './resource-version.ts'

@@ -1,6 +1,6 @@
 /** Reading untyped manifests: every getter gives a value of the asked type, or throws `InvalidField` naming the path. */
-import type { Labels, Path } from '../mesh/snapshot/objects.ts'
-import { formatPath } from '../mesh/snapshot/objects.ts'
+import type { Labels } from '../mesh/names/labels.ts'
+import { formatPath, type Path } from '../mesh/names/path.ts'
 
 /** A field has a type that the Kubernetes API would refuse. */
 export class InvalidField extends Error {

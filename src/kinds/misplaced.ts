@@ -3,8 +3,16 @@
  * any webhook is called (2.1). They show in a file, and at admission only in kubectl's last-applied-configuration annotation.
  */
 
-import type { MisplacedField, Path } from '../mesh/snapshot/objects.ts'
+import type { Path } from '../mesh/names/path.ts'
 import { isRecord } from './fields.ts'
+
+/** A field that its author wrote where the API knows no such field, so that the API server drops it without a word (2.1). */
+export interface MisplacedField {
+  readonly path: Path
+  readonly field: string
+  /** `object`: it stands in the manifest itself; `last-applied`: only kubectl's annotation still shows it. */
+  readonly source: 'object' | 'last-applied'
+}
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 /** Fields of `destination`, written beside it; and `weight`, which belongs beside it, written inside. */

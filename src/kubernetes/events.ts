@@ -1,7 +1,6 @@
 /** Kubernetes Events: what `kubectl describe` shows below an object. */
 
-import { APIS } from '../kinds/parse.ts'
-import type { Kind, ObjectRef } from '../mesh/snapshot/objects.ts'
+import { type Kind, kindModule, type ObjectRef } from '../kinds/index.ts'
 import type { Connection } from './connection.ts'
 
 export interface Report {
@@ -50,7 +49,7 @@ export async function writeEvent(
 }
 
 function apiVersionOf(kind: Kind): string {
-  const { group, versions } = APIS[kind]
+  const { group, versions } = kindModule(kind).api
   const [version = 'v1'] = versions
   return group === '' ? version : `${group}/${version}`
 }

@@ -1,6 +1,5 @@
 /** One replica of several holds a Lease (coordination.k8s.io) at a time; another takes it over once it is not renewed. */
-import type { Clock } from './clock.ts'
-import { sleep } from './clock.ts'
+import { type Clock, sleep } from './clock.ts'
 import { ApiError, type Connection } from './connection.ts'
 
 const DURATION_MS = 10_000

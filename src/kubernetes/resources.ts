@@ -1,7 +1,6 @@
 /** Where the objects of a kind are: the newest version of its API that the cluster serves, and the paths under it. */
 
-import { APIS } from '../kinds/parse.ts'
-import type { Kind, ObjectRef } from '../mesh/snapshot/objects.ts'
+import { type Kind, kindModule, type ObjectRef } from '../kinds/index.ts'
 import type { Connection, Query } from './connection.ts'
 
 /** Items of one request: 500 Pods are about 2 MB, parsed in some 10 ms. client-go's pages are as long. */
@@ -25,13 +24,13 @@ export class Resources {
   /** The path of all objects of a kind, or null where the cluster serves none of its versions. */
   async path(kind: Kind, signal: AbortSignal): Promise<string | null> {
     const root = await this.#root(kind, signal)
-    return root === null ? null : `${root}/${APIS[kind].plural}`
+    return root === null ? null : `${root}/${kindModule(kind).api.plural}`
   }
 
   async pathIn(kind: Kind, namespace: string, signal: AbortSignal): Promise<string | null> {
-    if (!APIS[kind].namespaced) return this.path(kind, signal)
+    if (!kindModule(kind).api.namespaced) return this.path(kind, signal)
     const root = await this.#root(kind, signal)
-    return root === null ? null : `${root}/namespaces/${encodeURIComponent(namespace)}/${APIS[kind].plural}`
+    return root === null ? null : `${root}/namespaces/${encodeURIComponent(namespace)}/${kindModule(kind).api.plural}`
   }
 
   async pathOf({ kind, namespace, name }: ObjectRef, signal: AbortSignal): Promise<string | null> {
@@ -45,7 +44,7 @@ export class Resources {
   }
 
   async #root(kind: Kind, signal: AbortSignal): Promise<string | null> {
-    for (const version of this.#versions.has(kind) ? [] : APIS[kind].versions) {
+    for (const version of this.#versions.has(kind) ? [] : kindModule(kind).api.versions) {
       if (await this.#serves(kind, version, signal)) {
         this.#versions.set(kind, version)
         break
@@ -58,12 +57,12 @@ export class Resources {
   async #serves(kind: Kind, version: string, signal: AbortSignal): Promise<boolean> {
     // A server that has just started says 503 until all of its paths are there, so that 404 can be believed.
     const found = (await this.#connection.find(rootOf(kind, version), signal)) as { resources?: readonly { name?: unknown }[] } | null
-    return found?.resources?.some(({ name }) => name === APIS[kind].plural) ?? false
+    return found?.resources?.some(({ name }) => name === kindModule(kind).api.plural) ?? false
   }
 }
 
 function rootOf(kind: Kind, version: string): string {
-  const { group } = APIS[kind]
+  const { group } = kindModule(kind).api
   return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
 }
 

@@ -20,7 +20,7 @@ import {
   YAMLException
 } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
-import type { Path } from '../mesh/snapshot/objects.ts'
+import type { Path } from '../mesh/names/path.ts'
 
 /** More than any honest manifest has. */
 const MOST_ALIASES = 100

@@ -2,8 +2,9 @@
 
 import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../kinds/fields.ts'
-import { isManifest, parseObject } from '../kinds/parse.ts'
-import type { MeshObject, Path } from '../mesh/snapshot/objects.ts'
+import { isManifest, type MeshObject, parseObject } from '../kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
+import type { Path } from '../mesh/names/path.ts'
 import { type Position, readYaml } from './documents.ts'
 import { readFiles, type TextFile } from './files.ts'
 import { filesAt } from './git.ts'
@@ -82,7 +83,7 @@ function toManifest(value: unknown, { file, template, position }: Source): Manif
   }
   if (!isManifest(value)) return invalid([], 'no manifest: apiVersion or kind is missing')
   try {
-    const object = parseObject(value)
+    const object = parseObject(value, DEFAULT_DOMAIN)
     if (object?.name === '' && !isGenerated(value)) return invalid(['metadata', 'name'], 'metadata.name is missing')
     const offset = template?.line ?? 0
     const inTemplate = (path: Path) => {

@@ -1,10 +1,15 @@
 /** What istiod's answers must show once a change is in a push: seen by a client in the root namespace, which sees what is exported to everybody. */
-import { resolveHost, resolveVirtualServiceHost, serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
+
+import type { DestinationRule } from '../kinds/destination-rule.ts'
+import type { Destination } from '../kinds/http-rule.ts'
+import type { Pod } from '../kinds/pod.ts'
+import type { Service, ServicePort } from '../kinds/service.ts'
+import type { VirtualService } from '../kinds/virtual-service.ts'
+import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
 import { isExported } from '../mesh/names/visibility.ts'
-import type { Destination, DestinationRule, Pod, Service, ServicePort, VirtualService } from '../mesh/snapshot/objects.ts'
 import type { RecentChange } from '../mesh/snapshot/propagation.ts'
-import { boundGateways, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 
 /** One thing to be seen. A route leads to a cluster or does not, a cluster is there or is not, and has endpoints that take requests. */
 export type Sight =
@@ -35,8 +40,8 @@ export function sightsOf({ before, after }: RecentChange, snapshot: Snapshot): S
 function ofRule(before: DestinationRule | null, after: DestinationRule | null, snapshot: Snapshot): Sight[] | null {
   const rule = after ?? before
   if (rule === null) return null
-  const { rootNamespace, domain } = snapshot.settings
-  const host = resolveHost(rule.host, rule.namespace, domain)
+  const { rootNamespace } = snapshot.settings
+  const { host } = rule
   const service = visibleService(host, snapshot)
   const isSeen = [service?.namespace, rootNamespace].includes(rule.namespace) && isExported(rule.exportTo, rule.namespace, rootNamespace)
   if (service === null || !isSeen || rule.workloadSelector !== null) return null
@@ -57,7 +62,7 @@ function ofService(before: Service | null, after: Service | null, snapshot: Snap
   const service = after ?? before
   if (service === null || !isVisible(service, snapshot)) return null
   if (before !== null && after !== null && !sameLabels(before.selector ?? {}, after.selector ?? {})) return null
-  const host = serviceHost(service.namespace, service.name, snapshot.settings.domain)
+  const { host } = service
   const has = (ports: readonly ServicePort[], port: number) => ports.some((each) => each.port === port)
   const [old, fresh] = [before?.ports ?? [], after?.ports ?? []]
   const come = fresh.filter(({ port }) => !has(old, port))
@@ -76,8 +81,8 @@ function ofPod(pod: Pod, snapshot: Snapshot): Sight[] | null {
 }
 
 function ofEndpoint(pod: Pod, service: Service, snapshot: Snapshot): Sight[] {
-  const { rootNamespace, domain } = snapshot.settings
-  const host = serviceHost(service.namespace, service.name, domain)
+  const { rootNamespace } = snapshot.settings
+  const { host } = service
   const rules = [...snapshot.lookup('destinationRuleByHost', host)].filter(
     ({ namespace, exportTo }) => [service.namespace, rootNamespace].includes(namespace) && isExported(exportTo, namespace, rootNamespace)
   )
@@ -93,14 +98,13 @@ function ofEndpoint(pod: Pod, service: Service, snapshot: Snapshot): Sight[] {
 /** No route of its hosts leads any longer to what the VirtualService sends nothing to. Told for hosts of Services, on the mesh. */
 function ofRoutes(before: VirtualService | null, after: VirtualService | null, snapshot: Snapshot): Sight[] | null {
   if (before === null) return null
-  const { domain, rootNamespace } = snapshot.settings
-  const bound = new Set([...boundGateways(before), ...(after === null ? [] : boundGateways(after))])
+  const { rootNamespace } = snapshot.settings
+  const bound = new Set([...before.gateways, ...(after === null ? [] : after.gateways)])
   if (bound.size !== 1 || !bound.has('mesh') || !isExported(before.exportTo, before.namespace, rootNamespace)) return null
   const kept = new Set(after === null ? [] : clustersOf(after, snapshot))
   const left = new Set(clustersOf(before, snapshot).filter((cluster) => !kept.has(cluster)))
   const sights: Sight[] = []
-  for (const written of before.hosts) {
-    const host = resolveVirtualServiceHost(written, before.namespace, domain)
+  for (const host of before.hosts) {
     const service = visibleService(host, snapshot)
     if (service === null) return null
     for (const { port } of service.ports) {
@@ -113,11 +117,10 @@ function ofRoutes(before: VirtualService | null, after: VirtualService | null, s
 function clustersOf(vs: VirtualService, snapshot: Snapshot): string[] {
   const rules = [...vs.http, ...vs.tls, ...vs.tcp].map(({ route }) => route)
   const carried = rules.flatMap((route) => (route.length === 1 ? route : route.filter(({ weight }) => weight > 0)))
-  return carried.flatMap((destination) => clustersOfDestination(destination, vs.namespace, snapshot))
+  return carried.flatMap((destination) => clustersOfDestination(destination, snapshot))
 }
 
-function clustersOfDestination({ host: written, subset, port }: Destination, namespace: string, snapshot: Snapshot): string[] {
-  const host = resolveHost(written, namespace, snapshot.settings.domain)
+function clustersOfDestination({ host, subset, port }: Destination, snapshot: Snapshot): string[] {
   const ports = port === null ? (serviceOf(host, snapshot)?.ports.map((each) => each.port) ?? []) : [port]
   return ports.map((each) => clusterName(each, subset ?? '', host))
 }

@@ -1,5 +1,4 @@
-/** Writes that are admitted whatever they do (design, section 3.2), and writes that change nothing that the model reads. */
-import type { Deployment, MeshObject } from '../mesh/snapshot/objects.ts'
+import { decideAlike } from '../kinds/index.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from './change.ts'
 import type { Policy } from './policy.ts'
@@ -29,18 +28,7 @@ export function isNoOp(change: Change): boolean {
   const known = noOps.get(change)
   if (known !== undefined) return known
   const { before, after } = change
-  const found = before !== null && after !== null && decisive(before) === decisive(after)
+  const found = before !== null && after !== null && decideAlike(before, after)
   noOps.set(change, found)
   return found
-}
-
-function decisive(object: MeshObject): string {
-  if (object.kind === 'Deployment') return JSON.stringify(decisiveOfDeployment(object))
-  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations, deleting: _d, ...spec } = object
-  // Key order is the author's; a reordered map at worst costs one judgement more.
-  return JSON.stringify([spec, annotations['networking.istio.io/exportTo']])
-}
-
-function decisiveOfDeployment({ replicas, templateLabels }: Deployment): unknown {
-  return [replicas > 0, Object.entries(templateLabels).sort()]
 }

@@ -1,11 +1,11 @@
 /** A state as it stands: every gap in it, and every hygiene finding. What admission could not see, because no single write opened it, shows here. */
+
+import { formatRef, JUDGED_KINDS, type MeshObject, refKey } from '../kinds/index.ts'
 import { everyTarget } from '../mesh/gaps/affected.ts'
 import type { TellUnjudged } from '../mesh/gaps/allowance.ts'
 import { type Cause, type Gap, gapKey, gaps, type Target, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { compareText } from '../mesh/names/text.ts'
-import type { MeshObject } from '../mesh/snapshot/objects.ts'
-import { formatRef } from '../mesh/snapshot/objects.ts'
-import { refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
 import type { Finding, Subject } from '../rules/rule.ts'
 import { modeOf, type Policy } from './policy.ts'
@@ -29,12 +29,10 @@ const RULE_OF: Readonly<Record<Cause, string>> = {
   'no-endpoints': 'unready-destination'
 }
 
-const JUDGED = ['VirtualService', 'DestinationRule', 'Service', 'Deployment'] as const
-
 /** Every gap of the hosts that VirtualServices take, each cause once for all clients that see it, and every hygiene finding; rules that are off are left out. */
 export function audit(snapshot: Snapshot, policy: Policy): Audit {
   const isOn = ruleIsOn(snapshot, policy)
-  const findings = JUDGED.flatMap((kind) => [...snapshot.all(kind)].flatMap((object) => hygiene(object, snapshot, policy)))
+  const findings = JUDGED_KINDS.flatMap((kind) => [...snapshot.all(kind)].flatMap((object) => hygiene(object, snapshot, policy)))
   return {
     gaps: openGaps(snapshot, [...everyTarget(snapshot)], policy),
     findings: findings.filter(({ rule, object }) => isOn(rule, object.namespace)).sort(byObject)

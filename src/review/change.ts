@@ -1,4 +1,4 @@
-import type { MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
+import type { MeshObject, ObjectRef } from '../kinds/index.ts'
 
 export type Operation = 'CREATE' | 'UPDATE' | 'DELETE'
 

@@ -1,9 +1,10 @@
 /** The decision on one change, by pure code: what it opens, what the rules say, and what policy makes of that. */
+
+import { formatRef, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
+import type { Labels } from '../mesh/names/labels.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
-import type { Labels, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
-import { formatRef } from '../mesh/snapshot/objects.ts'
-import { refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
 import type { Finding, Rule, Statement, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './always-admitted.ts'

@@ -3,16 +3,16 @@
  * where their names are known, and listed only where the decision rests on something being absent.
  */
 
+import { type ObjectRef, refKey } from '../kinds/index.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
 import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
-import { resolveHost, serviceOfHost } from '../mesh/names/hosts.ts'
+import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { chains, routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
-import type { ObjectRef } from '../mesh/snapshot/objects.ts'
-import { podsSelected, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery } from '../mesh/snapshot/state.ts'
 import type { Change } from './change.ts'
 import type { Judged } from './decide.ts'
@@ -92,9 +92,8 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
  * answer before. Either may have changed.
  */
 function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): Doubts {
-  const { settings } = before
   const removes = takesAway(change)
-  const relied = newlyCarried(change, settings.domain)
+  const relied = newlyCarried(change)
   if (!removes && relied.length === 0) return NONE
   const known = targets.filter(({ context }) => !isStandIn(context))
   const left = all.filter(({ context }) => !isStandIn(context))
@@ -103,7 +102,7 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
   const reliedOn = new Set(relied.map(placeOf))
   const routed = routedTo(after, known)
   const carrying = removes ? routed : routed.filter((destination) => reliedOn.has(placeOf(destination)))
-  const named = new Set([...relied, ...carrying].map(({ host }) => host).concat(hostsOf(change, settings.domain)))
+  const named = new Set([...relied, ...carrying].map(({ host }) => host).concat(hostsOf(change)))
   return {
     reads: [
       ...open.flatMap((gap) => readsOf(gap, before)),
@@ -118,10 +117,8 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
 }
 
 /** Without the Service of its host a DestinationRule decides about nothing, so that Service must not be one that the cache has yet to see. */
-function hostsOf({ before, after }: Change, domain: string): string[] {
-  return [before, after].flatMap((object) =>
-    object?.kind === 'DestinationRule' ? [resolveHost(object.host, object.namespace, domain)] : []
-  )
+function hostsOf({ before, after }: Change): string[] {
+  return [before, after].flatMap((object) => (object?.kind === 'DestinationRule' ? [object.host] : []))
 }
 
 function placeOf({ host, subset }: Pick<Carried, 'host' | 'subset'>): string {

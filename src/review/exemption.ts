@@ -1,5 +1,5 @@
 /** The annotation by which one object is let past a rule: `hitless.io/allow: <rule>[,<rule>] until=<RFC 3339> reason=<text>`. */
-import type { Labels } from '../mesh/snapshot/objects.ts'
+import type { Labels } from '../mesh/names/labels.ts'
 
 export const ALLOW_ANNOTATION = 'hitless.io/allow'
 const MOST_DAYS = 30

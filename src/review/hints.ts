@@ -1,5 +1,5 @@
 /** What to tell the user of a tool whose order of writes is its own (delivery-scenarios, rule 11). */
-import type { Labels } from '../mesh/snapshot/objects.ts'
+import type { Labels } from '../mesh/names/labels.ts'
 import type { Author, Change } from './change.ts'
 
 export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger'

@@ -1,9 +1,10 @@
 /** What a change does to what is answered, worked out once: rules, doubts, fresh reads and settle all read it here. */
+
+import type { MeshObject } from '../kinds/index.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { isCausedBy, type Unjudged } from '../mesh/gaps/allowance.ts'
 import { type Gap, gapsOfChange, type Target } from '../mesh/gaps/gaps.ts'
 import { Meter, metered } from '../mesh/snapshot/metered.ts'
-import type { MeshObject } from '../mesh/snapshot/objects.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { podsAfter } from '../mesh/snapshot/workloads.ts'
 import type { Change } from './change.ts'

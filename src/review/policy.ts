@@ -1,6 +1,7 @@
 /** What the cluster's owners decided: how each rule acts, and where. */
+
+import type { Labels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
-import type { Labels } from '../mesh/snapshot/objects.ts'
 import type { LabelKeys } from '../rules/rule.ts'
 
 /** What becomes of a rule's findings: `deny` leaves them as the rule found them, `warn` lowers denials to warnings, `off` drops them. */

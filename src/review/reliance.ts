@@ -1,14 +1,16 @@
 /** What a write newly relies on, and what it takes away: asked here by whoever reads, waits or holds before the answer. */
+
+import type { DestinationRule } from '../kinds/destination-rule.ts'
+import type { MeshObject } from '../kinds/index.ts'
+import type { VirtualService } from '../kinds/virtual-service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
-import { resolveHost, serviceHost } from '../mesh/names/hosts.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
-import type { DestinationRule, MeshObject, VirtualService } from '../mesh/snapshot/objects.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Write } from '../mesh/snapshot/state.ts'
 import { sameTemplate } from '../mesh/snapshot/workloads.ts'
 import type { Change } from './change.ts'
 
-/** Where a VirtualService sends requests; `host` is completed. */
+/** Where a VirtualService sends requests. */
 export interface Carried {
   readonly host: string
   readonly subset: string | null
@@ -16,15 +18,15 @@ export interface Carried {
 }
 
 /** What a VirtualService sends requests to that it did not send there before: a weight step between known destinations has none. */
-export function newlyCarried({ before, after }: Write, domain: string): Carried[] {
+export function newlyCarried({ before, after }: Write): Carried[] {
   if (after?.kind !== 'VirtualService') return []
-  return before?.kind === 'VirtualService' && sameReach(before, after) ? without(after, before, domain) : carried(after, domain)
+  return before?.kind === 'VirtualService' && sameReach(before, after) ? without(after, before) : carried(after)
 }
 
 /** What a VirtualService no longer sends requests to. */
-export function noLongerCarried({ before, after }: Pick<Write, 'before' | 'after'>, domain: string): Carried[] {
+export function noLongerCarried({ before, after }: Pick<Write, 'before' | 'after'>): Carried[] {
   if (before?.kind !== 'VirtualService') return []
-  return after?.kind === 'VirtualService' ? without(before, after, domain) : carried(before, domain)
+  return after?.kind === 'VirtualService' ? without(before, after) : carried(before)
 }
 
 /** The write takes away something that a route elsewhere may still send to. */
@@ -44,15 +46,11 @@ export function takesAway({ operation, before, after, ref }: Change): boolean {
 /** The hosts from which a write takes something, teardown included: its own, or those of the Services that select a Deployment's Pods. */
 export function hostsTakenFrom(change: Change, snapshot: Snapshot): string[] {
   const { before, after, ref, operation } = change
-  const { domain } = snapshot.settings
   const object = before ?? after
   if (!takesAway(change) && !(ref.kind === 'Service' && operation === 'DELETE')) return []
-  if (object?.kind === 'DestinationRule') return [resolveHost(object.host, object.namespace, domain)]
-  if (object?.kind === 'Service') return [serviceHost(ref.namespace, ref.name, domain)]
+  if (object?.kind === 'DestinationRule' || object?.kind === 'Service') return [object.host]
   if (object?.kind !== 'Deployment') return []
-  return servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ namespace, name }) =>
-    serviceHost(namespace, name, domain)
-  )
+  return servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ host }) => host)
 }
 
 /** A Deployment's Pods go away, or lose their labels. */
@@ -61,17 +59,17 @@ export function givesUpPods(before: MeshObject | null, after: MeshObject | null)
   return after?.kind !== 'Deployment' || after.replicas === 0 || !sameTemplate(before, after)
 }
 
-function without(vs: VirtualService, other: VirtualService, domain: string): Carried[] {
-  const known = new Set(carried(other, domain).map(keyOf))
-  return carried(vs, domain).filter((destination) => !known.has(keyOf(destination)))
+function without(vs: VirtualService, other: VirtualService): Carried[] {
+  const known = new Set(carried(other).map(keyOf))
+  return carried(vs).filter((destination) => !known.has(keyOf(destination)))
 }
 
 /** A lone destination carries whatever its weight; among several, weight 0 carries nothing (9.1, 9.2). */
-function carried(vs: VirtualService, domain: string): Carried[] {
+function carried(vs: VirtualService): Carried[] {
   const destinations = [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) =>
     route.length === 1 ? route : route.filter(({ weight }) => weight > 0)
   )
-  return destinations.map(({ host, subset, port }) => ({ host: resolveHost(host, vs.namespace, domain), subset, port }))
+  return destinations.map(({ host, subset, port }) => ({ host, subset, port }))
 }
 
 function keyOf({ host, subset, port }: Carried): string {

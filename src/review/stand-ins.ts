@@ -3,17 +3,19 @@
  * so that what is wrong in any state - no fallback, an undefined subset - is seen all the same. Nothing counts as served through it.
  */
 
-import { parseAs } from '../kinds/parse.ts'
+import type { Gateway } from '../kinds/gateway.ts'
+import { type MeshObject, parseAs } from '../kinds/index.ts'
 import type { Context } from '../mesh/routing/table.ts'
-import type { Gateway, MeshObject } from '../mesh/snapshot/objects.ts'
-import { boundGateways, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { GATEWAY_LABEL } from '../rules/wording.ts'
 
 export function standIns(object: MeshObject | null, snapshot: Snapshot): Gateway[] {
   if (object?.kind !== 'VirtualService' || !snapshot.knows('Gateway')) return []
-  return boundGateways(object).flatMap((gateway) => {
+  return object.gateways.flatMap((gateway) => {
     const [namespace = '', name = ''] = gateway.split('/')
-    return gateway === 'mesh' || snapshot.find('Gateway', namespace, name) !== undefined ? [] : [standIn(namespace, name)]
+    return gateway === 'mesh' || snapshot.find('Gateway', namespace, name) !== undefined
+      ? []
+      : [standIn(namespace, name, snapshot.settings.domain)]
   })
 }
 
@@ -21,7 +23,11 @@ export function isStandIn({ kind, labels }: Context): boolean {
   return kind === 'gateway' && Object.hasOwn(labels, GATEWAY_LABEL)
 }
 
-function standIn(namespace: string, name: string): Gateway {
+function standIn(namespace: string, name: string, domain: string): Gateway {
   const servers = [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }]
-  return parseAs('Gateway', { metadata: { namespace, name }, spec: { selector: { [GATEWAY_LABEL]: `${namespace}/${name}` }, servers } })
+  return parseAs(
+    'Gateway',
+    { metadata: { namespace, name }, spec: { selector: { [GATEWAY_LABEL]: `${namespace}/${name}` }, servers } },
+    domain
+  )
 }

@@ -1,4 +1,3 @@
-import { resolveVirtualServiceHost } from '../mesh/names/hosts.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
 import type { Rule } from './rule.ts'
 
@@ -14,11 +13,8 @@ export const conflictingHost: Rule = {
   check: ({ after, before, targets, snapshotAfter, nameOf }) => {
     if (after?.kind !== 'VirtualService') return []
     const own = `${after.namespace}/${after.name}`
-    const { domain } = snapshotAfter.settings
-    const resolved = (host: string) => resolveVirtualServiceHost(host, after.namespace, domain)
-    const known = before?.kind === 'VirtualService' ? before.hosts.map(resolved) : []
-    return after.hosts.flatMap((host, at) => {
-      const name = resolved(host)
+    const known = before?.kind === 'VirtualService' ? before.hosts : []
+    return after.hosts.flatMap((name, at) => {
       const target = targets.find((each) => each.context.kind === 'mesh' && each.host === name)
       if (target === undefined || known.includes(name)) return []
       const users = routeTables(snapshotAfter, target.context, name).flatMap(({ virtualServices }) => virtualServices)

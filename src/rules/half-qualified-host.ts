@@ -1,4 +1,5 @@
-import type { MeshObject, Path } from '../mesh/snapshot/objects.ts'
+import type { MeshObject } from '../kinds/index.ts'
+import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule } from './rule.ts'
 

@@ -1,5 +1,5 @@
-import type { MisplacedField } from '../mesh/snapshot/objects.ts'
-import { formatPath } from '../mesh/snapshot/objects.ts'
+import type { MisplacedField } from '../kinds/misplaced.ts'
+import { formatPath } from '../mesh/names/path.ts'
 import type { Rule } from './rule.ts'
 
 export const misplacedField: Rule = {

@@ -1,10 +1,10 @@
+import type { DestinationRule, Subset } from '../kinds/destination-rule.ts'
+import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
-import { resolveHost, serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
-import type { DestinationRule, Service, Subset } from '../mesh/snapshot/objects.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 
@@ -34,9 +34,8 @@ export const obsoleteSubset: Rule = {
 
 function obsolete(subject: Subject, rule: DestinationRule, concerns: (subset: Subset) => boolean): Statement[] {
   const { snapshotAfter: snapshot, nameOf } = subject
-  const host = resolveHost(rule.host, rule.namespace, snapshot.settings.domain)
-  const named = serviceOfHost(host, snapshot.settings.domain)
-  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
+  const { host } = rule
+  const [service] = snapshot.lookup('serviceByHost', host)
   if (service === undefined || service.selector === null) return []
   return rule.subsets
     .filter((subset) => concerns(subset) && !isBacked(snapshot, service, subset) && !isCarried(subject, host, subset))
@@ -69,6 +68,6 @@ function isCarried({ snapshotAfter, targets, gaps }: Subject, host: string, { na
   )
 }
 
-function rulesOf(snapshot: Snapshot, { namespace, name }: Service): DestinationRule[] {
-  return destinationRulesOver(snapshot, serviceHost(namespace, name, snapshot.settings.domain))
+function rulesOf(snapshot: Snapshot, { host }: Service): DestinationRule[] {
+  return destinationRulesOver(snapshot, host)
 }

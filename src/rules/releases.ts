@@ -1,10 +1,11 @@
 /** Which releases a Service and its host tell apart: the version labels, and the subsets. */
+
+import type { Subset } from '../kinds/destination-rule.ts'
+import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
-import { serviceHost } from '../mesh/names/hosts.ts'
-import { sameLabels } from '../mesh/names/labels.ts'
+import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
-import type { Labels, Service, Subset } from '../mesh/snapshot/objects.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { LabelKeys } from './rule.ts'
 
@@ -21,8 +22,8 @@ const ADDED_TO_PODS = [
 ]
 
 /** The subsets of a Service's host, by whichever DestinationRule. */
-export function subsetsOf(snapshot: Snapshot, { namespace, name }: Service): Subset[] {
-  return destinationRulesOver(snapshot, serviceHost(namespace, name, snapshot.settings.domain)).flatMap(({ subsets }) => subsets)
+export function subsetsOf(snapshot: Snapshot, { host }: Service): Subset[] {
+  return destinationRulesOver(snapshot, host).flatMap(({ subsets }) => subsets)
 }
 
 /** The label keys that tell the releases of a Service apart: the well-known ones, and those on which its subsets differ. */

@@ -1,6 +1,8 @@
 /** What a rule is: it gives an opened gap its name and remedy, or checks hygiene that the guide asks for. */
+
+import type { Kind, MeshObject, ObjectRef } from '../kinds/index.ts'
 import type { Gap, Target } from '../mesh/gaps/gaps.ts'
-import type { Kind, MeshObject, ObjectRef, Path } from '../mesh/snapshot/objects.ts'
+import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 
 /** `deny` refuses the write, `warn` says it in a warning. */

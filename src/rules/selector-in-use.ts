@@ -1,6 +1,6 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
+import type { Labels } from '../mesh/names/labels.ts'
 import { compareText } from '../mesh/names/text.ts'
-import type { Labels } from '../mesh/snapshot/objects.ts'
 import type { Rule, Subject } from './rule.ts'
 import { byRoute, destinationName, loss, place, sends, state } from './wording.ts'
 

@@ -1,4 +1,3 @@
-import { serviceHost } from '../mesh/names/hosts.ts'
 import type { Rule } from './rule.ts'
 
 export const serviceRemoved: Rule = {
@@ -12,7 +11,7 @@ export const serviceRemoved: Rule = {
   reads: ['Service', 'VirtualService'],
   check: ({ operation, before, snapshotAfter, nameOf }) => {
     if (operation !== 'DELETE' || before?.kind !== 'Service') return []
-    const host = serviceHost(before.namespace, before.name, snapshotAfter.settings.domain)
+    const { host } = before
     const senders = [...snapshotAfter.lookup('virtualServiceByDestination', host)].filter(({ deleting }) => !deleting)
     const names = senders.map(nameOf).sort()
     if (names[0] === undefined) return []

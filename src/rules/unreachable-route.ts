@@ -1,8 +1,9 @@
-import { covers } from '../mesh/requests/classes.ts'
+import type { HttpMatch, HttpRoute } from '../kinds/http-rule.ts'
+import type { VirtualService } from '../kinds/virtual-service.ts'
+import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
+import { covers } from '../mesh/routing/covers.ts'
 import { EVERY_REQUEST } from '../mesh/routing/table.ts'
-import type { HttpMatch, HttpRoute, VirtualService } from '../mesh/snapshot/objects.ts'
-import { formatPath } from '../mesh/snapshot/objects.ts'
 import type { Rule } from './rule.ts'
 
 export const unreachableRoute: Rule = {

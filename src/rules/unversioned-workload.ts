@@ -1,6 +1,8 @@
+import type { Deployment } from '../kinds/deployment.ts'
+import type { MeshObject } from '../kinds/index.ts'
+import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
-import type { Deployment, MeshObject, Service } from '../mesh/snapshot/objects.ts'
 import { subsetKeys, subsetsOf } from './releases.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 
@@ -58,8 +60,7 @@ function judge(subject: Subject, deployment: Deployment, service: Service): Stat
 }
 
 /** A Service that no VirtualService routes needs no versions. */
-function isRouted({ snapshotAfter }: Subject, { namespace, name }: Service): boolean {
-  const host = `${name}.${namespace}.svc.${snapshotAfter.settings.domain}`
+function isRouted({ snapshotAfter }: Subject, { host }: Service): boolean {
   const [route] = [...snapshotAfter.lookup('virtualServiceByHost', host), ...snapshotAfter.lookup('virtualServiceByDestination', host)]
   return route !== undefined
 }

@@ -1,5 +1,6 @@
+import type { MeshObject } from '../kinds/index.ts'
+import type { Service } from '../kinds/service.ts'
 import { own } from '../mesh/names/own.ts'
-import type { MeshObject, Service } from '../mesh/snapshot/objects.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { genericSibling, versionKeys } from './releases.ts'
 import type { LabelKeys, Rule } from './rule.ts'

@@ -1,6 +1,7 @@
 /** What a write leaves once all has come to rest: Pods that a workload's new template makes, or that go with it. */
-import type { MeshObject, ObjectRef, Pod } from '../mesh/snapshot/objects.ts'
-import { KINDS, overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { KINDS, type MeshObject, type ObjectRef } from '../kinds/index.ts'
+import type { Pod } from '../kinds/pod.ts'
+import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Write } from '../mesh/snapshot/state.ts'
 import { podsOf } from '../mesh/snapshot/workloads.ts'
 

@@ -1,12 +1,13 @@
 /** The shortest safe sequence of writes from one state to another: what may be written together, what must wait, and what is written twice. */
 
+import type { DestinationRule } from '../kinds/destination-rule.ts'
 import { isRecord } from '../kinds/fields.ts'
-import { parseAs } from '../kinds/parse.ts'
+import { JUDGED_KINDS, KINDS, type MeshObject, type ObjectRef, parseAs, refKey } from '../kinds/index.ts'
 import { everyTarget, targetKey } from '../mesh/gaps/affected.ts'
 import { gapsOfChange } from '../mesh/gaps/gaps.ts'
+import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
-import type { DestinationRule, Kind, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
-import { overlay, refKey, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
 import { decide } from '../review/decide.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
@@ -15,19 +16,6 @@ import { KUBECTL } from './session.ts'
 
 const POLICY = { ...DEFAULT_POLICY, showForeignNames: true }
 const EPSILON = 1e-9
-const JUDGED: readonly Kind[] = ['VirtualService', 'DestinationRule', 'Service', 'Deployment']
-/** What others need comes first; of what goes, what needs others. Within a step this is the order in which it is shown. */
-const RANKS: readonly Kind[] = [
-  'Namespace',
-  'Gateway',
-  'Sidecar',
-  'ServiceEntry',
-  'WorkloadEntry',
-  'Service',
-  'Deployment',
-  'DestinationRule',
-  'VirtualService'
-]
 
 type Raw = Readonly<Record<string, unknown>>
 
@@ -178,7 +166,7 @@ class Lab {
   }
 
   judge(write: Candidate): Judgement {
-    return JUDGED.includes(write.ref.kind) ? this.#decide(write) : this.#compare(write)
+    return JUDGED_KINDS.includes(write.ref.kind) ? this.#decide(write) : this.#compare(write)
   }
 
   apply(write: Candidate): void {
@@ -215,18 +203,18 @@ class Lab {
 
 function candidateOf({ ref, from, to }: Difference): Candidate {
   if (to === null) return { operation: 'delete', ref, manifest: from ?? {}, after: null, intermediate: false }
-  return { operation: 'apply', ref, manifest: to, after: parseAs(ref.kind, to), intermediate: false }
+  return { operation: 'apply', ref, manifest: to, after: parseAs(ref.kind, to, DEFAULT_DOMAIN), intermediate: false }
 }
 
 /** A DestinationRule with what it has, and the subsets that it is to gain; null where that is no step on the way. */
 function intermediateOf({ ref, from, to }: Difference): Candidate | null {
   if (ref.kind !== 'DestinationRule' || from === null || to === null) return null
-  const [before, after] = [parseAs('DestinationRule', from), parseAs('DestinationRule', to)]
+  const [before, after] = [parseAs('DestinationRule', from, DEFAULT_DOMAIN), parseAs('DestinationRule', to, DEFAULT_DOMAIN)]
   const gained = subsetsOf(to).filter((_, at) => !hasSubset(before, after.subsets[at]?.name))
   if (gained.length === 0 || before.host !== after.host) return null
   const spec = isRecord(from['spec']) ? from['spec'] : {}
   const manifest = { ...from, spec: { ...spec, subsets: [...subsetsOf(from), ...gained] } }
-  return { operation: 'apply', ref, manifest, after: parseAs('DestinationRule', manifest), intermediate: true }
+  return { operation: 'apply', ref, manifest, after: parseAs('DestinationRule', manifest, DEFAULT_DOMAIN), intermediate: true }
 }
 
 function subsetsOf({ spec }: Raw): readonly unknown[] {
@@ -238,6 +226,6 @@ function hasSubset({ subsets }: DestinationRule, wanted: string | undefined): bo
 }
 
 function byRank(one: Candidate, other: Candidate): number {
-  const rank = ({ ref, after }: Candidate) => (after === null ? 2 * RANKS.length - RANKS.indexOf(ref.kind) : RANKS.indexOf(ref.kind))
+  const rank = ({ ref, after }: Candidate) => (after === null ? 2 * KINDS.length - KINDS.indexOf(ref.kind) : KINDS.indexOf(ref.kind))
   return rank(one) - rank(other) || compareText(refKey(one.ref), refKey(other.ref))
 }

@@ -1,9 +1,10 @@
 /** The embedded cluster: a world from manifests that admitted writes change, with Pods for its Deployments. */
 
-import { parseAs } from '../kinds/parse.ts'
+import type { Deployment } from '../kinds/deployment.ts'
+import { KINDS, type Kind, type MeshObject, type ObjectOf, type ObjectRef, parseAs } from '../kinds/index.ts'
+import type { Pod } from '../kinds/pod.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
-import type { Deployment, Kind, MeshObject, ObjectOf, ObjectRef, Pod } from '../mesh/snapshot/objects.ts'
-import { KINDS, type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import { type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Facts, Health, ListQuery, State, Write } from '../mesh/snapshot/state.ts'
 import { podsOf } from '../mesh/snapshot/workloads.ts'
 
@@ -99,7 +100,7 @@ export class Sandbox implements State {
   /** Manifests often leave out the namespaces that they stand in. */
   #ensureNamespace(name: string): void {
     if (name === '' || this.#world.find('Namespace', '', name) !== undefined) return
-    this.#world.set(parseAs('Namespace', { metadata: { name } }))
+    this.#world.set(parseAs('Namespace', { metadata: { name } }, this.#world.settings.domain))
   }
 
   #remove(ref: ObjectRef): void {

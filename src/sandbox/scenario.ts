@@ -1,13 +1,14 @@
 /** Scenario files: a start state and a list of writes with the verdicts that they should get (design, section 5). */
+
 import { dirname, isAbsolute, join } from 'node:path'
 import { Ajv } from 'ajv'
 import { HitlessError } from '../errors.ts'
 import { InvalidField } from '../kinds/fields.ts'
-import { kindOf, parseObject } from '../kinds/parse.ts'
+import { formatRef, kindOf, type MeshObject, type ObjectRef, parseObject } from '../kinds/index.ts'
 import { readYaml, type YamlDocument } from '../manifests/documents.ts'
 import { readText } from '../manifests/files.ts'
 import { readManifests } from '../manifests/manifests.ts'
-import { formatRef, type MeshObject, type ObjectRef } from '../mesh/snapshot/objects.ts'
+import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import type { Author } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
@@ -222,7 +223,7 @@ function refOf({ apiVersion, kind, namespace, name }: Named & { apiVersion: stri
 
 function parsed(raw: unknown, file: string, document: YamlDocument, path: readonly (string | number)[]): MeshObject {
   try {
-    const object = parseObject(raw)
+    const object = parseObject(raw, DEFAULT_DOMAIN)
     if (object !== null) return object
   } catch (cause) {
     if (!(cause instanceof InvalidField)) throw cause

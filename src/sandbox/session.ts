@@ -1,6 +1,7 @@
 /** Writes played one after another onto the embedded cluster: what `check` and `replay` share. */
 import { createReviewer } from '../admission/judge.ts'
-import type { Deployment, MeshObject, ObjectRef } from '../mesh/snapshot/objects.ts'
+import type { Deployment } from '../kinds/deployment.ts'
+import type { MeshObject, ObjectRef } from '../kinds/index.ts'
 import type { State } from '../mesh/snapshot/state.ts'
 import type { Author, Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'

@@ -1,7 +1,7 @@
 /** What the webhook counts, in Prometheus' form. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
 import type { FastifyInstance } from 'fastify'
-import type { Kind } from '../mesh/snapshot/objects.ts'
+import type { Kind } from '../kinds/index.ts'
 import type { Health } from '../mesh/snapshot/state.ts'
 import type { Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'

@@ -33,7 +33,7 @@ export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
   const follow = (cluster: LiveCluster) => {
     exact = asked(cluster, fixed, config, told, io)
   }
-  return { propagation, recent: new RecentChanges(propagation, io.nowMs, config().settings.domain), follow }
+  return { propagation, recent: new RecentChanges(propagation, io.nowMs), follow }
 }
 
 function asked(cluster: LiveCluster, fixed: Propagation, config: () => Config, told: Telling, io: Io): Propagation {

@@ -1,7 +1,7 @@
 /** What is read before an answer: what the verdict newly rests on, each once, however many Pods there are (design, section 3.4). */
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
-import { formatRef } from '../../src/mesh/snapshot/objects.ts'
+import { formatRef } from '../../src/kinds/index.ts'
 import type { State } from '../../src/mesh/snapshot/state.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'

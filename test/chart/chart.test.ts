@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { DEFAULT_KINDS } from '../../src/cluster/live-cluster.ts'
 import { configSchema, parseConfig } from '../../src/config.ts'
-import { APIS } from '../../src/kinds/parse.ts'
+import { kindModule } from '../../src/kinds/index.ts'
 import { FAIL_WHEN_PROVEN, PUBLISHES } from '../../src/kubernetes/webhook-configuration.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
 import { CHART, helm, type Rendered, rendered } from './helm.ts'
@@ -65,7 +65,7 @@ t.test('hitless may read the kinds that it follows, in all namespaces, and no ot
     ({ resourceNames, verbs }) => resourceNames === undefined && !verbs.includes('create')
   )
   const read = reading.flatMap(({ apiGroups, resources }) => apiGroups.flatMap((group) => resources.map((plural) => `${group}/${plural}`)))
-  t.strictSame(read.sort(), DEFAULT_KINDS.map((kind) => `${APIS[kind].group}/${APIS[kind].plural}`).sort())
+  t.strictSame(read.sort(), DEFAULT_KINDS.map((kind) => `${kindModule(kind).api.group}/${kindModule(kind).api.plural}`).sort())
   for (const { verbs } of reading) t.strictSame(verbs, ['get', 'list', 'watch'])
 })
 

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadAll } from 'js-yaml'
-import { APIS, kindOf } from '../../src/kinds/parse.ts'
+import { kindModule, kindOf } from '../../src/kinds/index.ts'
 import type { Scenario } from '../../src/sandbox/scenario.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 
@@ -181,7 +181,7 @@ export class ScenarioPlayer {
 
   async #delete({ apiVersion, kind, name }: { apiVersion: string; kind: string; name: string }, client: Client): Promise<Answered> {
     const what = `delete ${kind} ${name}`
-    const resource = `${APIS[kindOf(apiVersion, kind) ?? 'Pod'].plural}/${name}`
+    const resource = `${kindModule(kindOf(apiVersion, kind) ?? 'Pod').api.plural}/${name}`
     if (client.manager.startsWith('kubectl')) return answered(what, await this.#kubectl(['delete', resource, '--wait=false'], client))
     const path = this.#path({ apiVersion, kind, metadata: { name } })
     return answered(what, said(await this.#plane.api.request('DELETE', path, { as: client.username })))
@@ -241,7 +241,7 @@ export class ScenarioPlayer {
   }
 
   #collection({ apiVersion, kind }: Pick<Manifest, 'apiVersion' | 'kind'>): string {
-    const api = APIS[kindOf(apiVersion, kind) ?? 'Pod']
+    const api = kindModule(kindOf(apiVersion, kind) ?? 'Pod').api
     return `/${api.group === '' ? 'api' : 'apis'}/${apiVersion}/namespaces/${this.#namespace}/${api.plural}`
   }
 

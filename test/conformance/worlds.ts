@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HitlessError } from '../../src/errors.ts'
-import { rejects } from '../../src/kinds/validation.ts'
+import { refusalOf } from '../../src/kinds/index.ts'
 import { readManifestText } from '../../src/manifests/manifests.ts'
 import type { Context } from '../../src/mesh/routing/table.ts'
 import { type ContextJson, routesJson } from '../../src/output/route-json.ts'
@@ -48,7 +48,7 @@ export function sandboxOf(directory: string, name: string): { sandbox: Sandbox; 
       if (String(raw['apiVersion']).startsWith('networking.istio.io/')) rejected.push({ object: '', error: 'no such kind or version' })
       continue
     }
-    const error = rejects(object)
+    const error = refusalOf(raw)
     if (error === null) sandbox.load(object)
     else rejected.push({ object: `${object.kind} ${object.namespace}/${object.name}`, error })
   }

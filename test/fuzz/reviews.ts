@@ -1,8 +1,10 @@
 /** Whole reviews through a real TLS socket, the reviewer and the embedded cluster: whatever is sent, what comes back is well-formed. */
+
 import fc from 'fast-check'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { ERRORS } from '../../src/errors.ts'
-import { parseObject } from '../../src/kinds/parse.ts'
+import { parseObject } from '../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { create, remove, scale, stored, UID, update } from '../admission/reviews.ts'
@@ -127,7 +129,7 @@ export async function reviewTarget(t: Parameters<typeof webhook>[0]): Promise<Re
 /** As the watch does: what cannot be read is left out. */
 function load(sandbox: Sandbox, manifest: unknown): void {
   try {
-    const object = parseObject(manifest)
+    const object = parseObject(manifest, DEFAULT_DOMAIN)
     if (object !== null) sandbox.load(object)
   } catch (error) {
     if (!(error instanceof Error && error.name === 'InvalidField')) throw error

@@ -1,12 +1,11 @@
 import t from 'tap'
-import { parseAs } from '../../src/kinds/parse.ts'
-import { rejects } from '../../src/kinds/validation.ts'
-import type { Kind } from '../../src/mesh/snapshot/objects.ts'
+import { type Kind, refusalOf } from '../../src/kinds/index.ts'
 
 type Fields = Record<string, unknown>
 
 function reason(kind: Kind, spec: Fields): string | null {
-  return rejects(parseAs(kind, { metadata: { namespace: 'prod', name: 'reviews' }, spec }))
+  const apiVersion = kind === 'Service' ? 'v1' : 'networking.istio.io/v1'
+  return refusalOf({ apiVersion, kind, metadata: { namespace: 'prod', name: 'reviews' }, spec })
 }
 
 const to = (host: string, fields: Fields = {}) => ({ destination: { host }, ...fields })

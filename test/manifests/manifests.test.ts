@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { HitlessError } from '../../src/errors.ts'
 import { readManifests, readManifestText } from '../../src/manifests/manifests.ts'
-import type { Path } from '../../src/mesh/snapshot/objects.ts'
+import type { Path } from '../../src/mesh/names/path.ts'
 
 const VIRTUAL_SERVICE = `apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -1,12 +1,13 @@
 /** What must hold of the store and of regular expressions, whatever objects and patterns come; `gaps.test.ts` has the properties of gaps. */
+
 import fc from 'fast-check'
 import t from 'tap'
-import { parseObject } from '../../src/kinds/parse.ts'
+import { type IndexName, KINDS, type MeshObject, parseObject, refKey } from '../../src/kinds/index.ts'
 import { affectedTargets, everyTarget } from '../../src/mesh/gaps/affected.ts'
 import { gapsOfChange, type Target } from '../../src/mesh/gaps/gaps.ts'
+import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { isRe2, matchesWhole } from '../../src/mesh/names/regex.ts'
-import type { MeshObject } from '../../src/mesh/snapshot/objects.ts'
-import { type IndexName, KINDS, overlay, refKey, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
+import { overlay, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
 
 const RUNS = { numRuns: 300, seed: 20261124 }
 
@@ -115,7 +116,7 @@ const KEYS: Readonly<Partial<Record<IndexName, readonly string[]>>> = {
 }
 
 function parsed(manifest: unknown): MeshObject {
-  const found = parseObject(manifest)
+  const found = parseObject(manifest, DEFAULT_DOMAIN)
   if (found === null) throw new Error('the manifest is of no kind of the model')
   return found
 }

@@ -1,8 +1,9 @@
 /** What a decision looks at does not grow with the cluster: counted, so that it holds on any machine. */
 import t from 'tap'
 import { WRITES, worldOfHosts } from '../../bench/worlds.ts'
-import type { Kind, ObjectOf, Pod } from '../../src/mesh/snapshot/objects.ts'
-import type { IndexedObject, IndexName, Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
+import type { IndexedObject, IndexName, Kind, ObjectOf } from '../../src/kinds/index.ts'
+import type { Pod } from '../../src/kinds/pod.ts'
+import type { Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../src/review/decide.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 

@@ -1,5 +1,5 @@
 /** Objects as they are written, and where the API server has them. */
-import { APIS, kindOf } from '../../src/kinds/parse.ts'
+import { kindModule, kindOf } from '../../src/kinds/index.ts'
 import { deployment, type Manifest, service } from '../manifests.ts'
 import type { ApiAnswer } from '../rig/api.ts'
 import { CONTAINER_PORT } from './containers.ts'
@@ -20,7 +20,7 @@ function apiOf(apiVersion: string, kind: string) {
   if (kind === 'ReplicaSet') return { group: 'apps', plural: 'replicasets', namespaced: true }
   const known = kindOf(apiVersion, kind)
   if (known === null) throw new Error(`the proof does not write ${apiVersion} ${kind}`)
-  return APIS[known]
+  return kindModule(known).api
 }
 
 /** The answer, or an error with what the API server said. */

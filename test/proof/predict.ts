@@ -1,12 +1,13 @@
 /** What hitless' own model says of a write before it is made: which share of which requests would go unserved. */
 
-import { parseObject } from '../../src/kinds/parse.ts'
+import type { StringMatch } from '../../src/kinds/http-rule.ts'
+import { type MeshObject, parseObject } from '../../src/kinds/index.ts'
 import { gaps, type Target } from '../../src/mesh/gaps/gaps.ts'
+import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { matchesWhole } from '../../src/mesh/names/regex.ts'
 import { classKey } from '../../src/mesh/requests/classes.ts'
 import { routeTables } from '../../src/mesh/routing/routes.ts'
 import { type Condition, EVERY_REQUEST } from '../../src/mesh/routing/table.ts'
-import type { MeshObject, StringMatch } from '../../src/mesh/snapshot/objects.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { snapshotsOf } from '../../src/review/judgement.ts'
 import type { LoadClass } from './load.ts'
@@ -58,12 +59,12 @@ function contextOf({ proxy }: LoadClass): Target['context'] {
 async function objects({ plane: { api } }: Rig, step: WriteStep): Promise<{ before: MeshObject | null; after: MeshObject | null }> {
   const path = pathOf(step.object)
   const stored = await api.request('GET', path)
-  const before = stored.status === 404 ? null : parseObject(stored.body)
+  const before = stored.status === 404 ? null : parseObject(stored.body, DEFAULT_DOMAIN)
   if (step.do === 'delete') return { before, after: null }
   if (step.do === 'scale') return { before, after: before?.kind === 'Deployment' ? { ...before, replicas: step.replicas } : null }
   const options = { body: step.object, contentType: 'application/apply-patch+yaml' }
   const after = await must(api.request('PATCH', `${path}?dryRun=All&fieldManager=release&force=true`, options))
-  return { before, after: parseObject(after) }
+  return { before, after: parseObject(after, DEFAULT_DOMAIN) }
 }
 
 function meets({ path = '/', headers = {} }: LoadClass, { uri, headers: conditions }: Condition): boolean {

@@ -1,6 +1,6 @@
 /** What istiod's answers must show of a change, and which changes they cannot show. */
 import t from 'tap'
-import type { MeshObject } from '../../src/mesh/snapshot/objects.ts'
+import type { MeshObject } from '../../src/kinds/index.ts'
 import { type Sight, sightsOf } from '../../src/proxies/expectation.ts'
 import { parsed, worldOf } from '../changes.ts'
 import { DEBUG, deployment, destinationRule, guide, type Manifest, rule, service, to, virtualService } from '../manifests.ts'

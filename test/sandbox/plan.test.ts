@@ -1,11 +1,12 @@
 /** `hitless plan`: each step is played in every order onto the embedded cluster, which must refuse nothing and end as was asked. */
+
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { load } from 'js-yaml'
 import t from 'tap'
-import { parseObject } from '../../src/kinds/parse.ts'
-import type { MeshObject } from '../../src/mesh/snapshot/objects.ts'
+import { type MeshObject, parseObject } from '../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Session } from '../../src/sandbox/session.ts'
 import { hitless, step, WORLD } from '../cli/commands.ts'
@@ -50,7 +51,7 @@ async function planned(folder: string, from: readonly Manifest[], target: readon
 }
 
 function parsed(manifest: Manifest): MeshObject {
-  const object = parseObject(manifest)
+  const object = parseObject(manifest, DEFAULT_DOMAIN)
   if (object === null) throw new Error(`${manifest.kind} is not read`)
   return object
 }

@@ -1,5 +1,6 @@
 import t from 'tap'
-import type { Deployment, Kind, ObjectOf } from '../../src/mesh/snapshot/objects.ts'
+import type { Deployment } from '../../src/kinds/deployment.ts'
+import type { Kind, ObjectOf } from '../../src/kinds/index.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { parsed } from '../changes.ts'
 import { deployment, destinationRule, guide, type Manifest, namespace, rule, service, to, unready, virtualService } from '../manifests.ts'

@@ -1,4 +1,5 @@
-import { KINDS, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
+import { KINDS } from '../../src/kinds/index.ts'
+import { type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
 import type { Facts, Health, State, Write } from '../../src/mesh/snapshot/state.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 

@@ -4,8 +4,8 @@
  * Flagger pkg/controller/scheduler.go. Each drives the embedded cluster through the real reviewer, one replica for each write.
  */
 
-import { parseObject } from '../../src/kinds/parse.ts'
-import type { MeshObject } from '../../src/mesh/snapshot/objects.ts'
+import { type MeshObject, parseObject } from '../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import type { Author } from '../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Session, type View } from '../../src/sandbox/session.ts'
@@ -357,7 +357,7 @@ async function inTurn(
 }
 
 function parsed(manifest: Manifest): MeshObject {
-  const object = parseObject(manifest)
+  const object = parseObject(manifest, DEFAULT_DOMAIN)
   if (object === null) throw new Error(`${manifest.kind} is not read`)
   return object
 }

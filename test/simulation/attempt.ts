@@ -1,6 +1,5 @@
 /** One admission of one write: what the API server asks, and what became of it. A write that meets another one begins again, with a new one. */
-import { APIS } from '../../src/kinds/parse.ts'
-import type { Kind } from '../../src/mesh/snapshot/objects.ts'
+import { type Kind, kindModule } from '../../src/kinds/index.ts'
 import type { Decision } from '../../src/review/decision.ts'
 import type { Manifest } from './store.ts'
 
@@ -41,7 +40,7 @@ export interface ReviewBody {
 }
 
 export function reviewBody(uid: string, { kind, operation, subresource, before, after, user, dryRun }: Asked): ReviewBody {
-  const { group, versions, plural } = APIS[kind]
+  const { group, versions, plural } = kindModule(kind).api
   const version = versions[0]
   const isScale = subresource === 'scale'
   const { name, namespace } = (after ?? before)?.metadata ?? {}
@@ -55,7 +54,7 @@ export function reviewBody(uid: string, { kind, operation, subresource, before, 
       resource: { group, version, resource: plural },
       ...(isScale ? { subResource: 'scale' } : {}),
       name,
-      ...(APIS[kind].namespaced ? { namespace } : {}),
+      ...(kindModule(kind).api.namespaced ? { namespace } : {}),
       operation,
       userInfo: { username: user, groups: ['system:authenticated'] },
       object: shown(after),

@@ -1,6 +1,5 @@
 /** What Kubernetes' own controllers and a kubelet do, each as late as it likes: Pods of Deployments, their Readiness, garbage, namespaces. */
-import { APIS } from '../../src/kinds/parse.ts'
-import type { Kind } from '../../src/mesh/snapshot/objects.ts'
+import { KINDS, kindModule } from '../../src/kinds/index.ts'
 import type { Random } from '../random.ts'
 import type { VirtualClock } from './clock.ts'
 import { type ApiRequest, pathOf } from './request.ts'
@@ -129,7 +128,7 @@ export class Controllers {
   async #empty(namespace: string): Promise<void> {
     const { send, store } = this.#options
     const user = `${USER}namespace-controller`
-    const kinds = (Object.keys(APIS) as Kind[]).filter((kind) => APIS[kind].namespaced && kind !== 'Pod')
+    const kinds = KINDS.filter((kind) => kindModule(kind).api.namespaced && kind !== 'Pod')
     for (const kind of kinds) {
       for (const { metadata } of store.list(kind, namespace)) {
         await send({ method: 'DELETE', path: pathOf(kind, namespace, metadata.name) }, user)

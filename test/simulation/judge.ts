@@ -6,7 +6,7 @@
  * its answer, and before W is; W was harmless without X; and X was not admitted before W by the same replica, which then knew of it. They are counted.
  */
 import { parseReview } from '../../src/admission/review.ts'
-import { formatRef } from '../../src/mesh/snapshot/objects.ts'
+import { formatRef } from '../../src/kinds/index.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../src/review/decide.ts'
 import type { Policy } from '../../src/review/policy.ts'

@@ -1,8 +1,8 @@
 /** The network between one replica and the API server: latency, late and lost watches, outages. */
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
+import type { Kind } from '../../src/kinds/index.ts'
 import type { Transport } from '../../src/kubernetes/connection.ts'
-import type { Kind } from '../../src/mesh/snapshot/objects.ts'
 import type { Random } from '../random.ts'
 import type { VirtualClock } from './clock.ts'
 import type { Answer, Verb } from './request.ts'

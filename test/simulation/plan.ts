@@ -1,5 +1,5 @@
 /** What happens in one run, as plain data: who writes what and when, and what the network does. The same plan gives the same run. */
-import type { Kind } from '../../src/mesh/snapshot/objects.ts'
+import type { Kind } from '../../src/kinds/index.ts'
 import type { ApiRequest } from './request.ts'
 
 export interface Step {

@@ -1,6 +1,7 @@
 /** Faults as hitless could have them, planted in every replica: what does not find them proves nothing. */
+
+import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../../src/kinds/index.ts'
 import { selects } from '../../src/mesh/names/labels.ts'
-import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../../src/mesh/snapshot/objects.ts'
 import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import type { ListQuery, State, Write } from '../../src/mesh/snapshot/state.ts'
 

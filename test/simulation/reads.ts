@@ -1,6 +1,5 @@
 /** Reads as kube-apiserver answers them: by name from etcd, and lists that hold all that was written before (KEP-2340), in pages. */
-import { APIS } from '../../src/kinds/parse.ts'
-import type { Kind } from '../../src/mesh/snapshot/objects.ts'
+import { type Kind, kindModule } from '../../src/kinds/index.ts'
 import { type Answer, failure, type Place } from './request.ts'
 import type { Manifest, Store } from './store.ts'
 
@@ -50,12 +49,12 @@ export class Reads {
 }
 
 export function versionOf(kind: Kind): string {
-  const { group, versions } = APIS[kind]
+  const { group, versions } = kindModule(kind).api
   return group === '' ? `${versions[0]}` : `${group}/${versions[0]}`
 }
 
 export function notFound(kind: Kind, name: string): Answer {
-  const { group, plural } = APIS[kind]
+  const { group, plural } = kindModule(kind).api
   return failure(404, 'NotFound', `${group === '' ? plural : `${plural}.${group}`} "${name}" not found`)
 }
 

@@ -1,6 +1,5 @@
 /** Requests of the Kubernetes API, as the simulated server and the real one take them. */
-import { APIS } from '../../src/kinds/parse.ts'
-import type { Kind } from '../../src/mesh/snapshot/objects.ts'
+import { KINDS, type Kind, kindModule } from '../../src/kinds/index.ts'
 
 export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -29,8 +28,6 @@ export interface Place {
   readonly query: URLSearchParams
 }
 
-const KINDS = Object.keys(APIS) as Kind[]
-
 /** What a path names; null where the server serves nothing there. Only the newest version of each API is served. */
 export function placeOf(path: string): Place | null {
   const [location = '', search = ''] = path.split('?')
@@ -40,24 +37,24 @@ export function placeOf(path: string): Place | null {
   const rest = parts.slice(root)
   const isNamespaced = rest[0] === 'namespaces' && rest.length > 2
   const [plural, name = null, subresource = ''] = isNamespaced ? rest.slice(2) : rest
-  const kind = KINDS.find((each) => APIS[each].plural === plural && APIS[each].group === group)
-  if (kind === undefined || APIS[kind].versions[0] !== parts[root - 1]) return null
+  const kind = KINDS.find((each) => kindModule(each).api.plural === plural && kindModule(each).api.group === group)
+  if (kind === undefined || kindModule(kind).api.versions[0] !== parts[root - 1]) return null
   return { kind, namespace: isNamespaced ? (rest[1] ?? null) : null, name, subresource, query: new URLSearchParams(search) }
 }
 
 /** The names of the resources under the root of an API version, as discovery tells them; null for any other path. */
 export function resourcesAt(path: string): string[] | null {
-  const found = KINDS.filter((kind) => rootOf(kind) === path).map((kind) => APIS[kind].plural)
+  const found = KINDS.filter((kind) => rootOf(kind) === path).map((kind) => kindModule(kind).api.plural)
   return found.length === 0 ? null : found
 }
 
 export function pathOf(kind: Kind, namespace: string | null, name?: string): string {
   const place = namespace === null ? '' : `/namespaces/${namespace}`
-  return `${rootOf(kind)}${place}/${APIS[kind].plural}${name === undefined ? '' : `/${name}`}`
+  return `${rootOf(kind)}${place}/${kindModule(kind).api.plural}${name === undefined ? '' : `/${name}`}`
 }
 
 function rootOf(kind: Kind): string {
-  const { group, versions } = APIS[kind]
+  const { group, versions } = kindModule(kind).api
   return group === '' ? `/api/${versions[0]}` : `/apis/${group}/${versions[0]}`
 }
 

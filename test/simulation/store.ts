@@ -1,7 +1,7 @@
 /** What etcd holds: every object, every commit in its order, and the mesh that the objects make at any revision. */
 import { InvalidField } from '../../src/kinds/fields.ts'
-import { APIS, parseAs } from '../../src/kinds/parse.ts'
-import type { Kind, MeshObject } from '../../src/mesh/snapshot/objects.ts'
+import { type Kind, kindModule, type MeshObject, parseAs } from '../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { DEFAULT_SETTINGS, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
 
 export interface Metadata {
@@ -74,7 +74,7 @@ export class Store {
 
   /** An object as the server completes it before it is reviewed. */
   born(kind: Kind, object: Manifest): Manifest {
-    const { group, versions } = APIS[kind]
+    const { group, versions } = kindModule(kind).api
     const metadata = { ...object.metadata, uid: `uid-${++this.#serial}`, creationTimestamp: this.#now() }
     return { ...object, apiVersion: group === '' ? `${versions[0]}` : `${group}/${versions[0]}`, kind, metadata }
   }
@@ -142,7 +142,7 @@ export class Store {
 
 function parsed(kind: Kind, object: Manifest): MeshObject | null {
   try {
-    return parseAs(kind, object)
+    return parseAs(kind, object, DEFAULT_DOMAIN)
   } catch (error) {
     if (error instanceof InvalidField) return null
     throw error

@@ -1,6 +1,6 @@
 /** Writes as kube-apiserver makes them: read, patched, asked of every webhook at once, then stored if the object is still what was read. */
 
-import { APIS } from '../../src/kinds/parse.ts'
+import { kindModule } from '../../src/kinds/index.ts'
 import type { Random } from '../random.ts'
 import { type Asked, type Attempt, reviewBody } from './attempt.ts'
 import type { VirtualClock } from './clock.ts'
@@ -123,7 +123,7 @@ export class Writes {
     const { quota, store } = this.#options
     const { namespace = null, name = '' } = after?.metadata ?? {}
     if (operation !== 'CREATE' || store.list(kind, namespace).length < quota(kind)) return null
-    return failure(403, 'Forbidden', `${APIS[kind].plural} "${name}" is forbidden: exceeded quota`)
+    return failure(403, 'Forbidden', `${kindModule(kind).api.plural} "${name}" is forbidden: exceeded quota`)
   }
 
   /** Null where the object is no longer what it was when it was read. */
@@ -172,12 +172,12 @@ function versionIn(body: unknown): string | undefined {
 }
 
 function exists(kind: Attempt['kind'], name: string): Answer {
-  const { group, plural } = APIS[kind]
+  const { group, plural } = kindModule(kind).api
   return failure(409, 'AlreadyExists', `${group === '' ? plural : `${plural}.${group}`} "${name}" already exists`)
 }
 
 function conflict({ kind, name }: Place): Answer {
-  const { group, plural } = APIS[kind]
+  const { group, plural } = kindModule(kind).api
   const text = `Operation cannot be fulfilled on ${group === '' ? plural : `${plural}.${group}`} "${name}": the object has been modified; please apply your changes to the latest version and try again`
   return failure(409, 'Conflict', text)
 }

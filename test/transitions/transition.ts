@@ -1,13 +1,14 @@
 /** Transitions: a world, one write onto it, and what Istio's own code answers to concrete requests before and after it (worlds/*.jsonl). */
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
-import { kindOf, parseObject } from '../../src/kinds/parse.ts'
+import { kindOf, type MeshObject, type ObjectRef, parseObject } from '../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import type { HttpRequest, Request } from '../../src/mesh/requests/request.ts'
 import { serve } from '../../src/mesh/requests/serve.ts'
 import { gatewayAfter } from '../../src/mesh/routing/proxies.ts'
 import type { Context } from '../../src/mesh/routing/table.ts'
-import type { MeshObject, ObjectRef } from '../../src/mesh/snapshot/objects.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import type { Verdict } from '../../src/review/decision.ts'
 import { endState } from '../../src/sandbox/end-state.ts'
@@ -110,7 +111,7 @@ function endsOf(file: string): { before: Snapshot; after: Snapshot } {
   const { state, writes } = load(readFileSync(file, 'utf8')) as Text
   const sandbox = new Sandbox()
   for (const raw of state) {
-    const object = parseObject(raw)
+    const object = parseObject(raw, DEFAULT_DOMAIN)
     if (object !== null) sandbox.load(object)
   }
   const before = sandbox.snapshot()
@@ -121,7 +122,7 @@ function endsOf(file: string): { before: Snapshot; after: Snapshot } {
     const ref: ObjectRef = { kind, namespace: kind === 'Namespace' ? '' : (named.namespace ?? 'default'), name: named.name }
     return { before, after: endState(before, { ref, after: null }) }
   }
-  const object = parseObject(apply)
+  const object = parseObject(apply, DEFAULT_DOMAIN)
   if (object === null) return { before, after: before }
   return { before, after: endState(before, { ref: object, after: aged(before, object) }) }
 }

@@ -1,9 +1,12 @@
 /** Which hosts a write can affect, and for which contexts: only those are compared before and after it. */
 
-import { hostCovers, hostKey, isWildcard, resolveHost, resolveVirtualServiceHost, serviceHost } from '../names/hosts.ts'
-import { selects } from '../names/labels.ts'
-import type { Deployment, DestinationRule, Labels, MeshObject, Service, VirtualService } from '../snapshot/objects.ts'
-import { boundGateways, destinationsOf, type Snapshot } from '../snapshot/snapshot.ts'
+import { type MeshObject, reachOf } from '../../kinds/index.ts'
+import type { Reach } from '../../kinds/kind.ts'
+import type { Service } from '../../kinds/service.ts'
+import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
+import { hostCovers, hostKey, isWildcard } from '../names/hosts.ts'
+import { type Labels, selects } from '../names/labels.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { gatewayContexts, meshContexts } from './contexts.ts'
 import type { Target } from './gaps.ts'
 
@@ -24,7 +27,7 @@ export function affectedTargets(before: Snapshot, after: Snapshot, objects: read
 export function* everyTarget(snapshot: Snapshot): Iterable<Target> {
   const known = new Set<string>()
   for (const vs of snapshot.all('VirtualService')) {
-    for (const target of targetsOf(snapshot, ofVirtualService(snapshot, vs))) {
+    for (const target of targetsOf(snapshot, claimsOf(snapshot, vs))) {
       const key = targetKey(target)
       if (known.has(key)) continue
       known.add(key)
@@ -52,29 +55,27 @@ function targetsOf(snapshot: Snapshot, claims: readonly Claim[]): Target[] {
 }
 
 function claimsOf(snapshot: Snapshot, object: MeshObject): Claim[] {
-  switch (object.kind) {
-    case 'VirtualService':
-      return ofVirtualService(snapshot, object)
-    case 'DestinationRule':
-      return ofDestinationRule(snapshot, object)
-    case 'Service':
-      return ofService(snapshot, object)
-    case 'Deployment':
-      return ofDeployment(snapshot, object)
-    default:
-      return []
+  return reachOf(object).flatMap((reach) => claimsThrough(snapshot, reach, object))
+}
+
+function claimsThrough(snapshot: Snapshot, reach: Reach, object: MeshObject): Claim[] {
+  switch (reach.through) {
+    case 'claims':
+      return reach.gateways.flatMap((gateway) => claimsAt(snapshot, reach.hosts, gateway, object))
+    case 'roots':
+      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((root) => claimsOf(snapshot, root))
+    case 'senders':
+      return senders(snapshot, reach.host).flatMap((vs) => claimsOf(snapshot, vs))
+    case 'service':
+      // Its own host is served by default where no VirtualService takes it.
+      return [{ gateway: 'mesh', host: reach.host }, ...senders(snapshot, reach.host).flatMap((vs) => claimsOf(snapshot, vs))]
+    case 'pods':
+      return claimsBehind(snapshot, reach)
   }
 }
 
-function ofVirtualService(snapshot: Snapshot, vs: VirtualService): Claim[] {
-  const roots = vs.hosts.length > 0 ? [vs] : [...snapshot.lookup('virtualServiceByDelegate', `${vs.namespace}/${vs.name}`)]
-  return roots.flatMap((root) => boundGateways(root).flatMap((gateway) => ofRoot(snapshot, root, gateway)))
-}
-
-function ofRoot(snapshot: Snapshot, vs: VirtualService, gateway: string): Claim[] {
-  const { domain } = snapshot.settings
-  snapshot.charge(CLAIM_EFFORT * vs.hosts.length, vs)
-  const named = vs.hosts.map((host) => resolveVirtualServiceHost(host, vs.namespace, domain))
+function claimsAt(snapshot: Snapshot, named: readonly string[], gateway: string, object: MeshObject): Claim[] {
+  snapshot.charge(CLAIM_EFFORT * named.length, object)
   if (gateway === 'mesh') {
     const hosts = new Set(
       named.flatMap((host) => [host, ...aliases(snapshot, host), ...(isWildcard(host) ? servicesUnder(snapshot, host) : [])])
@@ -85,30 +86,18 @@ function ofRoot(snapshot: Snapshot, vs: VirtualService, gateway: string): Claim[
   const servers = snapshot.find('Gateway', namespace, name)?.servers ?? []
   snapshot.charge(servers.reduce((sum, server) => sum + 1 + server.hosts.length, 0))
   const served = servers.flatMap((server) => server.hosts).map((host) => host.slice(host.indexOf('/') + 1))
-  snapshot.charge(named.length * served.length, vs)
+  snapshot.charge(named.length * served.length, object)
   const hosts = new Set(named.flatMap((host) => served.flatMap((other) => moreSpecific(host, other))))
   return [...hosts].map((host) => ({ gateway, host }))
 }
 
-/** A DestinationRule decides for whoever sends to its host; a wildcard, for all that send to a host under it. */
-function ofDestinationRule(snapshot: Snapshot, rule: DestinationRule): Claim[] {
-  const host = resolveHost(rule.host, rule.namespace, snapshot.settings.domain)
-  return senders(snapshot, host).flatMap((vs) => ofVirtualService(snapshot, vs))
-}
-
-/** Judged are the hosts that send to the Service, and its own, which Istio serves by default where no VirtualService takes it. */
-function ofService(snapshot: Snapshot, service: Service): Claim[] {
-  const host = serviceHost(service.namespace, service.name, snapshot.settings.domain)
-  return [{ gateway: 'mesh', host }, ...senders(snapshot, host).flatMap((vs) => ofVirtualService(snapshot, vs))]
-}
-
-/** The Services that can select its Pods, and of those only the hosts that a VirtualService routes: a plain Service's last Pods may go. */
-function ofDeployment(snapshot: Snapshot, deployment: Deployment): Claim[] {
-  const { domain } = snapshot.settings
-  const labels = [deployment.templateLabels, ...podLabels(snapshot, deployment)]
-  const services = new Set(labels.flatMap((each) => servicesSelecting(snapshot, deployment.namespace, each)))
-  const routes = [...services].flatMap((service) => senders(snapshot, serviceHost(service.namespace, service.name, domain)))
-  return [...new Set(routes)].flatMap((vs) => ofVirtualService(snapshot, vs))
+/** The Services that can select the Pods, and of those only the hosts that a VirtualService routes: a plain Service's last Pods may go. */
+function claimsBehind(snapshot: Snapshot, { namespace, labels, deployment }: Extract<Reach, { through: 'pods' }>): Claim[] {
+  const owned = deployment === '' ? [] : [...snapshot.lookup('podByDeployment', deployment)]
+  const sets = new Set([labels, ...owned.map((pod) => pod.labels)])
+  const services = new Set([...sets].flatMap((each) => servicesSelecting(snapshot, namespace, each)))
+  const routes = new Set([...services].flatMap(({ host }) => senders(snapshot, host)))
+  return [...routes].flatMap((vs) => claimsOf(snapshot, vs))
 }
 
 /** The Services of a namespace whose selector takes these labels. */
@@ -120,31 +109,24 @@ export function servicesSelecting(snapshot: Snapshot, namespace: string, labels:
   )
 }
 
-/** The different labels of the Pods that a Deployment owns. */
-function podLabels(snapshot: Snapshot, { namespace, name }: Deployment): Labels[] {
-  return [...new Set([...snapshot.lookup('podByDeployment', `${namespace}/${name}`)].map(({ labels }) => labels))]
-}
-
 /** The VirtualServices with a destination or mirror at a host, or at an alias of it (8.4). */
 function senders(snapshot: Snapshot, host: string): VirtualService[] {
   if (isWildcard(host)) {
-    return [...snapshot.lookup('virtualServiceByDestination', hostKey(host))].filter((vs) => sendsUnder(snapshot, vs, host))
+    return [...snapshot.lookup('virtualServiceByDestination', hostKey(host))].filter((vs) => sendsUnder(vs, host))
   }
   return [host, ...aliases(snapshot, host)].flatMap((name) => [...snapshot.lookup('virtualServiceByDestination', name)])
 }
 
-function sendsUnder({ settings }: Snapshot, vs: VirtualService, wildcard: string): boolean {
-  return destinationsOf(vs).some((host) => hostCovers(wildcard, resolveHost(host, vs.namespace, settings.domain)))
+function sendsUnder(vs: VirtualService, wildcard: string): boolean {
+  return destinationsOf(vs).some((host) => hostCovers(wildcard, host))
 }
 
 function aliases(snapshot: Snapshot, host: string): string[] {
-  return [...snapshot.lookup('serviceByExternalName', host)].map(({ namespace, name }) =>
-    serviceHost(namespace, name, snapshot.settings.domain)
-  )
+  return [...snapshot.lookup('serviceByExternalName', host)].map((service) => service.host)
 }
 
 function servicesUnder(snapshot: Snapshot, wildcard: string): string[] {
-  const services = [...snapshot.all('Service')].map(({ namespace, name }) => serviceHost(namespace, name, snapshot.settings.domain))
+  const services = [...snapshot.all('Service')].map(({ host }) => host)
   const entries = [...snapshot.all('ServiceEntry')].flatMap(({ hosts }) => {
     snapshot.charge(hosts.length)
     return hosts

@@ -1,7 +1,8 @@
 /** What one target may cost, so that what somebody wrote about one host takes nothing from the judgement of others (design, section 8). */
+
+import { type MeshObject, type ObjectRef, refKey } from '../../kinds/index.ts'
 import { Meter, metered, TooMuchWork } from '../snapshot/metered.ts'
-import type { MeshObject, ObjectRef } from '../snapshot/objects.ts'
-import { refKey, type Snapshot } from '../snapshot/snapshot.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 
 /** A tenth of a second or two. A host with ten thousand routes takes some ten thousand steps. */
 const TARGET_STEPS = 1_000_000

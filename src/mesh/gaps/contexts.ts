@@ -2,11 +2,14 @@
  * The contexts that can see a host differently. Clients are not enumerated: all namespaces that nothing about the host names see the same,
  * and one of them stands for them all, so cost does not grow with the number of namespaces.
  */
-import { resolveHost, serviceOfHost, wildcardsOver } from '../names/hosts.ts'
-import { sameLabels, selects } from '../names/labels.ts'
+
+import type { DestinationRule } from '../../kinds/destination-rule.ts'
+import type { Sidecar } from '../../kinds/sidecar.ts'
+import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
+import { serviceOfHost, wildcardsOver } from '../names/hosts.ts'
+import { type Labels, sameLabels, selects } from '../names/labels.ts'
 import type { Context } from '../routing/table.ts'
-import type { DestinationRule, Labels, Sidecar, VirtualService } from '../snapshot/objects.ts'
-import { boundGateways, destinationsOf, podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
+import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 
 /** How many different sets of labels of one namespace's clients are told apart at most. */
 const MOST_LABEL_SETS = 16
@@ -42,7 +45,7 @@ export function virtualServicesOver(snapshot: Snapshot, host: string): VirtualSe
   const delegates = found.flatMap((root) =>
     root.http.flatMap(({ delegate }) => {
       if (delegate === null) return []
-      const object = snapshot.find('VirtualService', delegate.namespace || root.namespace, delegate.name)
+      const object = snapshot.find('VirtualService', delegate.namespace, delegate.name)
       return object === undefined ? [] : [object]
     })
   )
@@ -61,18 +64,17 @@ interface Concerns {
 }
 
 function concernsOf(snapshot: Snapshot, host: string): Concerns {
-  const { domain } = snapshot.settings
   const concerns: Concerns = { namespaces: new Set(), selectors: [] }
   const hosts = new Set([host])
   for (const vs of virtualServicesOver(snapshot, host)) {
-    if (!boundGateways(vs).includes('mesh') && vs.hosts.length > 0) continue
+    if (!vs.gateways.includes('mesh') && vs.hosts.length > 0) continue
     note(concerns, vs.namespace, vs.exportTo)
     snapshot.charge(partsOf(vs), vs)
     for (const match of [...vs.http, ...vs.tls, ...vs.tcp].flatMap((rule) => [...rule.match])) {
       if (match.sourceNamespace !== '') concerns.namespaces.add(match.sourceNamespace)
       if (Object.keys(match.sourceLabels).length > 0) concerns.selectors.push(match.sourceLabels)
     }
-    for (const destination of destinationsOf(vs)) hosts.add(resolveHost(destination, vs.namespace, domain))
+    for (const destination of destinationsOf(vs)) hosts.add(destination)
   }
   for (const each of hosts) noteHost(snapshot, each, concerns)
   return concerns

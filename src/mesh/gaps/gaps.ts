@@ -1,8 +1,11 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (design, section 1). */
 
+import type { ObjectRef } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'
-import { classKey, covers, effortToClass, type RequestClass, requestClasses } from '../requests/classes.ts'
+import type { Path } from '../names/path.ts'
+import { classKey, effortToClass, type RequestClass, requestClasses } from '../requests/classes.ts'
 import { Conditions } from '../requests/conditions.ts'
+import { covers } from '../routing/covers.ts'
 import { toWhole } from '../routing/destinations.ts'
 import { chains, routeTables } from '../routing/routes.ts'
 import { scopeOf, serviceInScope } from '../routing/scope.ts'
@@ -15,7 +18,6 @@ import {
   type RoutedDestination,
   type RouteTable
 } from '../routing/table.ts'
-import type { ObjectRef, Path } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
 

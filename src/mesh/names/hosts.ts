@@ -1,21 +1,34 @@
 /** Host names as Istio reads them (istio-semantics, section 1). */
 
+/** The cluster's DNS domain; `AS_WRITTEN` where names are wanted as their author wrote them. */
+export type Domain = string | null
+export const AS_WRITTEN = null
+export const DEFAULT_DOMAIN = 'cluster.local'
+
 /**
  * Completes a host that has no dot with the namespace of the object it stands in (1.1). A host with a dot, `*` or an address is taken
  * literally (1.2, 1.4). `ResolveShortnameToFQDN`, pilot/pkg/model/config.go.
  */
-export function resolveHost(host: string, namespace: string, domain: string): string {
-  if (host === '' || host === '*' || host.includes('.') || host.includes(':')) return host
+export function resolveHost(host: string, namespace: string, domain: Domain): string {
+  if (domain === AS_WRITTEN || host === '' || host === '*' || host.includes('.') || host.includes(':')) return host
   return `${host}.${namespace}.svc.${domain}`
 }
 
 /** VirtualService hosts alone are lower-cased before they are looked up (1.5). */
-export function resolveVirtualServiceHost(host: string, namespace: string, domain: string): string {
-  return resolveHost(host, namespace, domain).toLowerCase()
+export function resolveVirtualServiceHost(host: string, namespace: string, domain: Domain): string {
+  return domain === AS_WRITTEN ? host : resolveHost(host, namespace, domain).toLowerCase()
 }
 
-export function serviceHost(namespace: string, name: string, domain: string): string {
-  return `${name}.${namespace}.svc.${domain}`
+/** A Gateway's name in a VirtualService as `namespace/name`, or `mesh` (1.6). `resolveGatewayName`, pilot/pkg/model/config.go. */
+export function resolveGateway(name: string, namespace: string, domain: Domain): string {
+  if (domain === AS_WRITTEN || name === 'mesh') return name
+  if (name.includes('/')) return name.startsWith('./') ? `${namespace}/${name.slice(2)}` : name
+  const [gateway, ofNamespace] = name.split('.')
+  return ofNamespace === undefined ? `${namespace}/${name}` : `${ofNamespace}/${gateway}`
+}
+
+export function serviceHost(namespace: string, name: string, domain: Domain): string {
+  return `${name}.${namespace}.svc.${domain ?? DEFAULT_DOMAIN}`
 }
 
 /** The Service that a host is the full name of, or null where it is none. */

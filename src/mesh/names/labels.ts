@@ -1,5 +1,5 @@
-import type { Labels } from '../snapshot/objects.ts'
 import { own } from './own.ts'
+export type Labels = Readonly<Record<string, string>>
 
 /** Every pair of `selector` stands in `labels`. An empty selector selects everything. */
 export function selects(selector: Labels, labels: Labels): boolean {
@@ -16,4 +16,16 @@ export function compatible(one: Labels, other: Labels): boolean {
 export function sameLabels(one: Labels, other: Labels): boolean {
   const keys = Object.keys(one)
   return keys.length === Object.keys(other).length && selects(one, other)
+}
+
+/** The keys of labels in an index: `namespace/key=value` for each pair. */
+export function labelKeys(namespace: string, labels: Labels): string[] {
+  return Object.entries(labels).map(([key, value]) => `${namespace}/${key}=${value}`)
+}
+
+/** The first of the keys of a selector; none for a selector that is absent or empty. Whatever a selector takes stands under each of its keys. */
+export function selectorKey(namespace: string, selector: Labels | null): string[] {
+  return labelKeys(namespace, selector ?? {})
+    .sort()
+    .slice(0, 1)
 }

@@ -1,6 +1,4 @@
 /** What Istio takes a port's traffic for, by its name, appProtocol and number (3.7). */
-import type { ServiceEntryPort, ServicePort } from '../snapshot/objects.ts'
-
 /** `sniffed`: Istio looks at each connection, and http rules apply to those that look like HTTP. `tls` is routed by server name. */
 export type Protocol = 'http' | 'sniffed' | 'tcp' | 'tls' | 'udp'
 
@@ -30,8 +28,15 @@ const KUBERNETES_PROTOCOLS: ReadonlyMap<string, Protocol> = new Map([
 /** SMTP, DNS, MySQL and MongoDB, where the server speaks first, so that sniffing would hang. */
 const NEVER_SNIFFED = [25, 53, 3306, 27017]
 
+interface PortOfService {
+  readonly name: string
+  readonly appProtocol: string
+  readonly protocol: string
+  readonly port: number
+}
+
 /** `ConvertProtocol`, pkg/config/kube/conversion.go. */
-export function protocolOfPort({ name, appProtocol, protocol, port }: ServicePort): Protocol {
+export function protocolOfPort({ name, appProtocol, protocol, port }: PortOfService): Protocol {
   if (protocol === 'UDP') return 'udp'
   const known = KUBERNETES_PROTOCOLS.get(appProtocol)
   if (known !== undefined) return known
@@ -43,7 +48,7 @@ export function protocolOfPort({ name, appProtocol, protocol, port }: ServicePor
 }
 
 /** A ServiceEntry's port tells its protocol alone; its name means nothing. */
-export function protocolOfEntryPort({ protocol }: ServiceEntryPort): Protocol {
+export function protocolOfEntryPort({ protocol }: { readonly protocol: string }): Protocol {
   return parseProtocol(protocol)
 }
 

@@ -1,12 +1,16 @@
 /** Who sees an object: `exportTo`, judged from the client's namespace; and the order in which Istio takes objects. */
 
-import type { VirtualService } from '../snapshot/objects.ts'
 import { compareText } from './text.ts'
 
-interface Aged {
+/** What decides about an object's precedence. */
+export interface Aged {
   readonly createdMs: number
   readonly name: string
   readonly namespace: string
+}
+
+interface Exported extends Aged {
+  readonly exportTo: readonly string[]
 }
 
 /** Unset or `*` is everywhere, `.` the own namespace; names are those namespaces only, not even the own one unless listed (3.2, 3.8). */
@@ -19,8 +23,8 @@ export function isExported(exportTo: readonly string[], own: string, client: str
  * The VirtualServices that a client sees, in the order in which it takes them (3.3): those private to its own namespace, those exported
  * to it by name, public ones; in each group by age. `initVirtualServices`, pilot/pkg/model/push_context.go.
  */
-export function inOrderFor(client: string, virtualServices: Iterable<VirtualService>): VirtualService[] {
-  const ranked: { vs: VirtualService; rank: number }[] = []
+export function inOrderFor<T extends Exported>(client: string, virtualServices: Iterable<T>): T[] {
+  const ranked: { vs: T; rank: number }[] = []
   for (const vs of virtualServices) {
     const rank = rankFor(client, vs)
     if (rank !== null) ranked.push({ vs, rank })
@@ -29,7 +33,7 @@ export function inOrderFor(client: string, virtualServices: Iterable<VirtualServ
   return ranked.map(({ vs }) => vs)
 }
 
-function rankFor(client: string, { exportTo, namespace }: VirtualService): number | null {
+function rankFor(client: string, { exportTo, namespace }: Exported): number | null {
   if (exportTo.length === 0 || exportTo.includes('*')) return 2
   if (exportTo.includes('~') || !isExported(exportTo, namespace, client)) return null
   return namespace === client ? 0 : 1

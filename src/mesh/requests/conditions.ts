@@ -1,9 +1,10 @@
 /** Which of many routes or match entries may cover a request class, found by what the class names instead of by asking each. */
 
+import type { StringMatch } from '../../kinds/http-rule.ts'
 import { matchesEveryPath } from '../names/regex.ts'
+import { effortOf, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
 import type { Condition } from '../routing/table.ts'
-import type { StringMatch } from '../snapshot/objects.ts'
-import { effortOf, lowerKeys, type RequestClass, TEXT_A_STEP } from './classes.ts'
+import type { RequestClass } from './classes.ts'
 
 /** So few are asked one by one sooner than they are indexed. */
 const FEW = 16

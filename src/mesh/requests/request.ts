@@ -1,8 +1,8 @@
 /** One concrete request, and whether it meets a route's condition, as Envoy decides it (4.6, 5.1). */
 
+import type { StringMatch } from '../../kinds/http-rule.ts'
 import { matchesWhole } from '../names/regex.ts'
 import type { Condition } from '../routing/table.ts'
-import type { StringMatch } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
 export interface HttpRequest {

@@ -1,8 +1,8 @@
 /** TCP and TLS rules of VirtualServices (12). */
 
-import { resolveHost } from '../names/hosts.ts'
-import type { L4Match, L4Route, VirtualService } from '../snapshot/objects.ts'
-import { resolveGateway, type Snapshot } from '../snapshot/snapshot.ts'
+import type { L4Route } from '../../kinds/http-rule.ts'
+import type { VirtualService } from '../../kinds/virtual-service.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { carried, type Lookup, toWhole } from './destinations.ts'
 import { boundTo, type Server, serversOf, virtualHosts } from './gateways.ts'
 import { type Place, standsForL4 } from './matches.ts'
@@ -39,7 +39,7 @@ function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place,
     for (const rule of vs.tcp) {
       scope.snapshot.charge(1 + rule.match.length, vs)
       if (rule.route.length === 0) continue
-      const matches = rule.match.filter((match) => standsAt(match, vs, place))
+      const matches = rule.match.filter((match) => standsForL4(match, place))
       if (rule.match.length > 0 && matches.length === 0) continue
       found.push(toChain(scope, vs, rule, place, host, []))
       // Only matches by address leave something to the rules behind.
@@ -59,7 +59,7 @@ function tlsChains(scope: Scope, named: readonly VirtualService[], place: Place,
       if (rule.route.length === 0) continue
       for (const match of rule.match) {
         const names = `${match.sniHosts}|${match.destinationSubnets}`
-        if (!standsAt(match, vs, place) || handled.has(names)) continue
+        if (!standsForL4(match, place) || handled.has(names)) continue
         handled.add(names)
         found.push(toChain(scope, vs, rule, place, host, match.sniHosts))
       }
@@ -88,7 +88,7 @@ function tcpServerChains(scope: Scope, bound: readonly VirtualService[], server:
   for (const vs of bound) {
     scope.snapshot.charge(vs.tcp.length + vs.tcp.reduce((sum, { match }) => sum + match.length, 0), vs)
     const rule = vs.tcp.find(
-      ({ match, route }) => route.length > 0 && (match.length === 0 || match.some((each) => standsAt(each, vs, place)))
+      ({ match, route }) => route.length > 0 && (match.length === 0 || match.some((each) => standsForL4(each, place)))
     )
     if (rule !== undefined) return [toChain(scope, vs, rule, place, firstHost(scope, vs), server.tlsMode === '' ? [] : server.hosts)]
   }
@@ -106,7 +106,7 @@ function passthroughChains(scope: Scope, bound: readonly VirtualService[], serve
       scope.snapshot.charge(1 + namesOf(rule), vs)
       if (rule.route.length === 0) continue
       for (const match of rule.match) {
-        if (!standsAt(match, vs, place) || match.sniHosts.some((name) => known.has(name))) continue
+        if (!standsForL4(match, place) || match.sniHosts.some((name) => known.has(name))) continue
         for (const name of match.sniHosts) known.add(name)
         found.push(toChain(scope, vs, rule, place, firstHost(scope, vs), match.sniHosts))
       }
@@ -130,15 +130,8 @@ function namesOf({ match }: L4Route): number {
   )
 }
 
-function standsAt(match: L4Match, vs: VirtualService, place: Place): boolean {
-  const gateways = match.gateways.map((name) => resolveGateway(name, vs.namespace))
-  return standsForL4(match, gateways, place)
-}
-
 function toChain(scope: Scope, vs: VirtualService, rule: L4Route, place: Place, host: string, serverNames: readonly string[]): Chain {
-  const { domain } = scope.snapshot.settings
   scope.snapshot.charge(rule.route.length, vs)
-  const route = rule.route.map((each) => ({ ...each, host: resolveHost(each.host, vs.namespace, domain) }))
   // Unlike http rules these find the single port of any service, on the mesh too (8.2).
   const lookup: Lookup = { port: place.port, service: (name) => serviceInScope(scope, name) }
   return {
@@ -147,6 +140,6 @@ function toChain(scope: Scope, vs: VirtualService, rule: L4Route, place: Place, 
     serverNames,
     virtualService: `${vs.namespace}/${vs.name}`,
     path: rule.path,
-    destinations: carried(scope, route, lookup)
+    destinations: carried(scope, rule.route, lookup)
   }
 }

@@ -1,12 +1,13 @@
-/** The http rules of a VirtualService with those of its delegates in their place (7), everything in them completed. */
-import { resolveHost } from '../names/hosts.ts'
+/** The http rules of a VirtualService with those of its delegates in their place (7). */
+
+import type { HttpMatch, HttpRoute, StringMatch } from '../../kinds/http-rule.ts'
+import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { compatible } from '../names/labels.ts'
 import { own } from '../names/own.ts'
 import { isExported } from '../names/visibility.ts'
-import type { Destination, HttpMatch, HttpRoute, StringMatch, VirtualService } from '../snapshot/objects.ts'
-import { resolveGateway, type Snapshot } from '../snapshot/snapshot.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 
-/** A rule as routes are made of it: hosts and gateways completed, a delegate's matches joined with the root's. */
+/** A rule as routes are made of it: a delegate's matches joined with the root's. */
 export interface EffectiveRule {
   readonly rule: HttpRoute
   /** The VirtualService that it is written in: a delegate, or the root itself. */
@@ -15,15 +16,14 @@ export interface EffectiveRule {
 
 /** A rule whose delegate is missing, not exported to the root's namespace or has hosts is dropped silently (7.2). `mergeVirtualServices`. */
 export function effectiveRules(snapshot: Snapshot, root: VirtualService): EffectiveRule[] {
-  return root.http.flatMap((written) => {
-    const rule = completed(written, root, snapshot.settings.domain)
+  return root.http.flatMap((rule) => {
     if (rule.delegate === null) return [{ rule, owner: root }]
-    const delegate = snapshot.find('VirtualService', rule.delegate.namespace || root.namespace, rule.delegate.name) // (7.3)
+    const delegate = snapshot.find('VirtualService', rule.delegate.namespace, rule.delegate.name)
     if (delegate === undefined || delegate.hosts.length > 0) return []
     if (!isExported(delegate.exportTo, delegate.namespace, root.namespace)) return []
     chargeJoins(snapshot, root, rule, delegate)
     return delegate.http.flatMap((inner) => {
-      const joined = join(rule, completed(inner, delegate, snapshot.settings.domain))
+      const joined = join(rule, inner)
       return joined === null ? [] : [{ rule: joined, owner: delegate }]
     })
   })
@@ -47,22 +47,6 @@ function chargeJoins(snapshot: Snapshot, root: VirtualService, { match }: HttpRo
 function partsOf({ headers, withoutHeaders, queryParams, sourceLabels, gateways }: HttpMatch): number {
   const maps = [headers, withoutHeaders, queryParams, sourceLabels]
   return maps.reduce((sum, map) => sum + Object.keys(map).length, 1 + gateways.length)
-}
-
-/** Short names stand for the namespace of the object they are written in (1.1, 1.6, 7.3). */
-function completed(rule: HttpRoute, { namespace }: VirtualService, domain: string): HttpRoute {
-  const complete = <D extends Destination>(destination: D): D => ({
-    ...destination,
-    host: resolveHost(destination.host, namespace, domain)
-  })
-  return {
-    ...rule,
-    match: rule.match.map((match) =>
-      match.gateways.length === 0 ? match : { ...match, gateways: match.gateways.map((name) => resolveGateway(name, namespace)) }
-    ),
-    route: rule.route.map(complete),
-    mirrors: rule.mirrors.map(complete)
-  }
 }
 
 /** null where the delegate's rule is dropped. One that delegates again has nothing to send to (7.5). `mergeHTTPRoute`. */

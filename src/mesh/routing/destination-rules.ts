@@ -1,8 +1,9 @@
 /** Which DestinationRule a client uses for a service, and which subsets that defines (10). */
-import { hostCovers, isWildcard, resolveHost, wildcardsOver } from '../names/hosts.ts'
-import { sameLabels, selects } from '../names/labels.ts'
+
+import type { DestinationRule, Subset } from '../../kinds/destination-rule.ts'
+import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
+import { type Labels, sameLabels, selects } from '../names/labels.ts'
 import { byAge } from '../names/visibility.ts'
-import type { DestinationRule, Labels, Subset } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Context } from './table.ts'
 
@@ -39,21 +40,18 @@ function ruleFor(rules: readonly HostRule[], context: Context, serviceNamespace:
   return null
 }
 
-/** A DestinationRule and its completed host (1.1), which is compared as it is written (1.5, 10.8). */
+/** A DestinationRule, whose host is compared as it is written (1.5, 10.8). */
 interface HostRule {
-  readonly host: string
   readonly rule: DestinationRule
   readonly exportTo: ReadonlySet<string>
 }
 
 function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
-  const { domain } = snapshot.settings
   const found: HostRule[] = []
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const rule of snapshot.lookup('destinationRuleByHost', key)) {
-      const own = resolveHost(rule.host, rule.namespace, domain)
       snapshot.charge(rule.subsets.length / SUBSETS_A_STEP)
-      if (hostCovers(own, host)) found.push({ host: own, rule, exportTo: exportsOf(rule) })
+      if (hostCovers(rule.host, host)) found.push({ rule, exportTo: exportsOf(rule) })
     }
   }
   return found
@@ -80,8 +78,8 @@ function isExportedTo({ exportTo }: Joined, client: string): boolean {
 function place(rules: readonly HostRule[], namespace: string, belongs: (rule: HostRule) => boolean): Joined[] {
   const found = rules.filter((each) => each.rule.namespace === namespace && belongs(each))
   if (found.length < 2) return found.map(toJoined)
-  const mostSpecific = found.reduce((best, each) => (isMoreSpecific(each.host, best) ? each.host : best), '*')
-  return join(found.filter(({ host }) => host === mostSpecific))
+  const mostSpecific = found.reduce((best, each) => (isMoreSpecific(each.rule.host, best) ? each.rule.host : best), '*')
+  return join(found.filter(({ rule }) => rule.host === mostSpecific))
 }
 
 function isMoreSpecific(host: string, than: string): boolean {

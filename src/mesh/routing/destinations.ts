@@ -1,6 +1,6 @@
 /** From destinations as written to the clusters that Envoy has, and the endpoints behind them (8, 9). */
 
-import type { Destination } from '../snapshot/objects.ts'
+import type { Destination } from '../../kinds/http-rule.ts'
 import { hasNoCluster, readyEndpoints } from './endpoints.ts'
 import { type ClusterState, destinationInScope, type Scope, serviceInScope, subsetLabels } from './scope.ts'
 import { type MeshService, portOf } from './services.ts'

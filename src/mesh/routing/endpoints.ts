@@ -1,7 +1,12 @@
 /** How many endpoints of a service would get requests (11). pilot/pkg/xds/endpoints/endpoint_builder.go. */
-import { compatible, selects } from '../names/labels.ts'
+
+import type { EndpointSlice } from '../../kinds/endpoint-slice.ts'
+import type { Pod } from '../../kinds/pod.ts'
+import type { Service } from '../../kinds/service.ts'
+import type { ServiceEntry } from '../../kinds/service-entry.ts'
+import type { WorkloadEntry } from '../../kinds/workload-entry.ts'
+import { compatible, type Labels, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
-import type { EndpointSlice, Labels, Pod, Service, ServiceEntry, WorkloadEntry } from '../snapshot/objects.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 import { type MeshService, portOf } from './services.ts'
 import type { Context } from './table.ts'

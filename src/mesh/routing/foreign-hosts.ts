@@ -1,7 +1,8 @@
 /** Hosts of VirtualServices that are no service to the client: virtual hosts of their own (3.6). */
+
+import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard, serviceHost } from '../names/hosts.ts'
 import { inOrderFor } from '../names/visibility.ts'
-import type { VirtualService } from '../snapshot/objects.ts'
 import { listensForHttp, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
 import { everyService, type MeshService, portOf, takesHttp } from './services.ts'
 import type { RouteTable } from './table.ts'

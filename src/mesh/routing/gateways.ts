@@ -1,10 +1,11 @@
 /** Route tables of gateway proxies (6): the Gateways that a proxy uses, their servers, and what is bound to them. */
+
+import type { Gateway, GatewayServer } from '../../kinds/gateway.ts'
+import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
 import { selects } from '../names/labels.ts'
 import { parseProtocol } from '../names/ports.ts'
 import { byAge, inOrderFor } from '../names/visibility.ts'
-import type { Gateway, GatewayServer, VirtualService } from '../snapshot/objects.ts'
-import { boundGateways } from '../snapshot/snapshot.ts'
 import { isIstioCatchAll } from './matches.ts'
 import { registeredService, type Scope, serviceInScope } from './scope.ts'
 import { isVisible, type MeshService } from './services.ts'
@@ -38,7 +39,7 @@ function gatewayTable(scope: Scope, { port, servers }: RouteGroup, named: readon
   for (const server of servers) {
     for (const vs of named) {
       scope.snapshot.charge(vs.gateways.length)
-      if (!boundGateways(vs).includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
+      if (!vs.gateways.includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
       const own = gatewayRoutes(scope, vs, server)
       if (own.length > 0) takers.add(vs)
       routes.push(...own)
@@ -72,7 +73,7 @@ export function virtualHostOf(scope: Scope, group: RouteGroup, host: string): Vi
 
 function isRedirected(scope: Scope, server: Server, named: readonly VirtualService[], host: string): boolean {
   if (server.hosts.some((written) => written.toLowerCase() === host)) return true
-  const bound = named.filter((vs) => boundGateways(vs).includes(server.gateway) && virtualHosts(scope, server, vs).has(host))
+  const bound = named.filter((vs) => vs.gateways.includes(server.gateway) && virtualHosts(scope, server, vs).has(host))
   return bound.some((vs) => gatewayRoutes(scope, vs, server).length > 0)
 }
 

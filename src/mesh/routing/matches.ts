@@ -1,8 +1,9 @@
 /** Which match entries stand for a client: the conditions that Istio decides when it generates routes (4.3). */
 
+import type { HttpMatch, HttpRoute, L4Match } from '../../kinds/http-rule.ts'
 import { selects } from '../names/labels.ts'
-import { coversEverything } from '../requests/classes.ts'
-import type { HttpMatch, HttpRoute, L4Match, Path } from '../snapshot/objects.ts'
+import type { Path } from '../names/path.ts'
+import { coversEverything } from './covers.ts'
 import { type Condition, type Context, EVERY_REQUEST } from './table.ts'
 
 /** Where routes are generated: for whom, on which port, bound to which gateway (`mesh` for clients). */
@@ -31,8 +32,8 @@ function stands({ port, gateways, sourceLabels, sourceNamespace }: HttpMatch, pl
   return isSource(sourceLabels, sourceNamespace, place.context)
 }
 
-/** A tcp or tls match on the mesh; `gateways` are completed. Here gateways and source must both agree. `matchTCP`, `matchTLS`. */
-export function standsForL4({ port, sourceLabels, sourceNamespace }: L4Match, gateways: readonly string[], place: Place): boolean {
+/** A tcp or tls match. Here gateways and source must both agree. `matchTCP`, `matchTLS`. */
+export function standsForL4({ port, gateways, sourceLabels, sourceNamespace }: L4Match, place: Place): boolean {
   if (port !== null && port !== place.port) return false
   if (gateways.length > 0 && !gateways.includes(place.gateway)) return false
   return place.context.kind === 'gateway' || isSource(sourceLabels, sourceNamespace, place.context) // at gateways the source is not asked for

@@ -1,6 +1,7 @@
 /** The Pods of a gateway: whether any is there to answer, and which they are after a change. */
-import { sameLabels } from '../names/labels.ts'
-import type { Labels, Pod } from '../snapshot/objects.ts'
+
+import type { Pod } from '../../kinds/pod.ts'
+import { type Labels, sameLabels } from '../names/labels.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { gatewayNames } from './gateways.ts'
 import { scopeOf } from './scope.ts'

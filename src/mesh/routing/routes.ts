@@ -1,8 +1,8 @@
 /** Route tables as Istio generates them, for clients of the mesh and for gateways. */
 
+import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard } from '../names/hosts.ts'
 import { inOrderFor } from '../names/visibility.ts'
-import type { VirtualService } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { toWhole } from './destinations.ts'
 import { foreignTables } from './foreign-hosts.ts'

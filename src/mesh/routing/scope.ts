@@ -1,6 +1,7 @@
 /** What one client or gateway proxy can see and reach: the model's `SidecarScope` (pilot/pkg/model/sidecar.go). */
 
-import type { Labels, Subset } from '../snapshot/objects.ts'
+import type { Subset } from '../../kinds/destination-rule.ts'
+import type { Labels } from '../names/labels.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { subsetsOf } from './destination-rules.ts'
 import { foldServices, isKubernetes, isVisible, type MeshService, portOf, servicesNamed, visibleInOrder, withOnlyPort } from './services.ts'
@@ -94,9 +95,7 @@ export function listensForHttp(scope: Scope, port: number): boolean {
 }
 
 function* httpServices(snapshot: Snapshot, port: number): Iterable<{ host: string }> {
-  for (const { name, namespace } of snapshot.lookup('serviceByHttpPort', String(port))) {
-    yield { host: `${name}.${namespace}.svc.${snapshot.settings.domain}` }
-  }
+  yield* snapshot.lookup('serviceByHttpPort', String(port))
   for (const { hosts } of snapshot.lookup('serviceEntryByHttpPort', String(port))) {
     snapshot.charge(hosts.length)
     for (const host of hosts) yield { host }

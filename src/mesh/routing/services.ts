@@ -1,8 +1,9 @@
 /** Services as Istio knows them, whichever object defines them: Kubernetes Services, and each host of a ServiceEntry (8.5). */
-import { serviceHost } from '../names/hosts.ts'
-import { type Protocol, protocolOfEntryPort, protocolOfPort } from '../names/ports.ts'
+
+import type { Service } from '../../kinds/service.ts'
+import type { ServiceEntry } from '../../kinds/service-entry.ts'
+import type { Protocol } from '../names/ports.ts'
 import { byAge, isExported } from '../names/visibility.ts'
-import type { Service, ServiceEntry } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
 export interface MeshPort {
@@ -42,7 +43,7 @@ const RESOLUTIONS: ReadonlyMap<string, Resolution> = new Map([
 /** Every service of exactly this host, of any namespace, oldest first. */
 export function servicesNamed(snapshot: Snapshot, host: string): MeshService[] {
   const found: MeshService[] = []
-  for (const service of snapshot.lookup('serviceByHost', host)) found.push(ofService(service, snapshot.settings.domain))
+  for (const service of snapshot.lookup('serviceByHost', host)) found.push(ofService(service))
   for (const entry of snapshot.lookup('serviceEntryByHost', host)) if (entry.hosts.includes(host)) found.push(ofEntry(entry, host))
   return found.length > 1 ? found.sort(byAge) : found
 }
@@ -51,7 +52,7 @@ export function servicesNamed(snapshot: Snapshot, host: string): MeshService[] {
 export function* everyService(snapshot: Snapshot): Iterable<MeshService> {
   for (const service of snapshot.all('Service')) {
     snapshot.charge(service.ports.length)
-    yield ofService(service, snapshot.settings.domain)
+    yield ofService(service)
   }
   for (const entry of snapshot.all('ServiceEntry')) {
     snapshot.charge(entry.hosts.length * (1 + entry.ports.length))
@@ -113,14 +114,14 @@ function joinPorts(one: MeshService, other: MeshService): MeshPort[] {
 }
 
 /** `ConvertService`, pilot/pkg/serviceregistry/kube/conversion.go. */
-function ofService(service: Service, domain: string): MeshService {
+function ofService(service: Service): MeshService {
   return {
-    host: serviceHost(service.namespace, service.name, domain),
+    host: service.host,
     namespace: service.namespace,
     name: service.name,
     createdMs: service.createdMs,
     exportTo: service.exportTo,
-    ports: service.ports.map((port) => ({ number: port.port, name: port.name, protocol: protocolOfPort(port) })),
+    ports: service.ports.map((port) => ({ number: port.port, name: port.name, protocol: port.traffic })),
     resolution: resolutionOf(service),
     object: service
   }
@@ -139,7 +140,7 @@ function ofEntry(entry: ServiceEntry, host: string): MeshService {
     name: host,
     createdMs: entry.createdMs,
     exportTo: entry.exportTo,
-    ports: entry.ports.map((port) => ({ number: port.number, name: port.name, protocol: protocolOfEntryPort(port) })),
+    ports: entry.ports.map((port) => ({ number: port.number, name: port.name, protocol: port.traffic })),
     resolution: RESOLUTIONS.get(entry.resolution) ?? 'passthrough',
     object: entry
   }

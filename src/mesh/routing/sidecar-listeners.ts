@@ -1,6 +1,7 @@
 /** What a mesh client's connection meets: the listeners of its sidecar. pilot/pkg/networking/core/listener.go, tls.go. */
+
+import type { Service } from '../../kinds/service.ts'
 import { hostCovers, isWildcard, serviceHost, serviceOfHost, wildcardsOver } from '../names/hosts.ts'
-import type { Service } from '../snapshot/objects.ts'
 import { defaultChain, meshChains } from './chains.ts'
 import { type Connection, chosenFor, ends, type Reached } from './connections.ts'
 import { readyEndpoints } from './endpoints.ts'

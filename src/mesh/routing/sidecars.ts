@@ -1,8 +1,9 @@
 /** What a client's Sidecar lets it import (3.9). pilot/pkg/model/sidecar.go. */
+
+import type { Sidecar, SidecarEgress } from '../../kinds/sidecar.ts'
 import { hostCovers } from '../names/hosts.ts'
 import { selects } from '../names/labels.ts'
 import { byAge } from '../names/visibility.ts'
-import type { Sidecar, SidecarEgress } from '../snapshot/objects.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Context } from './table.ts'
 

@@ -1,5 +1,7 @@
 /** What Envoy would be told: contexts, route tables, routes and their destinations. Built by `routeTables` (routes.ts). */
-import type { HttpMatch, Labels, Path } from '../snapshot/objects.ts'
+import type { HttpMatch } from '../../kinds/http-rule.ts'
+import type { Labels } from '../names/labels.ts'
+import type { Path } from '../names/path.ts'
 
 /** Who asks: a mesh client or a gateway's Pods, by what decides its configuration. */
 export interface Context {

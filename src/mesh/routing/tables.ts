@@ -1,5 +1,5 @@
 /** Route tables of routes. */
-import type { VirtualService } from '../snapshot/objects.ts'
+import type { VirtualService } from '../../kinds/virtual-service.ts'
 import type { Route, RouteTable } from './table.ts'
 
 export function toTable(host: string, port: number, takers: readonly VirtualService[], routes: readonly Route[]): RouteTable {

@@ -1,15 +1,15 @@
 /** Which VirtualService takes a host on the mesh (3.3 to 3.6), and the routes that one makes. */
 
-import { hostCovers, isWildcard, resolveVirtualServiceHost, wildcardsOver } from '../names/hosts.ts'
+import type { HttpRoute } from '../../kinds/http-rule.ts'
+import type { VirtualService } from '../../kinds/virtual-service.ts'
+import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
 import { inOrderFor } from '../names/visibility.ts'
-import { coversEverything } from '../requests/classes.ts'
-import type { HttpRoute, VirtualService } from '../snapshot/objects.ts'
-import { boundGateways, type Snapshot } from '../snapshot/snapshot.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
+import { coversEverything } from './covers.ts'
 import { effectiveRules } from './delegates.ts'
 import { carried, type Lookup, toCluster } from './destinations.ts'
 import { entriesAt, isIstioCatchAll, type Place } from './matches.ts'
-import type { Scope } from './scope.ts'
-import { serviceOnPort } from './scope.ts'
+import { type Scope, serviceOnPort } from './scope.ts'
 import { listenerFor } from './sidecars.ts'
 import type { Route } from './table.ts'
 
@@ -21,20 +21,13 @@ export interface Taken {
   readonly routes: readonly Route[]
 }
 
-/** Completed once for each object and domain: a VirtualService with many hosts is asked for them once for each of its hosts. */
-const completed = new WeakMap<VirtualService, { readonly domain: string; readonly hosts: readonly string[] }>()
 /** So many hosts are compared with one in a step. */
 export const HOSTS_A_STEP = 8
 
 /** A VirtualService's hosts, completed and in lower case (1.1, 1.5). */
 export function hostsOfVirtualService(snapshot: Snapshot, vs: VirtualService): readonly string[] {
   snapshot.charge(vs.hosts.length / HOSTS_A_STEP)
-  const { domain } = snapshot.settings
-  const known = completed.get(vs)
-  if (known?.domain === domain) return known.hosts
-  const hosts = vs.hosts.map((host) => resolveVirtualServiceHost(host, vs.namespace, domain))
-  completed.set(vs, { domain, hosts })
-  return hosts
+  return vs.hosts
 }
 
 /** The VirtualServices with a host that is or covers `host`, bound to a gateway, as the client takes them in order. */
@@ -43,7 +36,7 @@ export function virtualServicesAt({ snapshot, context }: Scope, gateway: string,
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const vs of snapshot.lookup('virtualServiceByHost', key)) {
       snapshot.charge(vs.gateways.length)
-      if (boundGateways(vs).includes(gateway) && hostsOfVirtualService(snapshot, vs).some((own) => hostCovers(own, host))) found.add(vs)
+      if (vs.gateways.includes(gateway) && hostsOfVirtualService(snapshot, vs).some((own) => hostCovers(own, host))) found.add(vs)
     }
   }
   return inOrderFor(context.namespace, found)

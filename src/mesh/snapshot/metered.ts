@@ -1,6 +1,8 @@
 /** A bound on work: what strangers write may be as large as the API server takes, and comparing its parts with each other costs more than that. */
-import type { Kind, Labels, MeshObject, ObjectOf, Pod } from './objects.ts'
-import type { IndexedObject, IndexName, MeshSettings, Snapshot } from './snapshot.ts'
+import type { IndexedObject, IndexName, Kind, MeshObject, ObjectOf } from '../../kinds/index.ts'
+import type { Pod } from '../../kinds/pod.ts'
+import type { Labels } from '../names/labels.ts'
+import type { MeshSettings, Snapshot } from './snapshot.ts'
 
 /** More steps were asked for than were granted. */
 export class TooMuchWork extends Error {

@@ -1,5 +1,5 @@
 /** What is known of a change's way to the proxies: a fixed time (`admission/`), or what istiod says of pushes and acknowledgements. */
-import type { MeshObject, ObjectRef } from './objects.ts'
+import type { MeshObject, ObjectRef } from '../../kinds/index.ts'
 
 /** A change of something that other writes rely on or take away, as this replica learned of it: by its watch, by a read, or by its own admission. */
 export interface RecentChange {

@@ -2,11 +2,25 @@
  * The snapshot: all that is known of the cluster at one moment, with the look-ups that the model needs, each at the cost of what it
  * finds and not of what exists. `World` is the mutable store behind it; `overlay` shows a snapshot as it would be after a change.
  */
-import { hostKey, resolveHost, resolveVirtualServiceHost, serviceHost, wildcardsOver } from '../names/hosts.ts'
-import { selects } from '../names/labels.ts'
+
+import {
+  INDEX_NAMES,
+  type IndexedObject,
+  type IndexName,
+  indexedKind,
+  indexesOf,
+  KINDS,
+  type Kind,
+  keysOf,
+  type MeshObject,
+  type ObjectOf,
+  type ObjectRef,
+  refKey
+} from '../../kinds/index.ts'
+import type { Pod } from '../../kinds/pod.ts'
+import { DEFAULT_DOMAIN } from '../names/hosts.ts'
+import { type Labels, labelKeys, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
-import { protocolOfEntryPort, protocolOfPort } from '../names/ports.ts'
-import type { Kind, Labels, MeshObject, ObjectOf, ObjectRef, Pod, VirtualService } from './objects.ts'
 
 export interface MeshSettings {
   /** `rootNamespace` of the mesh configuration. */
@@ -19,79 +33,7 @@ export interface MeshSettings {
 
 export type OutboundTrafficPolicy = 'ALLOW_ANY' | 'REGISTRY_ONLY'
 
-export const DEFAULT_SETTINGS: MeshSettings = { rootNamespace: 'istio-system', domain: 'cluster.local' }
-
-/** Every kind that a snapshot holds. */
-export const KINDS = [
-  'Namespace',
-  'Service',
-  'VirtualService',
-  'DestinationRule',
-  'Gateway',
-  'ServiceEntry',
-  'WorkloadEntry',
-  'Sidecar',
-  'Deployment',
-  'Pod',
-  'EndpointSlice'
-] as const satisfies readonly Kind[]
-
-/** For each index, the keys under which an object stands. Keys of labels are `namespace/key=value`. */
-const INDEXES = {
-  /** VirtualServices by the `hostKey` of each of their hosts, completed and lower-cased. */
-  virtualServiceByHost: index('VirtualService', (vs, { domain }) =>
-    vs.hosts.map((host) => hostKey(resolveVirtualServiceHost(host, vs.namespace, domain)))
-  ),
-  /** VirtualServices by each host that one of their routes or mirrors names, and by every wildcard that can cover it. */
-  virtualServiceByDestination: index('VirtualService', (vs, { domain }) =>
-    [...new Set(destinationsOf(vs))].flatMap((written) => {
-      const host = resolveHost(written, vs.namespace, domain)
-      return [host, ...wildcardsOver(host)]
-    })
-  ),
-  /** VirtualServices by the `namespace/name` of the VirtualServices they delegate to. */
-  virtualServiceByDelegate: index('VirtualService', (vs) =>
-    vs.http.flatMap(({ delegate }) => (delegate === null ? [] : [`${delegate.namespace || vs.namespace}/${delegate.name}`]))
-  ),
-  /** VirtualServices by `mesh` or the `namespace/name` of the Gateways they name (1.6). */
-  virtualServiceByGateway: index('VirtualService', (vs) => boundGateways(vs)),
-  /** DestinationRules by the `hostKey` of their completed host. */
-  destinationRuleByHost: index('DestinationRule', (dr, { domain }) => [hostKey(resolveHost(dr.host, dr.namespace, domain))]),
-  serviceByHost: index('Service', (service, { domain }) => [serviceHost(service.namespace, service.name, domain)]),
-  /** Services with a selector, by its first pair in key order: a Pod's labels lead to every Service that can select it. */
-  serviceBySelector: index('Service', (service) => firstPair(service.namespace, service.selector)),
-  serviceByExternalName: index('Service', (service) => (service.externalName === null ? [] : [service.externalName])),
-  /** Services by the ports on which they declare HTTP, so that their clients listen there (3.6); an alias opens none (8.4). */
-  serviceByHttpPort: index('Service', ({ ports, externalName }) =>
-    externalName === null ? ports.filter((port) => protocolOfPort(port) === 'http').map(({ port }) => String(port)) : []
-  ),
-  /** ServiceEntries by the `hostKey` of each host. */
-  serviceEntryByHost: index('ServiceEntry', (entry) => entry.hosts.map(hostKey)),
-  serviceEntryByHttpPort: index('ServiceEntry', ({ ports }) =>
-    ports.filter((port) => protocolOfEntryPort(port) === 'http').map(({ number }) => String(number))
-  ),
-  /** Gateways by the first pair of their selector; those without one, which every gateway proxy uses, under ''. */
-  gatewayBySelector: index('Gateway', ({ selector }) => (Object.keys(selector).length === 0 ? [''] : firstPair('', selector))),
-  workloadEntryByLabel: index('WorkloadEntry', (entry) => pairs(entry.namespace, { ...entry.labels, ...entry.workloadLabels })),
-  sidecarByNamespace: index('Sidecar', (sidecar) => [sidecar.namespace]),
-  deploymentByLabel: index('Deployment', (deployment) => pairs(deployment.namespace, deployment.templateLabels)),
-  podByLabel: index('Pod', (pod) => pairs(pod.namespace, pod.labels)),
-  podByDeployment: index('Pod', (pod) => (pod.deployment === '' ? [] : [`${pod.namespace}/${pod.deployment}`])),
-  endpointSliceByService: index('EndpointSlice', (slice) => [`${slice.namespace}/${slice.service}`])
-} as const
-
-type Indexes = typeof INDEXES
-export type IndexName = keyof Indexes
-export type IndexedObject<I extends IndexName> = Indexes[I] extends Index<infer K> ? ObjectOf<K> : never
-
-interface Index<K extends Kind> {
-  readonly kind: K
-  readonly keysOf: (object: ObjectOf<K>, settings: MeshSettings) => readonly string[]
-}
-
-function index<K extends Kind>(kind: K, keysOf: Index<K>['keysOf']): Index<K> {
-  return { kind, keysOf }
-}
+export const DEFAULT_SETTINGS: MeshSettings = { rootNamespace: 'istio-system', domain: DEFAULT_DOMAIN }
 
 export interface Snapshot {
   readonly settings: MeshSettings
@@ -219,10 +161,10 @@ export class World implements Snapshot {
   }
 
   #reindex(object: MeshObject, visit: (keys: Map<string, Set<MeshObject>>, key: string) => void): void {
-    for (const name of INDEXES_OF[object.kind]) {
+    for (const name of indexesOf(object.kind)) {
       const keys = this.#indexes.get(name)
       if (keys === undefined) continue
-      for (const key of new Set(keysOf(name, object, this.settings))) visit(keys, key)
+      for (const key of new Set(keysOf(name, object))) visit(keys, key)
     }
   }
 }
@@ -273,7 +215,7 @@ class Overlay implements Snapshot {
   }
 
   lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
-    if (!this.#kinds.has(INDEXES[name].kind)) return this.#base.lookup(name, key)
+    if (!this.#kinds.has(indexedKind(name))) return this.#base.lookup(name, key)
     const found: IndexedObject<I>[] = []
     for (const object of this.#base.lookup(name, key)) if (!this.#hidden.has(refKey(object))) found.push(object)
     for (const [object, keys] of this.#keysOfAdded(name)) if (keys.has(key)) found.push(object as IndexedObject<I>)
@@ -283,14 +225,14 @@ class Overlay implements Snapshot {
   #keysOfAdded(name: IndexName): ReadonlyMap<MeshObject, ReadonlySet<string>> {
     const known = this.#keys.get(name)
     if (known !== undefined) return known
-    const ofKind = [...this.#added.values()].filter(({ kind }) => INDEXES[name].kind === kind)
-    const keys = new Map(ofKind.map((object) => [object, new Set(keysOf(name, object, this.settings))]))
+    const ofKind = [...this.#added.values()].filter(({ kind }) => indexedKind(name) === kind)
+    const keys = new Map(ofKind.map((object) => [object, new Set(keysOf(name, object))]))
     this.#keys.set(name, keys)
     return keys
   }
 
   countAtMost(name: IndexName, key: string): number {
-    return this.#base.countAtMost(name, key) + (this.#kinds.has(INDEXES[name].kind) ? this.#added.size : 0)
+    return this.#base.countAtMost(name, key) + (this.#kinds.has(indexedKind(name)) ? this.#added.size : 0)
   }
 
   *podsAnywhere(selector: Labels): Iterable<Pod> {
@@ -307,7 +249,7 @@ const LABELS_A_STEP = 8
 export function podsSelected(snapshot: Snapshot, namespace: string, selector: Labels): Pod[] {
   let rarest: string | null = null
   let fewest = Infinity
-  for (const key of pairs(namespace, selector)) {
+  for (const key of labelKeys(namespace, selector)) {
     const count = snapshot.countAtMost('podByLabel', key)
     if (count >= fewest) continue
     rarest = key
@@ -320,53 +262,6 @@ export function podsSelected(snapshot: Snapshot, namespace: string, selector: La
   return pods
 }
 
-/** `mesh`, or `namespace/name` for each Gateway that a VirtualService names (1.6); no gateways means the mesh (3.1). */
-export function boundGateways(vs: VirtualService): string[] {
-  return vs.gateways.length === 0 ? ['mesh'] : vs.gateways.map((name) => resolveGateway(name, vs.namespace))
-}
-
-/** A Gateway's name in a VirtualService as `namespace/name` (1.6). `resolveGatewayName`, pilot/pkg/model/config.go. */
-export function resolveGateway(name: string, namespace: string): string {
-  if (name === 'mesh') return name
-  if (name.includes('/')) return name.startsWith('./') ? `${namespace}/${name.slice(2)}` : name
-  const [gateway, ofNamespace] = name.split('.')
-  return ofNamespace === undefined ? `${namespace}/${name}` : `${ofNamespace}/${gateway}`
-}
-
-/** Every host that a VirtualService sends or mirrors to, as written. */
-export function destinationsOf(vs: VirtualService): string[] {
-  return [
-    ...vs.http.flatMap((rule) => [...rule.route, ...rule.mirrors]),
-    ...vs.tls.flatMap((rule) => rule.route),
-    ...vs.tcp.flatMap((rule) => rule.route)
-  ].map(({ host }) => host)
-}
-
-export function refKey(ref: ObjectRef): string {
-  return `${ref.kind} ${ref.namespace}/${ref.name}`
-}
-
 function nameOf({ namespace, name }: ObjectRef): string {
   return `${namespace}/${name}`
 }
-
-function pairs(namespace: string, labels: Labels): string[] {
-  return Object.entries(labels).map(([key, value]) => `${namespace}/${key}=${value}`)
-}
-
-function firstPair(namespace: string, labels: Labels | null): string[] {
-  return pairs(namespace, labels ?? {})
-    .sort()
-    .slice(0, 1)
-}
-
-function keysOf(name: IndexName, object: MeshObject, settings: MeshSettings): readonly string[] {
-  const { keysOf: keys } = INDEXES[name] as unknown as Index<Kind>
-  return keys(object, settings)
-}
-
-const INDEX_NAMES = Object.keys(INDEXES) as IndexName[]
-const INDEXES_OF = Object.fromEntries(KINDS.map((kind) => [kind, INDEX_NAMES.filter((name) => INDEXES[name].kind === kind)])) as Record<
-  Kind,
-  IndexName[]
->

@@ -1,5 +1,6 @@
 /** What a provider of the snapshot offers: the live cluster (`cluster/`) and the embedded one (`sandbox/`) alike. */
-import type { Kind, Labels, MeshObject, ObjectOf, ObjectRef } from './objects.ts'
+import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../../kinds/index.ts'
+import type { Labels } from '../names/labels.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface State {

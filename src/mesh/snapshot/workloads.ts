@@ -1,5 +1,6 @@
+import type { Deployment } from '../../kinds/deployment.ts'
+import type { Pod } from '../../kinds/pod.ts'
 import { sameLabels } from '../names/labels.ts'
-import type { Deployment, Pod } from './objects.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Write } from './state.ts'
 

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Kind } from '../../../src/mesh/snapshot/objects.ts'
+import type { Kind } from '../../../src/kinds/index.ts'
 import { type ControlPlane, startControlPlane } from '../../rig/control-plane.ts'
 import { FaultProxy, type Stream } from './fault-proxy.ts'
 import {

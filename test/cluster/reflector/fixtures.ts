@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { LiveCluster } from '../../../src/cluster/live-cluster.ts'
 import type { ClusterEvent } from '../../../src/cluster/observe.ts'
 import { DEFAULT_TIMINGS, type Timings } from '../../../src/cluster/timings.ts'
-import { APIS, parseAs } from '../../../src/kinds/parse.ts'
-import type { Kind, MeshObject } from '../../../src/mesh/snapshot/objects.ts'
+import { type Kind, kindModule, type MeshObject, parseAs } from '../../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../../src/mesh/names/hosts.ts'
 import type { Snapshot } from '../../../src/mesh/snapshot/snapshot.ts'
 import type { Change } from '../../../src/review/change.ts'
 import { decide } from '../../../src/review/decide.ts'
@@ -104,7 +104,7 @@ export class Followed {
 /** The objects of a kind that the API server holds, as the model reads them. */
 export async function held(plane: ControlPlane, kind: Kind): Promise<MeshObject[]> {
   const list = await call<{ items: unknown[] }>(plane, 'GET', collection(kind))
-  return byName(list.items.map((item) => parseAs(kind, item)))
+  return byName(list.items.map((item) => parseAs(kind, item, DEFAULT_DOMAIN)))
 }
 
 /** A request of the test's own, past every proxy. Throws on an answer that is no success. */
@@ -116,7 +116,7 @@ export async function call<T>(plane: ControlPlane, method: 'GET' | 'POST' | 'PAT
 }
 
 export function collection(kind: Kind, namespace?: string): string {
-  const { group, versions, plural } = APIS[kind]
+  const { group, versions, plural } = kindModule(kind).api
   const root = group === '' ? `/api/${versions[0]}` : `/apis/${group}/${versions[0]}`
   return namespace === undefined ? `${root}/${plural}` : `${root}/namespaces/${namespace}/${plural}`
 }

@@ -2,9 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { LiveCluster } from '../../../src/cluster/live-cluster.ts'
-import { parseAs } from '../../../src/kinds/parse.ts'
-import type { MeshObject } from '../../../src/mesh/snapshot/objects.ts'
-import { KINDS } from '../../../src/mesh/snapshot/snapshot.ts'
+import { KINDS, type MeshObject, parseAs } from '../../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../../src/mesh/names/hosts.ts'
 import { type ControlPlane, startControlPlane } from '../../rig/control-plane.ts'
 import { FaultProxy } from './fault-proxy.ts'
 import { call, collection, Followed, held, writeKubeconfig, writeService, writeVirtualService } from './fixtures.ts'
@@ -74,7 +73,7 @@ t.test('facts are what the API server holds now', async (t) => {
   await followed.start()
   const { facts } = followed.cluster
   const raw = await call(plane, 'PATCH', path, { metadata: { labels: { touched: 'yes' } } })
-  t.strictSame(await facts.read(reviews, signal()), parseAs('Service', raw))
+  t.strictSame(await facts.read(reviews, signal()), parseAs('Service', raw, DEFAULT_DOMAIN))
   t.equal(await facts.read({ ...reviews, name: 'nobody' }, signal()), null)
   t.equal((await facts.read({ kind: 'Namespace', namespace: '', name: 'default' }, signal()))?.name, 'default')
   const names = async (namespace: string | null, selector: Record<string, string> | null) =>
@@ -103,7 +102,11 @@ t.test('a read that fails is made again until the signal ends', async (t) => {
 async function selecting(app: string): Promise<{ before: MeshObject; after: MeshObject; raw: object }> {
   const raw = await call<{ spec: object }>(plane, 'GET', path)
   const changed = { ...raw, spec: { ...raw.spec, selector: { app } } }
-  return { before: parseAs('Service', raw), after: parseAs('Service', changed), raw: { spec: { selector: { app } } } }
+  return {
+    before: parseAs('Service', raw, DEFAULT_DOMAIN),
+    after: parseAs('Service', changed, DEFAULT_DOMAIN),
+    raw: { spec: { selector: { app } } }
+  }
 }
 
 t.test('an admitted write counts at once and until the stream shows it', async (t) => {

@@ -1,7 +1,6 @@
 /** Writes as a busy cluster makes them, of a size that stays: apps whose routes, subsets and Pods change, and one that never does. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { APIS } from '../../../src/kinds/parse.ts'
-import type { Kind } from '../../../src/mesh/snapshot/objects.ts'
+import { type Kind, kindModule } from '../../../src/kinds/index.ts'
 import type { ControlPlane } from '../../rig/control-plane.ts'
 import { collection } from './fixtures.ts'
 
@@ -95,7 +94,7 @@ export class Churn {
 
   async #put(kind: Kind, manifest: Fields & { metadata: { name: string } }): Promise<void> {
     const path = `${collection(kind, NAMESPACE)}/${manifest.metadata.name}?fieldManager=soak&force=true`
-    const { group, versions } = APIS[kind]
+    const { group, versions } = kindModule(kind).api
     const body = { apiVersion: group === '' ? versions[0] : `${group}/${versions[0]}`, kind, ...manifest }
     await this.#plane.api.request('PATCH', path, { body, contentType: 'application/apply-patch+yaml' })
     this.writes += 1

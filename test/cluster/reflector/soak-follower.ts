@@ -1,11 +1,12 @@
 /** The process whose memory a soak watches: it follows the cluster and reviews one careless write over and over, and tells when asked. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createReviewer } from '../../../src/admission/judge.ts'
 import { LiveCluster } from '../../../src/cluster/live-cluster.ts'
 import type { ClusterEvent } from '../../../src/cluster/observe.ts'
 import type { Timings } from '../../../src/cluster/timings.ts'
-import { parseAs } from '../../../src/kinds/parse.ts'
-import type { Kind, MeshObject } from '../../../src/mesh/snapshot/objects.ts'
+import { type Kind, type MeshObject, parseAs } from '../../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../../src/mesh/names/hosts.ts'
 import type { Change } from '../../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../../src/review/policy.ts'
 import { byName } from './fixtures.ts'
@@ -62,7 +63,7 @@ function sample(): Sample {
 }
 
 async function judge(): Promise<void> {
-  const rule = parseAs('DestinationRule', JSON.parse(careless))
+  const rule = parseAs('DestinationRule', JSON.parse(careless), DEFAULT_DOMAIN)
   const before = cluster.snapshot().find('DestinationRule', rule.namespace, rule.name)
   if (before === undefined) {
     reviews.allowed += 1

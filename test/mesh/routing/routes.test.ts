@@ -1,8 +1,8 @@
 import t from 'tap'
-import { parseAs } from '../../../src/kinds/parse.ts'
+import { type Kind, parseAs } from '../../../src/kinds/index.ts'
+import { DEFAULT_DOMAIN } from '../../../src/mesh/names/hosts.ts'
 import { chains, hostsOf, routeTables } from '../../../src/mesh/routing/routes.ts'
 import type { Context, RouteTable } from '../../../src/mesh/routing/table.ts'
-import type { Kind } from '../../../src/mesh/snapshot/objects.ts'
 import { DEFAULT_SETTINGS, World } from '../../../src/mesh/snapshot/snapshot.ts'
 import { podsOf } from '../../../src/mesh/snapshot/workloads.ts'
 
@@ -16,7 +16,7 @@ function world(objects: readonly (readonly [Kind, string, Fields])[], unknown: r
   const built = new World(DEFAULT_SETTINGS, unknown)
   for (const [at, [kind, path, spec]] of objects.entries()) {
     const [namespace = '', name = ''] = path.split('/')
-    const object = { ...parseAs(kind, { metadata: { namespace, name }, spec }), createdMs: (at + 1) * 1000 }
+    const object = { ...parseAs(kind, { metadata: { namespace, name }, spec }, DEFAULT_DOMAIN), createdMs: (at + 1) * 1000 }
     built.set(object)
     if (object.kind === 'Deployment') for (const pod of podsOf(object)) built.set(pod)
   }
@@ -118,11 +118,15 @@ t.test('what is not known is never missing', async (t) => {
 
 t.test('a Service without selector is served as far as anyone knows, unless EndpointSlices say otherwise (11.5)', async (t) => {
   const slice = (ready: boolean) => ({
-    ...parseAs('EndpointSlice', {
-      metadata: { name: 'reviews-1', namespace: 'prod', labels: { 'kubernetes.io/service-name': 'reviews' } },
-      ports: [{ name: 'http', port: 8080 }],
-      endpoints: [{ addresses: ['10.0.0.1'], conditions: { ready } }]
-    })
+    ...parseAs(
+      'EndpointSlice',
+      {
+        metadata: { name: 'reviews-1', namespace: 'prod', labels: { 'kubernetes.io/service-name': 'reviews' } },
+        ports: [{ name: 'http', port: 8080 }],
+        endpoints: [{ addresses: ['10.0.0.1'], conditions: { ready } }]
+      },
+      DEFAULT_DOMAIN
+    )
   })
   const snapshot = world([service('reviews', { selector: undefined })])
   const ready = () => routeTables(snapshot, client('prod'), REVIEWS)[0]?.routes[0]?.destinations[0]?.ready

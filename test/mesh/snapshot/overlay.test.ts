@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { contextsOf } from '../../../src/cli/contexts.ts'
-import type { MeshObject } from '../../../src/mesh/snapshot/objects.ts'
-import { KINDS, overlay, type Snapshot, World } from '../../../src/mesh/snapshot/snapshot.ts'
+import { KINDS, type MeshObject } from '../../../src/kinds/index.ts'
+import { overlay, type Snapshot, World } from '../../../src/mesh/snapshot/snapshot.ts'
 import { routesJson } from '../../../src/output/route-json.ts'
 import { readLines, sandboxOf } from '../../conformance/worlds.ts'
 

@@ -1,0 +1,62 @@
+/** DestinationRules: which subsets a host has. */
+import { hostKey, resolveHost } from '../mesh/names/hosts.ts'
+import type { Labels } from '../mesh/names/labels.ts'
+import type { Path } from '../mesh/names/path.ts'
+import type { Identity } from './identity.ts'
+import { defineKind, istioApi } from './kind.ts'
+import { exportRefusals, isLabel, wildcardDomainRefusals } from './refusals.ts'
+
+export interface Subset {
+  readonly path: Path
+  readonly name: string
+  readonly labels: Labels
+}
+
+export interface DestinationRule extends Identity {
+  readonly kind: 'DestinationRule'
+  /** Completed, its letters as they are written (1.5). */
+  readonly host: string
+  readonly exportTo: readonly string[]
+  readonly subsets: readonly Subset[]
+  /** matchLabels of spec.workloadSelector; null where absent. */
+  readonly workloadSelector: Labels | null
+  readonly hasTrafficPolicy: boolean
+}
+
+export const destinationRules = defineKind({
+  kind: 'DestinationRule',
+  api: istioApi('destinationrules'),
+  judged: true,
+  parse: ({ spec }, identity, domain): DestinationRule => ({
+    kind: 'DestinationRule',
+    ...identity,
+    host: resolveHost(spec.string('host'), identity.namespace, domain),
+    exportTo: spec.strings('exportTo'),
+    subsets: spec
+      .children('subsets')
+      .map((subset) => ({ path: subset.path, name: subset.string('name'), labels: subset.labels('labels') })),
+    workloadSelector: spec.child('workloadSelector')?.labels('matchLabels') ?? null,
+    hasTrafficPolicy: spec.has('trafficPolicy')
+  }),
+  refusals,
+  indexes: {
+    /** DestinationRules by the `hostKey` of their host. */
+    destinationRuleByHost: ({ host }) => [hostKey(host)]
+  },
+  reach: ({ host }) => [{ through: 'senders', host }]
+})
+
+function* refusals(rule: DestinationRule): Iterable<string> {
+  yield* wildcardDomainRefusals(rule.host)
+  const known = new Set<string>()
+  for (const { name } of rule.subsets) {
+    if (known.has(name)) yield `duplicate subset names: ${name}`
+    known.add(name)
+    if (name === '') yield 'subset name cannot be empty'
+    else if (!isLabel(name)) yield `subset name is invalid: ${name}`
+  }
+  yield* exportRefusals(rule.exportTo, rule.namespace, false)
+  const beyond = rule.exportTo.some((name) => name !== '.' && name !== rule.namespace)
+  if (rule.workloadSelector !== null && beyond)
+    yield 'destination rule with workload selector cannot have exportTo beyond current namespace'
+}

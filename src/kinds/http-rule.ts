@@ -1,0 +1,70 @@
+/**
+ * The rules of a route object, whichever API it was written in: what is matched, and where it is sent. Every host and Gateway in them is
+ * completed when the object is parsed, so that nobody who reads them asks in which namespace they were written.
+ */
+import type { Labels } from '../mesh/names/labels.ts'
+import type { Path } from '../mesh/names/path.ts'
+
+export type StringMatch =
+  | { readonly type: 'exact' | 'prefix' | 'regex'; readonly value: string }
+  /** `{}` as a header or query value. */
+  | { readonly type: 'present' }
+
+export interface HttpMatch {
+  readonly path: Path
+  readonly uri: StringMatch | null
+  readonly ignoreUriCase: boolean
+  readonly scheme: StringMatch | null
+  readonly method: StringMatch | null
+  readonly authority: StringMatch | null
+  readonly headers: Readonly<Record<string, StringMatch>>
+  readonly withoutHeaders: Readonly<Record<string, StringMatch>>
+  readonly queryParams: Readonly<Record<string, StringMatch>>
+  /** These four are decided when Istio generates routes, not by the request (4.3). */
+  readonly port: number | null
+  /** `mesh`, or `namespace/name` of Gateways. */
+  readonly gateways: readonly string[]
+  readonly sourceLabels: Labels
+  readonly sourceNamespace: string
+}
+
+export interface Destination {
+  readonly path: Path
+  readonly host: string
+  readonly subset: string | null
+  readonly port: number | null
+  /** 0 where absent. */
+  readonly weight: number
+}
+
+export interface Mirror extends Destination {
+  readonly percentage: number
+}
+
+export interface HttpRoute {
+  readonly path: Path
+  readonly name: string
+  readonly match: readonly HttpMatch[]
+  readonly route: readonly Destination[]
+  readonly redirect: { readonly code: number } | null
+  readonly directResponse: { readonly status: number } | null
+  readonly delegate: { readonly namespace: string; readonly name: string } | null
+  readonly mirrors: readonly Mirror[]
+}
+
+/** A match of a tcp or tls rule. */
+export interface L4Match {
+  readonly path: Path
+  readonly port: number | null
+  readonly sniHosts: readonly string[]
+  readonly destinationSubnets: readonly string[]
+  readonly gateways: readonly string[]
+  readonly sourceLabels: Labels
+  readonly sourceNamespace: string
+}
+
+export interface L4Route {
+  readonly path: Path
+  readonly match: readonly L4Match[]
+  readonly route: readonly Destination[]
+}

@@ -1,0 +1,153 @@
+/**
+ * The kinds: the only list of them. What the model knows, what is watched, what the webhook judges, where each is found on the API server and
+ * by which keys it is looked up is all derived from here; a test holds the chart's webhook rules and RBAC to it.
+ */
+import { AS_WRITTEN, type Domain } from '../mesh/names/hosts.ts'
+import { deployments } from './deployment.ts'
+import { destinationRules } from './destination-rule.ts'
+import { endpointSlices } from './endpoint-slice.ts'
+import { Fields, isRecord } from './fields.ts'
+import { gateways } from './gateway.ts'
+import { parseIdentity } from './identity.ts'
+import type { KindModule, Reach } from './kind.ts'
+import { namespaces } from './namespace.ts'
+import { pods } from './pod.ts'
+import { services } from './service.ts'
+import { serviceEntries } from './service-entry.ts'
+import { sidecars } from './sidecar.ts'
+import { virtualServices } from './virtual-service.ts'
+import { workloadEntries } from './workload-entry.ts'
+
+/** In the order in which a state is built: what others need comes first. */
+const MODULES = {
+  Namespace: namespaces,
+  Gateway: gateways,
+  Sidecar: sidecars,
+  ServiceEntry: serviceEntries,
+  WorkloadEntry: workloadEntries,
+  Service: services,
+  Deployment: deployments,
+  Pod: pods,
+  EndpointSlice: endpointSlices,
+  DestinationRule: destinationRules,
+  VirtualService: virtualServices
+}
+
+type Modules = typeof MODULES
+export type Kind = keyof Modules
+export type ObjectOf<K extends Kind> = ReturnType<Modules[K]['parse']>
+export type MeshObject = { [K in Kind]: ObjectOf<K> }[Kind]
+export type IndexName = { [K in Kind]: keyof Modules[K]['indexes'] }[Kind]
+export type IndexedObject<I extends IndexName> = { [K in Kind]: I extends keyof Modules[K]['indexes'] ? ObjectOf<K> : never }[Kind]
+
+/** Every kind that a snapshot holds, in the order in which a state is built. */
+export const KINDS = Object.keys(MODULES) as readonly Kind[]
+/** The kinds that the live cluster follows. */
+export const WATCHED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind].watched)
+/** The kinds whose writes are judged. */
+export const JUDGED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind].judged)
+
+/** The name of an object in messages and maps. */
+export interface ObjectRef {
+  readonly kind: Kind
+  readonly namespace: string
+  readonly name: string
+}
+
+/** `VirtualService prod/reviews`. */
+export function formatRef(ref: ObjectRef): string {
+  return ref.namespace === '' ? `${ref.kind} ${ref.name}` : `${ref.kind} ${ref.namespace}/${ref.name}`
+}
+
+/** One text for one object, whatever its state. */
+export function refKey(ref: ObjectRef): string {
+  return `${ref.kind} ${ref.namespace}/${ref.name}`
+}
+
+/** Everything about a kind, for whoever treats all kinds alike. */
+export function kindModule<K extends Kind>(kind: K): KindModule<ObjectOf<K>, IndexName> {
+  return MODULES[kind] as unknown as KindModule<ObjectOf<K>, IndexName>
+}
+
+const INDEXES = new Map(KINDS.map((kind) => [kind, Object.keys(MODULES[kind].indexes) as IndexName[]]))
+const INDEXED = new Map(KINDS.flatMap((kind) => indexesOf(kind).map((name) => [name, kind] as const)))
+
+export const INDEX_NAMES: readonly IndexName[] = [...INDEXED.keys()]
+
+/** The kind that stands in an index. */
+export function indexedKind(name: IndexName): Kind {
+  const kind = INDEXED.get(name)
+  if (kind === undefined) throw new Error(`no kind has an index ${name}`)
+  return kind
+}
+
+/** The indexes in which a kind stands. */
+export function indexesOf(kind: Kind): readonly IndexName[] {
+  return INDEXES.get(kind) ?? []
+}
+
+/** The keys under which an object stands in an index. */
+export function keysOf(name: IndexName, object: MeshObject): readonly string[] {
+  return kindModule<Kind>(object.kind).indexes[name](object)
+}
+
+/** The kind that an apiVersion and kind name, or null where the model does not read it. */
+export function kindOf(apiVersion: string, kind: string): Kind | null {
+  const known = KINDS.find((each) => each === kind)
+  if (known === undefined) return null
+  const { group, versions } = MODULES[known].api
+  return versions.some((version) => apiVersion === (group === '' ? version : `${group}/${version}`)) ? known : null
+}
+
+/**
+ * Parses a manifest. Gives null for a kind that the model does not read; throws `InvalidField` where a field has a type that the API
+ * server would refuse.
+ */
+export function parseObject(raw: unknown, domain: Domain): MeshObject | null {
+  const kind = kindOfManifest(new Fields(raw))
+  return kind === null ? null : parseAs(kind, raw, domain)
+}
+
+/** What a request says of the object in it: that of a CREATE may leave out its namespace, and its name where it is generated. */
+export interface Requested {
+  readonly namespace?: string | undefined
+  readonly name?: string | undefined
+}
+
+/** Parses what is known to be a `kind`, as items of a list are, which name none themselves. */
+export function parseAs<K extends Kind>(kind: K, raw: unknown, domain: Domain, requested: Requested = {}): ObjectOf<K> {
+  const { api, parse } = kindModule(kind)
+  const fields = new Fields(raw)
+  const part = (key: string) => fields.child(key) ?? new Fields({}, [key])
+  const own = parseIdentity(fields, api.namespaced)
+  const identity = { ...own, namespace: requested.namespace ?? own.namespace, name: own.name || (requested.name ?? '') }
+  return parse({ raw, fields, spec: part('spec'), status: part('status') }, identity, domain)
+}
+
+/** Why Istio's own webhook would refuse a manifest of a kind that the model reads (2.4), or null. */
+export function refusalOf(raw: unknown): string | null {
+  const object = parseObject(raw, AS_WRITTEN)
+  if (object === null) return null
+  const [reason] = kindModule<Kind>(object.kind).refusals?.(object) ?? []
+  return reason ?? null
+}
+
+/** What a change of an object can alter. */
+export function reachOf(object: MeshObject): readonly Reach[] {
+  return kindModule<Kind>(object.kind).reach(object)
+}
+
+/** Two states of an object between which nothing that decides about requests differs. */
+export function decideAlike(one: MeshObject, other: MeshObject): boolean {
+  const text = (object: MeshObject) => JSON.stringify(kindModule<Kind>(object.kind).decides(object))
+  return text(one) === text(other)
+}
+
+/** True where `value` is a manifest: it names an apiVersion and a kind. */
+export function isManifest(value: unknown): value is Record<string, unknown> {
+  return isRecord(value) && typeof value['apiVersion'] === 'string' && typeof value['kind'] === 'string'
+}
+
+function kindOfManifest(fields: Fields): Kind | null {
+  return kindOf(fields.string('apiVersion'), fields.string('kind'))
+}

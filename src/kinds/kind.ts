@@ -1,0 +1,80 @@
+/** What a kind is to hitless: everything that is true of one kind of object stands in one value of this type. */
+import type { Domain } from '../mesh/names/hosts.ts'
+import type { Labels } from '../mesh/names/labels.ts'
+import type { Fields } from './fields.ts'
+import { EXPORT_TO, type Identity } from './identity.ts'
+
+/** Where the API server has the objects of a kind. */
+export interface Api {
+  readonly group: string
+  /** Newest first. */
+  readonly versions: readonly string[]
+  readonly plural: string
+  readonly namespaced: boolean
+}
+
+/** The parts of a manifest; `spec` and `status` are empty where the manifest has none. */
+export interface Manifest {
+  readonly raw: unknown
+  readonly fields: Fields
+  readonly spec: Fields
+  readonly status: Fields
+}
+
+/**
+ * What a change of an object can alter. `affected.ts` finds the hosts and clients behind each:
+ * `service`: who calls the host, and whoever routes to it. `senders`: whoever routes to the host, which may be a wildcard. `claims`: the hosts
+ * themselves, at `mesh` and at Gateways by `namespace/name`. `roots`: whoever delegates to the VirtualService `namespace/name`.
+ * `pods`: whoever routes to a Service that selects Pods with one of these labels, or to those of the Deployment `namespace/name`.
+ */
+export type Reach =
+  | { readonly through: 'service'; readonly host: string }
+  | { readonly through: 'senders'; readonly host: string }
+  | { readonly through: 'claims'; readonly hosts: readonly string[]; readonly gateways: readonly string[] }
+  | { readonly through: 'roots'; readonly delegate: string }
+  | { readonly through: 'pods'; readonly namespace: string; readonly labels: Labels; readonly deployment: string }
+
+interface AnyObject extends Identity {
+  readonly kind: string
+}
+
+export interface KindModule<O extends AnyObject, I extends string> {
+  readonly kind: O['kind']
+  readonly api: Api
+  /**
+   * The object as the model reads it, every name in it completed for the domain. Throws `InvalidField` where a field has a type that the API
+   * server would refuse.
+   */
+  readonly parse: (manifest: Manifest, identity: Identity, domain: Domain) => O
+  /** Why Istio's own webhook would refuse the object, parsed `AS_WRITTEN` (2.4). It sees one object at a time: nothing here asks for another (2.7). */
+  readonly refusals?: (object: O) => Iterable<string>
+  /** For each index, the keys under which an object stands. */
+  readonly indexes: Readonly<Record<I, (object: O) => readonly string[]>>
+  /** Kept by the live cluster; false where the model reads the kind in files alone. */
+  readonly watched: boolean
+  /** Writes of it are judged: the webhook is asked about them. */
+  readonly judged: boolean
+  /** What of an object decides about requests: writes between which it does not differ are admitted at once. */
+  readonly decides: (object: O) => unknown
+  readonly reach: (object: O) => readonly Reach[]
+}
+
+/** A kind, with `decides` and `reach` as they are for most: everything but the metadata decides, and nothing is reached. */
+export function defineKind<O extends AnyObject, I extends string>(
+  module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'watched' | 'judged'> & Partial<KindModule<O, I>>
+): KindModule<O, I> {
+  return { decides: withoutMetadata, reach: () => [], watched: true, judged: false, ...module }
+}
+
+/** Key order is the author's; a reordered map at worst costs one judgement more. */
+function withoutMetadata(object: AnyObject): unknown {
+  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations, deleting: _d, ...spec } = object
+  return [spec, annotations[EXPORT_TO]]
+}
+
+const ISTIO_VERSIONS = ['v1', 'v1beta1', 'v1alpha3']
+
+/** The three versions of Istio's networking API mean the same (1.7). */
+export function istioApi(plural: string): Api {
+  return { group: 'networking.istio.io', versions: ISTIO_VERSIONS, plural, namespaced: true }
+}

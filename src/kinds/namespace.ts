@@ -1,0 +1,18 @@
+/** Namespaces: who is there, and by which labels hitless acts in them. */
+import type { Identity } from './identity.ts'
+import { defineKind } from './kind.ts'
+
+export interface Namespace extends Identity {
+  readonly kind: 'Namespace'
+}
+
+export const namespaces = defineKind<Namespace, never>({
+  kind: 'Namespace',
+  api: { group: '', versions: ['v1'], plural: 'namespaces', namespaced: false },
+  parse: ({ status }, identity) => ({
+    kind: 'Namespace',
+    ...identity,
+    deleting: identity.deleting || status.string('phase') === 'Terminating'
+  }),
+  indexes: {}
+})

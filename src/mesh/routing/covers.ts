@@ -1,0 +1,119 @@
+/** Which requests a condition takes: it covers another condition where every request of that one meets it. */
+import type { StringMatch } from '../../kinds/http-rule.ts'
+import { own } from '../names/own.ts'
+import { effortToMatch, matchesEveryPath, matchesWhole } from '../names/regex.ts'
+import { type Condition, EVERY_REQUEST } from './table.ts'
+
+/** So many characters are compared or copied in a step. */
+export const TEXT_A_STEP = 64
+
+type Matches = Readonly<Record<string, StringMatch>>
+
+/** A route with this condition takes every request of the class. */
+export function covers(condition: Condition, requestClass: Condition): boolean {
+  return (
+    coversPath(condition, requestClass) &&
+    (condition.scheme === null || implies(requestClass.scheme, condition.scheme)) &&
+    (condition.method === null || implies(requestClass.method, condition.method)) &&
+    (condition.authority === null || implies(requestClass.authority, condition.authority)) &&
+    impliesAll(lowerKeys(requestClass.headers), lowerKeys(condition.headers)) &&
+    impliesAll(requestClass.queryParams, condition.queryParams) &&
+    excludes(condition, requestClass)
+  )
+}
+
+/** The steps of work that `covers` takes: regular expressions are dear, and asked only of exact values. */
+export function effortOf(condition: Condition, requestClass: Condition): number {
+  const known = lowerKeys(requestClass.headers)
+  return (
+    1 +
+    effortToImply(requestClass.uri, condition.uri) +
+    (condition.ignoreUriCase ? (lengthOf(requestClass.uri) + lengthOf(condition.uri)) / TEXT_A_STEP : 0) +
+    effortToImply(requestClass.scheme, condition.scheme) +
+    effortToImply(requestClass.method, condition.method) +
+    effortToImply(requestClass.authority, condition.authority) +
+    effortToImplyAll(known, lowerKeys(condition.headers)) +
+    effortToImplyAll(known, lowerKeys(condition.withoutHeaders)) +
+    effortToImplyAll(requestClass.queryParams, condition.queryParams)
+  )
+}
+
+function effortToImply(known: StringMatch | null | undefined, asked: StringMatch | null): number {
+  if (known === null || known === undefined || asked === null || asked.type === 'present' || known.type === 'present') return 0
+  if (asked.type === 'regex') return known.type === 'exact' ? effortToMatch(asked.value, known.value) : asked.value.length / TEXT_A_STEP
+  return Math.min(known.value.length, asked.value.length) / TEXT_A_STEP
+}
+
+function effortToImplyAll(known: Matches, asked: Matches): number {
+  let steps = 0
+  for (const [name, match] of Object.entries(asked)) steps += 1 + effortToImply(own(known, name), match)
+  return steps
+}
+
+/** The condition holds for every request (5.1). A request without any special header meets `withoutHeaders`, but not every request does. */
+export function coversEverything(condition: Condition): boolean {
+  return covers(condition, EVERY_REQUEST) && Object.keys(condition.withoutHeaders).length === 0
+}
+
+/** Characters that are compared. */
+export function lengthOf(match: StringMatch | null): number {
+  return match === null || match.type === 'present' ? 0 : match.value.length
+}
+
+function coversPath(condition: Condition, requestClass: Condition): boolean {
+  const { uri } = condition
+  if (uri === null || uri.type === 'present') return true
+  if (uri.type === 'prefix' && (uri.value === '' || uri.value === '/')) return true
+  if (uri.type === 'regex' && matchesEveryPath(uri.value)) return true
+  const path = requestClass.uri
+  if (path === null) return false
+  if (condition.ignoreUriCase) return implies(lowerValue(path), lowerValue(uri))
+  return !requestClass.ignoreUriCase && implies(path, uri)
+}
+
+/** Whatever meets `known` meets `asked`. */
+function implies(known: StringMatch | null | undefined, asked: StringMatch): boolean {
+  if (known === null || known === undefined) return false
+  if (asked.type === 'present') return true
+  if (asked.type === 'regex' && asked.value === '.*') return true
+  if (known.type === 'present') return false
+  if (asked.type === 'regex') return known.type === 'exact' ? matchesWhole(asked.value, known.value) : same(known, asked)
+  if (asked.type === 'prefix') return known.type !== 'regex' && known.value.startsWith(asked.value)
+  return same(known, asked)
+}
+
+function impliesAll(known: Matches, asked: Matches): boolean {
+  return Object.entries(asked).every(([name, match]) => implies(own(known, name), match))
+}
+
+/** The class has none of the headers that the condition excludes: it does not name them, or leaves other values. */
+function excludes(condition: Condition, requestClass: Condition): boolean {
+  const named = lowerKeys(requestClass.headers)
+  return Object.entries(lowerKeys(condition.withoutHeaders)).every(([name, match]) => !implies(own(named, name), match))
+}
+
+function same(one: StringMatch, other: StringMatch): boolean {
+  if (one.type === 'present' || other.type === 'present') return one.type === other.type
+  return one.type === other.type && one.value === other.value
+}
+
+function lowerValue(match: StringMatch): StringMatch {
+  return match.type === 'present' || match.type === 'regex' ? match : { type: match.type, value: match.value.toLowerCase() }
+}
+
+/** Asked of the headers of each class once for each condition. */
+const lowered = new WeakMap<Matches, Matches>()
+
+/** Header names know no case (RFC 9110, 5.1). */
+export function lowerKeys(matches: Matches): Matches {
+  const known = lowered.get(matches)
+  if (known !== undefined) return known
+  const found = withLowerKeys(matches)
+  lowered.set(matches, found)
+  return found
+}
+
+function withLowerKeys(matches: Matches): Matches {
+  if (Object.keys(matches).every((name) => name === name.toLowerCase())) return matches
+  return Object.fromEntries(Object.entries(matches).map(([name, match]) => [name.toLowerCase(), match]))
+}
