@@ -15,11 +15,12 @@ const plain = create(stored('VirtualService'))
 
 /** The review with a text at a path of its request. */
 function withText(path: readonly string[], text: string): unknown {
-  const review = structuredClone(plain)
-  let at: Record<string, unknown> = review.request
-  for (const key of path.slice(0, -1)) at = (at[key] ??= {}) as Record<string, unknown>
-  at[path.at(-1) ?? ''] = text
-  return review
+  return { ...plain, request: withValue(plain.request, path, text) }
+}
+
+function withValue(object: unknown, [key = '', ...rest]: readonly string[], value: string): unknown {
+  const fields = object as Readonly<Record<string, unknown>>
+  return { ...fields, [key]: rest.length === 0 ? value : withValue(fields[key], rest, value) }
 }
 
 /** Refused, with the text in the reason. */
