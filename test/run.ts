@@ -1,79 +1,140 @@
-// Runs everything that says whether a commit is good: types, lint, and all tests. Its last line is the count: one for each check, and
-// one for each assertion of the tests. With arguments it runs only those test files.
+/**
+ * Runs what says whether a commit is good, and counts it in the last line: one for each check, and one for each assertion of the tests.
+ * Arguments are groups (test/groups.ts), test files, or folders of them; without any, it is everything.
+ * Where all of the group `fast` is run, `--coverage` measures what its tests reach; so does a run of everything.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync } from 'node:fs'
-import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { inspect } from 'node:util'
-import { installBinaries, installMesh } from './rig/binaries.ts'
-import { type Listener, tally } from './tally.ts'
-
-const CHECKS = [
-  ['tsc', '-p', 'tsconfig.json', '--noEmit'],
-  ['tsc', '-p', 'test/tsconfig.json', '--noEmit'],
-  ['biome', 'check', '.']
-] as const
+import type { Result } from 'tap-parser'
+import { coverageFlags } from './coverage.ts'
+import { filesAt, filesOf, GROUPS, type Group, groupOf, needsOf, timeoutMs } from './groups.ts'
+import { installBinaries, installHelm, installMesh } from './rig/binaries.ts'
+import { add, type Counts, type Ending, NOTHING, tally } from './tally.ts'
 
 process.chdir(join(import.meta.dirname, '..'))
-const chosen = process.argv.slice(2)
-const count = { passed: 0, failed: 0, skipped: 0 }
+const CACHE = resolve('node_modules', '.cache')
+const typesOf = (project: string) =>
+  ['tsc', '-p', project, '--noEmit', '--incremental', '--tsBuildInfoFile', join(CACHE, `${project}.tsbuildinfo`)] as const
+const CHECKS = [typesOf('test/tsconfig.json'), typesOf('tsconfig.json'), ['biome', 'check', '.']] as const
+const INSTALLS = { installBinaries, installHelm, installMesh }
+/** Files at a time. Real servers of two files would wait for each other, and for time-outs, on two cores. */
+const LANES: Readonly<Record<Group, number>> = { fast: 2, long: 2, cluster: 2, chart: 1, mesh: 1 }
+/** From the first sign to end until the last. */
+const GRACE_MS = 10_000
 
-for (const [command, ...args] of CHECKS) {
-  const [code] = await once(start(command, args, 'inherit'), 'close')
-  say(`${code === 0 ? 'ok' : 'not ok'} ${command} ${args.join(' ')}`)
-  if (code === 0) count.passed += 1
-  else count.failed += 1
+type Job = () => Promise<Counts>
+
+mkdirSync(CACHE, { recursive: true })
+const started = performance.now()
+const words = process.argv.slice(2)
+const chosen = words.filter((word) => !word.startsWith('--'))
+const isGroup = (word: string): word is Group => (GROUPS as readonly string[]).includes(word)
+const files = chosen.length === 0 ? filesOf(GROUPS) : chosen.flatMap((word) => (isGroup(word) ? filesOf([word]) : filesAt(word)))
+// A group of real servers is run beside `fast`, which has the checks.
+const checks = chosen.length > 0 && chosen.every((word) => isGroup(word) && word !== 'fast') ? [] : CHECKS
+
+const isMeasured = chosen.length === 0 || words.includes('--coverage')
+const raw = isMeasured ? mkdtempSync(join(CACHE, 'coverage-')) : undefined
+let counts = await inLanes([...checks.map(check), ...filesIn('fast')], LANES.fast)
+if (raw !== undefined) {
+  counts = add(counts, await check(['c8', ...coverageFlags(raw)])())
+  rmSync(raw, { recursive: true })
+}
+await install()
+for (const group of GROUPS.filter((group) => group !== 'fast')) counts = add(counts, await inLanes(filesIn(group), LANES[group]))
+
+const { passed, failed, skipped } = counts
+say(`in ${((performance.now() - started) / 1000).toFixed(1)} s`)
+say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exitCode = failed > 0 ? 1 : 0
+
+function filesIn(group: Group): Job[] {
+  return files.filter((file) => groupOf(file) === group).map((file) => () => runFile(file, LANES[group] === 1 || files.length === 1))
 }
 
-// Before the tests, where no time-out runs. What fails here fails again, with the same words, in each test that needs it.
-for (const install of [installBinaries, installMesh]) await install().catch((error: Error) => say(error.message))
-
-const listener: Listener = {
-  file: (name, { passed, failed, skipped }, fault, timeMs = 0) => {
-    const counts = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
-    say(`${failed > 0 ? 'not ok' : 'ok'} ${name}: ${fault ?? counts} (${(timeMs / 1000).toFixed(1)} s)`)
-  },
-  failure: ({ fullname, diag }) => say(`not ok ${fullname}\n${describe(diag)}`),
-  text: (line) => process.stdout.write(line)
-}
-const tests = start('tap', ['--disable-coverage', '--allow-incomplete-coverage', '--reporter=tap', ...chosen], 'pipe')
-const ended = once(tests, 'close')
-const output = tests.stdout?.setEncoding('utf8') ?? Readable.from([])
-const counts = await tally(
-  output,
-  chosen.length > 0 ? chosen.filter((name) => name.endsWith('.test.ts')) : globSync('test/**/*.test.ts'),
-  listener
-)
-const [code] = await ended
-
-count.passed += counts.passed
-count.failed += counts.failed
-count.skipped += counts.skipped
-if (code !== 0 && counts.failed === 0) {
-  say(`not ok tap ended with ${code}, though every assertion passed`)
-  count.failed += 1
+/** Before the tests that need it, where no time-out runs. What fails here fails again, with the same words, in each test that needs it. */
+async function install(): Promise<void> {
+  const needs = new Set(files.flatMap((file) => [...needsOf(file)]))
+  for (const need of needs) await INSTALLS[need]().catch((error: Error) => say(error.message))
 }
 
-say(`${count.passed} passed, ${count.failed} failed${count.skipped > 0 ? `, ${count.skipped} skipped` : ''}`)
-process.exitCode = count.failed > 0 ? 1 : 0
+/** Does all jobs, so many at a time, in their order. */
+async function inLanes(jobs: readonly Job[], lanes: number): Promise<Counts> {
+  const waiting = [...jobs]
+  let total = NOTHING
+  const lane = async () => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+      const counts = await job()
+      total = add(total, counts)
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  return total
+}
+
+function check([command, ...args]: readonly [string, ...string[]]): Job {
+  return async () => {
+    const since = performance.now()
+    const child = spawn(join('node_modules', '.bin', command), args, { stdio: ['ignore', 'inherit', 'inherit'] })
+    const [code] = await once(child, 'close')
+    say(`${code === 0 ? 'ok' : 'not ok'} ${command} ${args.slice(0, 2).join(' ')} (${secondsSince(since)} s)`)
+    return code === 0 ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 }
+  }
+}
+
+/** Runs one test file in a process of its own. What it prints is shown at once where it runs alone, else when it is through. */
+async function runFile(file: string, isAlone: boolean): Promise<Counts> {
+  const since = performance.now()
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment() } })
+  const kept: string[] = []
+  const show = isAlone ? (text: string) => process.stdout.write(text) : (text: string) => kept.push(text)
+  const { counts, fault } = await tally(child.stdout.setEncoding('utf8'), ending(child, timeoutMs(file)), {
+    failure: (result) => show(describe(result)),
+    text: show
+  })
+  process.stdout.write(kept.join(''))
+  const { passed, failed, skipped } = counts
+  const found = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
+  say(`${failed > 0 ? 'not ok' : 'ok'} ${file}: ${fault === undefined ? '' : `${fault}, `}${found} (${secondsSince(since)} s)`)
+  return counts
+}
+
+/** Tap ends a test that is late by itself; who is later still hangs, and is ended from here. */
+async function ending(child: ReturnType<typeof spawn>, limitMs: number): Promise<Ending> {
+  let isLate = false
+  const end = (signal: NodeJS.Signals) => () => {
+    isLate = true
+    child.kill(signal)
+  }
+  const timers = [setTimeout(end('SIGTERM'), limitMs + GRACE_MS), setTimeout(end('SIGKILL'), limitMs + 2 * GRACE_MS)]
+  const [code] = (await once(child, 'close')) as [number | null]
+  for (const timer of timers) clearTimeout(timer)
+  return { code, isLate }
+}
+
+/** Compiled code is kept from run to run, but not where coverage is counted, which it would blur. */
+function environment(): Record<string, string> {
+  const cache = raw === undefined ? { NODE_COMPILE_CACHE: join(CACHE, 'compiled') } : { NODE_V8_COVERAGE: raw }
+  return { TAP_TIMEOUT: '120', ...cache }
+}
+
+/** A failure with its texts as they are (a diff, a stack) and everything else in one line; the source is where `at` says. */
+function describe({ fullname, diag }: Result): string {
+  const fields = Object.entries(diag ?? {}).filter(([key]) => key !== 'source')
+  const lines = fields.map(
+    ([key, value]) =>
+      `  ${key}: ${typeof value === 'string' ? value.replaceAll('\n', '\n    ') : inspect(value, { breakLength: Infinity })}`
+  )
+  return [`not ok ${fullname}`, ...lines, ''].join('\n')
+}
+
+function secondsSince(ms: number): string {
+  return ((performance.now() - ms) / 1000).toFixed(1)
+}
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`)
-}
-
-function start(command: string, args: readonly string[], stdout: 'inherit' | 'pipe') {
-  return spawn(join('node_modules', '.bin', command), args, { stdio: ['ignore', stdout, 'inherit'] })
-}
-
-/** Texts as they are (a diff, a stack), everything else in one line; the source is where `at` says. */
-function describe(diagnosis: unknown): string {
-  if (typeof diagnosis !== 'object' || diagnosis === null) return ''
-  return Object.entries(diagnosis)
-    .filter(([key]) => key !== 'source')
-    .map(
-      ([key, value]) =>
-        `  ${key}: ${typeof value === 'string' ? value.replaceAll('\n', '\n    ') : inspect(value, { breakLength: Infinity })}\n`
-    )
-    .join('')
 }

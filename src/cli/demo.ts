@@ -176,7 +176,7 @@ const PLURALS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** An AdmissionReview as kube-apiserver writes it. */
-export function reviewOf({ operation, raw }: Omit<Write, 'title'>, old: Record<string, unknown> | null, uid: string): unknown {
+function reviewOf({ operation, raw }: Omit<Write, 'title'>, old: Record<string, unknown> | null, uid: string): unknown {
   const [version = '', group = ''] = String(raw['apiVersion']).split('/').reverse()
   const kind = String(raw['kind'])
   return {

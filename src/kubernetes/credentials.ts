@@ -28,7 +28,7 @@ interface Tls {
 }
 
 /** The configuration names no cluster that could be asked. Trying again does not help. */
-export class UnusableConfiguration extends Error {
+class UnusableConfiguration extends Error {
   override readonly name = 'UnusableConfiguration'
 }
 

@@ -5,7 +5,7 @@ import type { Author, Change } from './change.ts'
 export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger'
 
 /** The tool behind a write, by its field manager, its account, or the labels that it leaves on its objects. */
-export function toolOf({ author, before, after }: Pick<Change, 'author' | 'before' | 'after'>): Tool | null {
+function toolOf({ author, before, after }: Pick<Change, 'author' | 'before' | 'after'>): Tool | null {
   const object = after ?? before
   return byManager(author) ?? byLabels(object?.labels ?? {}, object?.annotations ?? {})
 }

@@ -37,7 +37,7 @@ export const DEFAULT_POLICY: Policy = {
 }
 
 /** The label by which a namespace chooses how hitless acts in it. */
-export const MODE_LABEL = 'hitless.io/mode'
+const MODE_LABEL = 'hitless.io/mode'
 
 /** How a rule acts in a namespace: the stricter word is the cluster's, and a namespace can only lower it. */
 export function modeOf(policy: Policy, rule: string, namespaceLabels: Labels): Mode {

@@ -47,6 +47,6 @@ export function genericSibling(snapshot: Snapshot, service: Service, keys: reado
   )
 }
 
-export function without(labels: Labels, keys: readonly string[]): Labels {
+function without(labels: Labels, keys: readonly string[]): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => !keys.includes(key)))
 }

@@ -69,14 +69,14 @@ export function byRoute(gap: Gap): string {
 }
 
 /** The most telling gap of several about one thing: the largest share, the widest class. */
-export function worst(gaps: readonly Gap[]): Gap | undefined {
+function worst(gaps: readonly Gap[]): Gap | undefined {
   return [...gaps].sort(
     (one, other) => other.share - one.share || breadth(one) - breadth(other) || compareText(describe(one), describe(other))
   )[0]
 }
 
 /** Gaps of one cause, grouped by a key, in a stable order; of each group the most telling one with how many more there are. */
-export function groups(gaps: readonly Gap[], keyOf: (gap: Gap) => string): { gap: Gap; others: Gap[] }[] {
+function groups(gaps: readonly Gap[], keyOf: (gap: Gap) => string): { gap: Gap; others: Gap[] }[] {
   const byKey = Map.groupBy(gaps, keyOf)
   return [...byKey.keys()].sort().flatMap((key) => {
     const group = byKey.get(key) ?? []

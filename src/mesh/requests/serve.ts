@@ -51,7 +51,7 @@ export function serve(snapshot: Snapshot, context: Context, host: string, port: 
 }
 
 /** What a client sends as `:authority`: its own Host header, else what it calls, with the port where that is not the scheme's own. */
-export function authorityOf(host: string, port: number, request: HttpRequest): string {
+function authorityOf(host: string, port: number, request: HttpRequest): string {
   const own = request.headers.get('host')
   if (own !== undefined) return own
   return port === (schemeOf(request) === 'http' ? 80 : 443) ? host : `${host}:${port}`
@@ -109,7 +109,7 @@ function lostOf(snapshot: Snapshot, destinations: readonly RoutedDestination[]):
 }
 
 /** Its cluster exists and has an endpoint that may answer, or nobody can know; and its Service is not terminating. */
-export function isAnswered(snapshot: Snapshot, { missing, ready, host }: RoutedDestination): boolean {
+function isAnswered(snapshot: Snapshot, { missing, ready, host }: RoutedDestination): boolean {
   if (missing !== null || ready === 0) return false
   const named = serviceOfHost(host, snapshot.settings.domain)
   return named === null || !snapshot.find('Service', named.namespace, named.name)?.deleting

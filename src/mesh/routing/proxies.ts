@@ -8,7 +8,7 @@ import { scopeOf } from './scope.ts'
 import type { Context } from './table.ts'
 
 /** The Pods that a gateway's context stands for; none where the gateway is imagined, for want of any. */
-export function proxiesOf(snapshot: Snapshot, { namespace, labels }: Context): Pod[] {
+function proxiesOf(snapshot: Snapshot, { namespace, labels }: Context): Pod[] {
   const found = [...snapshot.podsAnywhere(labels)]
   return found.filter((pod) => pod.namespace === namespace && sameLabels(withoutHash(pod.labels), labels))
 }

@@ -31,7 +31,7 @@ export function hostsOfVirtualService(snapshot: Snapshot, vs: VirtualService): r
 }
 
 /** The VirtualServices with a host that is or covers `host`, bound to a gateway, as the client takes them in order. */
-export function virtualServicesAt({ snapshot, context }: Scope, gateway: string, host: string): VirtualService[] {
+function virtualServicesAt({ snapshot, context }: Scope, gateway: string, host: string): VirtualService[] {
   const found = new Set<VirtualService>()
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const vs of snapshot.lookup('virtualServiceByHost', key)) {
