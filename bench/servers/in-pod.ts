@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../src/config.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
-import { liveState, serve, telling } from '../../src/webhook/serve.ts'
+import { liveState, serve } from '../../src/webhook/serve.ts'
 import { settleOf } from '../../src/webhook/settle.ts'
+import { telling } from '../../src/webhook/telling.ts'
 
 const [server = '', directory = '', certFile = '', keyFile = ''] = process.argv.slice(2)
 const ignored = () => undefined

@@ -11,8 +11,9 @@ import { type Manifest, readManifests } from '../manifests/manifests.ts'
 import type { Io } from '../output/io.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { firstPair } from '../webhook/certificates.ts'
-import { loadSandbox, serve, telling } from '../webhook/serve.ts'
+import { loadSandbox, serve } from '../webhook/serve.ts'
 import { settleOf } from '../webhook/settle.ts'
+import { telling } from '../webhook/telling.ts'
 import { type Cli, examples as lines } from './command.ts'
 
 interface DemoOptions {

@@ -12,7 +12,7 @@ import type { Io } from '../output/io.ts'
 import type { Server } from '../server/server.ts'
 import { followPair, type PairFiles, readPair } from './follow-pair.ts'
 import { WebhookKeeper } from './keep-webhook.ts'
-import type { Telling } from './serve.ts'
+import type { Telling } from './telling.ts'
 
 export interface CertificateFlags {
   readonly tlsCert?: string

@@ -4,7 +4,7 @@ import type { KeyPair } from '../certificates/self-signed.ts'
 import { HitlessError } from '../errors.ts'
 import { readText } from '../manifests/files.ts'
 import { followFile } from './follow-file.ts'
-import type { Telling } from './serve.ts'
+import type { Telling } from './telling.ts'
 
 export interface PairFiles {
   readonly certFile: string

@@ -6,7 +6,7 @@ import { type Clock, sleep } from '../kubernetes/clock.ts'
 import type { Connection } from '../kubernetes/connection.ts'
 import { prove } from '../kubernetes/prove.ts'
 import type { ReadConfiguration, WebhookConfiguration } from '../kubernetes/webhook-configuration.ts'
-import type { Telling } from './serve.ts'
+import type { Telling } from './telling.ts'
 
 /** What nobody tells of is seen within these; replicas look at different times. */
 const LOOK_MS = { least: 10_000, most: 20_000 }

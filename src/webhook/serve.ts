@@ -1,5 +1,4 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
-import { type Logger, pino } from 'pino'
 import { createReviewer } from '../admission/judge.ts'
 import { settling } from '../admission/settle.ts'
 import type { KeyPair } from '../certificates/self-signed.ts'
@@ -15,22 +14,12 @@ import type { Health, State } from '../mesh/snapshot/state.ts'
 import type { Io } from '../output/io.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { clientsOf } from '../server/clients.ts'
-import { createMetrics, type Metrics } from '../server/metrics.ts'
 import { type Server, startServer } from '../server/server.ts'
 import { type ConfigFile, followConfig } from './follow-config.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
 import type { Settle } from './settle.ts'
 import { tellState } from './tell-state.ts'
-
-/** How the process tells what happens to it. */
-export interface Telling {
-  readonly log: Logger
-  readonly metrics: Metrics
-}
-
-export function telling({ log }: Config, io: Io): Telling {
-  return { log: pino({ level: log.level }, { write: io.err }), metrics: createMetrics() }
-}
+import type { Telling } from './telling.ts'
 
 export interface ServeOptions extends Telling {
   /** The configuration of this moment. */

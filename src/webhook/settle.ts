@@ -10,7 +10,7 @@ import type { Io } from '../output/io.ts'
 import { exactPropagation } from '../proxies/exact.ts'
 import { istiodsOf } from '../proxies/istiods.ts'
 import { nodeOf, Replicas } from '../proxies/replicas.ts'
-import type { Telling } from './serve.ts'
+import type { Telling } from './telling.ts'
 
 export interface Settle {
   readonly propagation: Propagation
