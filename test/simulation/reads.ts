@@ -1,6 +1,6 @@
 /** Reads as kube-apiserver answers them: by name from etcd, and lists that hold all that was written before (KEP-2340), in pages. */
 import { type Kind, kindModule } from '../../src/kinds/index.ts'
-import { type Answer, failure, type Place } from './request.ts'
+import { type Answer, failure, type Place, qualified } from './request.ts'
 import type { Manifest, Store } from './store.ts'
 
 const EXPIRED = 'The provided continue parameter is too old to display a consistent list result.'
@@ -54,8 +54,7 @@ export function versionOf(kind: Kind): string {
 }
 
 export function notFound(kind: Kind, name: string): Answer {
-  const { group, plural } = kindModule(kind).api
-  return failure(404, 'NotFound', `${group === '' ? plural : `${plural}.${group}`} "${name}" not found`)
+  return failure(404, 'NotFound', `${qualified(kind, name)} not found`)
 }
 
 /** By `a=b,c=d` on labels, and by the field selector that leaves out Pods that have ended. */

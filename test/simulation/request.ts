@@ -58,6 +58,12 @@ function rootOf(kind: Kind): string {
   return group === '' ? `/api/${versions[0]}` : `/apis/${group}/${versions[0]}`
 }
 
+/** `virtualservices.networking.istio.io "app"`, as messages name an object. */
+export function qualified(kind: Kind, name: string): string {
+  const { group, plural } = kindModule(kind).api
+  return `${group === '' ? plural : `${plural}.${group}`} "${name}"`
+}
+
 /** A metav1.Status as kube-apiserver answers a failure. */
 export function failure(status: number, reason: string, message: string): Answer {
   return {

@@ -1,11 +1,10 @@
 /** Writes as kube-apiserver makes them: read, patched, asked of every webhook at once, then stored if the object is still what was read. */
 
-import { kindModule } from '../../src/kinds/index.ts'
 import type { Random } from '../random.ts'
 import { type Asked, type Attempt, reviewBody } from './attempt.ts'
 import type { VirtualClock } from './clock.ts'
 import { notFound } from './reads.ts'
-import { type Answer, type ApiRequest, failure, type Place } from './request.ts'
+import { type Answer, type ApiRequest, failure, type Place, qualified } from './request.ts'
 import type { Manifest, Store } from './store.ts'
 
 /** kube-apiserver applies a patch anew to what it meets, five times. */
@@ -94,7 +93,11 @@ export class Writes {
     const home = namespace === null ? null : store.find('Namespace', '', namespace)
     if (namespace !== null && home === null) return notFound('Namespace', namespace)
     if (home?.metadata.deletionTimestamp !== undefined) {
-      return failure(403, 'Forbidden', `unable to create new content in namespace ${namespace} because it is being terminated`)
+      return failure(
+        403,
+        'Forbidden',
+        `${qualified(kind, object.metadata.name)} is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`
+      )
     }
     if (before !== null) return exists(kind, before.metadata.name)
     const after = store.born(kind, namespace === null ? object : { ...object, metadata: { ...object.metadata, namespace } })
@@ -123,7 +126,7 @@ export class Writes {
     const { quota, store } = this.#options
     const { namespace = null, name = '' } = after?.metadata ?? {}
     if (operation !== 'CREATE' || store.list(kind, namespace).length < quota(kind)) return null
-    return failure(403, 'Forbidden', `${kindModule(kind).api.plural} "${name}" is forbidden: exceeded quota`)
+    return failure(403, 'Forbidden', `${qualified(kind, name)} is forbidden: exceeded quota`)
   }
 
   /** Null where the object is no longer what it was when it was read. */
@@ -172,14 +175,12 @@ function versionIn(body: unknown): string | undefined {
 }
 
 function exists(kind: Attempt['kind'], name: string): Answer {
-  const { group, plural } = kindModule(kind).api
-  return failure(409, 'AlreadyExists', `${group === '' ? plural : `${plural}.${group}`} "${name}" already exists`)
+  return failure(409, 'AlreadyExists', `${qualified(kind, name)} already exists`)
 }
 
 function conflict({ kind, name }: Place): Answer {
-  const { group, plural } = kindModule(kind).api
-  const text = `Operation cannot be fulfilled on ${group === '' ? plural : `${plural}.${group}`} "${name}": the object has been modified; please apply your changes to the latest version and try again`
-  return failure(409, 'Conflict', text)
+  const text = 'the object has been modified; please apply your changes to the latest version and try again'
+  return failure(409, 'Conflict', `Operation cannot be fulfilled on ${qualified(kind, name ?? '')}: ${text}`)
 }
 
 /** What the server alone decides stays as it was. */
