@@ -21,7 +21,8 @@ interface Job {
 const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object }
 
 for (const file of readdirSync(FOLDER)) {
-  const { permissions, jobs } = load(readFileSync(join(FOLDER, file), 'utf8')) as Workflow
+  const text = readFileSync(join(FOLDER, file), 'utf8')
+  const { permissions, jobs } = load(text) as Workflow
   const steps = Object.values(jobs).flatMap((job) => job.steps)
 
   t.test(`${file}: what it runs is there`, async (t) => {
@@ -43,10 +44,36 @@ for (const file of readdirSync(FOLDER)) {
     }
     for (const step of steps) {
       if (step.uses === undefined) continue
-      t.match(step.uses, /^[\w.-]+\/[\w.-]+@(v\d+|[0-9a-f]{40})$/, 'a version, never a branch')
+      t.match(step.uses, /^[\w.-]+\/[\w.-]+@[0-9a-f]{40}$/, 'a commit: tags and branches are moved')
       if (step.uses.startsWith('actions/checkout@')) t.equal(step.with?.['persist-credentials'], false)
     }
+    for (const [line] of text.matchAll(/^.*\buses:.*$/gm)) t.match(line, / # v\d+\.\d+\.\d+$/, 'for a reader, and for whoever renews it')
     // A name that a stranger chooses, such as that of a branch, would be run as a script.
     for (const run of steps.flatMap((step) => step.run ?? [])) t.notMatch(run, /\$\{\{/)
   })
 }
+
+t.test('what is pinned is renewed by proposals, everywhere where something is', async (t) => {
+  const { updates } = load(readFileSync(join(ROOT, '.github/dependabot.yml'), 'utf8')) as {
+    updates: readonly { 'package-ecosystem': string; directory?: string; directories?: readonly string[] }[]
+  }
+  const renewed = updates.flatMap(({ 'package-ecosystem': of, directory, directories = [directory ?? ''] }) =>
+    directories.map((each) => `${of} ${each}`)
+  )
+  const modules = readdirSync(join(ROOT, 'test/tools')).filter((name) => existsSync(join(ROOT, 'test/tools', name, 'go.mod')))
+  const expected = [
+    'docker /',
+    'github-actions /',
+    'npm /',
+    'npm /.ci/node',
+    'pip /test/tools/envoy',
+    ...modules.map((name) => `gomod /test/tools/${name}`)
+  ]
+  t.strictSame(renewed.sort(), expected.sort())
+})
+
+t.test('base images are named by digest', async (t) => {
+  const stages = [...readFileSync(join(ROOT, 'Dockerfile'), 'utf8').matchAll(/^FROM (\S+)/gm)].map(([, image = '']) => image)
+  t.equal(stages.length, 2)
+  for (const image of stages) t.match(image, /^[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}$/)
+})
