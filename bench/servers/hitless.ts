@@ -12,7 +12,7 @@ const [cert = '', key = '', hosts = '100'] = process.argv.slice(2)
 const world = worldOfHosts(Number(hosts))
 const health = () => ({ fresh: true, ageMs: {}, reasons: [] })
 const unread = () => Promise.reject(new Error('a weight step between carried subsets needs no read'))
-const state: State = { snapshot: () => world, admitted: () => undefined, health, facts: { read: unread, list: unread } }
+const state: State = { snapshot: () => world, admitted: () => undefined, pending: () => [], health, facts: { read: unread, list: unread } }
 const { port } = await startServer({
   reviewer: createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: Date.now }),
   snapshot: () => world,

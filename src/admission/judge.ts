@@ -1,50 +1,58 @@
-/** The reviewer: judges a change on the cache, reads what its decision rests on, and judges again (design, section 3). */
-
+/** The reviewer: judges a change by what is known, reads what its decision rests on, waits for what it leans on, and judges again (design, section 3). */
 import { setTimeout as timeout } from 'node:timers/promises'
 import { HitlessError } from '../errors.ts'
-import { formatRef, type Kind, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
-import type { Pod } from '../kinds/pod.ts'
-import { selects } from '../mesh/names/labels.ts'
+import { formatRef } from '../kinds/index.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
-import { type Difference, overlay, podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { ListQuery, State, Write } from '../mesh/snapshot/state.ts'
-import { podsLeaving, sameTemplate } from '../mesh/snapshot/workloads.ts'
+import type { PendingWrite } from '../mesh/snapshot/pending.ts'
+import type { Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { State } from '../mesh/snapshot/state.ts'
+import { sameTemplate } from '../mesh/snapshot/workloads.ts'
 import { alwaysAdmitted, isNoOp } from '../review/always-admitted.ts'
-import type { Author, Change } from '../review/change.ts'
-import { ADMITTED, judge as judgeChange } from '../review/decide.ts'
-import type { Decision, Reviewer } from '../review/decision.ts'
+import type { Change } from '../review/change.ts'
+import { ADMITTED, type Judged, judge, nameFor } from '../review/decide.ts'
+import type { Asker, Decision, Reviewer } from '../review/decision.ts'
 import { type Doubts, doubtsOf } from '../review/doubts.ts'
 import { warningText } from '../review/message.ts'
 import type { Policy } from '../review/policy.ts'
+import { Access, type AccessOptions } from './access.ts'
+import type { RecentChanges } from './recent-changes.ts'
+import { held, patienceMs, settled, timedOut } from './settle.ts'
+import { type News, StoredFacts, Unread } from './stored-facts.ts'
+import { isRefused, type Weighed, weigh } from './weigh.ts'
 
-/** A write that was admitted can take this long to be stored: the API server's own limit for a request is a minute, other webhooks' 30 s. */
-const PENDING_MS = 30_000
-/** A creation is stored within a few milliseconds of its last webhook's answer. */
-const STORING_MS = 100
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
 const MOST_ROUNDS = 5
-const UNREAD = 'fresh facts could not be read'
+/** A write is stored within a few milliseconds of its last webhook's answer; one that is not may take as long as that webhook. */
+const FIRST_LOOK_MS = 25
+const LAST_LOOK_MS = 400
 
-export interface ReviewerOptions {
+export interface ReviewerOptions extends AccessOptions {
   readonly state: State
-  readonly policy: () => Policy
   readonly nowMs: () => number
-  /** Resolves after so many milliseconds, or when the signal ends. */
+  /** Resolves after so many milliseconds; rejects when the signal ends. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
-  /** Whether an author may let objects of a namespace past a rule. Absent where there is nobody to ask: then everybody may. */
-  readonly mayExempt?: (author: Author, namespace: string, rule: string, signal: AbortSignal) => Promise<boolean>
-  /** Told of what a read found that the watch has not shown yet. */
-  readonly onNews?: (cached: MeshObject | null, stored: MeshObject | null) => void
+  readonly onNews?: News
   /** Told of the reads that a review made, for metrics. */
   readonly onReads?: (change: Change, reads: number, lists: number, changedVerdict: boolean) => void
+  /** Absent where there are no proxies: then nothing is held for them. */
+  readonly settle?: Settling
+  /** What becomes of a write whose deadline comes before what it leans on is known; a warning where absent. */
+  readonly onTimeout?: () => 'warn' | 'deny'
+  /** Told of each write that waited, for metrics. */
+  readonly onHeld?: (heldMs: number) => void
+}
+
+export interface Settling {
+  readonly propagation: Propagation
+  readonly recent: RecentChanges
 }
 
 /** Rejects where no judgement could be made and the policy asks for an error then; with HITLESS_TOO_COMPLEX where one would take too long. */
 export function createReviewer(options: ReviewerOptions): Reviewer {
-  const reviewer = freshReviewer(options)
   return async (change, signal, asker) => {
     try {
-      return await reviewer(change, signal, asker)
+      return await new Review(options, change, signal, asker).answer()
     } catch (cause) {
       if (!(cause instanceof TooMuchWork)) throw cause
       throw new HitlessError('HITLESS_TOO_COMPLEX', `${formatRef(change.ref)} takes ${cause.message} to judge: make several of it`, {
@@ -54,215 +62,175 @@ export function createReviewer(options: ReviewerOptions): Reviewer {
   }
 }
 
-function freshReviewer(options: ReviewerOptions): Reviewer {
-  const { state, policy, nowMs, onReads, sleep = systemSleep } = options
-  const own = new OwnWrites(nowMs)
-  return async (asking, signal, asker) => {
+/** A decision, and the changes on their way to the proxies for which it has to wait before it is given. */
+interface Attempt {
+  readonly decision: Decision
+  readonly unsettled: readonly RecentChange[]
+}
+
+class Review {
+  readonly #options: ReviewerOptions
+  readonly #asked: Change
+  readonly #signal: AbortSignal
+  readonly #asker: Asker | undefined
+
+  constructor(options: ReviewerOptions, asked: Change, signal: AbortSignal, asker: Asker | undefined) {
+    this.#options = options
+    this.#asked = asked
+    this.#signal = signal
+    this.#asker = asker
+  }
+
+  /** An admissible write that leans on changes which are on their way to the proxies is held until they have arrived, and judged again. */
+  async answer(): Promise<Decision> {
+    const { settle, nowMs, onHeld, onTimeout } = this.#options
+    const first = await this.#attempt((judged, snapshot) => unsettledUnder(judged, snapshot, settle))
+    if (settle === undefined || first.unsettled.length === 0) return first.decision
+    const sinceMs = nowMs()
+    const arrival = await held(this.#asker, () => settle.propagation.arrival(first.unsettled, patienceMs(this.#asker), this.#signal))
+    this.#signal.throwIfAborted()
+    onHeld?.(nowMs() - sinceMs)
+    const again = await this.#attempt(() => [])
+    return settled(again.decision, arrival, onTimeout?.() ?? 'warn')
+  }
+
+  /** `unsettled` says for what an admissible write has to wait; where for nothing, it is admitted in the same turn as it was judged. */
+  async #attempt(unsettled: (judged: Judged, snapshot: Snapshot) => readonly RecentChange[]): Promise<Attempt> {
+    const { state, policy, onReads, onNews = () => undefined } = this.#options
     const stale = staleness(state, policy())
-    if (stale !== null && needsJudgement(asking, state, policy())) return admitUnjudged(policy(), asking, stale)
-    const change = await withStoredTemplate(asking, state, signal).catch((cause: unknown) => new Error(UNREAD, { cause }))
-    if (change instanceof Error) return admitUnjudged(policy(), asking, change)
-    const facts = new Map<string, Fact>()
-    const access = new Access(options, change)
-    const known = () => overlay(state.snapshot(), own.known(facts))
-    const judge = () => judgeChange(change, known(), policy(), nowMs(), access.mayExempt)
-    let judged = judge()
-    const first = judged.decision.verdict
-    const asked = { reads: change === asking ? 0 : 1, lists: 0 }
-    const read = new Set<string>()
-    for (let round = 0; round < MOST_ROUNDS; round++) {
-      const doubts = unread(doubtsOf(judged), read)
-      if (doubts.reads.length + doubts.lists.length > 0) {
-        asked.reads += doubts.reads.length
-        asked.lists += doubts.lists.length
-        const found = await gatherStored(state, own, doubts, signal, sleep).catch((cause: unknown) => new Error(UNREAD, { cause }))
-        if (found instanceof Error) return admitUnjudged(policy(), change, found)
-        for (const fact of found) {
-          facts.set(refKey(fact.ref), fact)
-          tellNews(fact, state.snapshot(), options)
-        }
-      } else if (!(await access.ask(judged.decision.claims, signal))) break
-      judged = judge()
+    if (stale !== null && needsJudgement(this.#asked, state, policy())) return this.#unjudged(stale)
+    const facts = new StoredFacts(state, onNews)
+    try {
+      const change = await withStoredTemplate(this.#asked, facts, this.#signal)
+      const inquiry = new Inquiry(this.#options, change, facts, this.#signal, this.#asker)
+      let weighed = inquiry.weigh()
+      const first = isRefused(weighed.stored)
+      for (let step = inquiry.next(weighed); step !== null; step = inquiry.next(weighed)) {
+        await step()
+        weighed = inquiry.weigh()
+      }
+      // From here to the admission nothing waits: of two writes in flight together one is judged with the other in mind.
+      if (facts.reads + facts.lists > 0) onReads?.(change, facts.reads, facts.lists, first !== isRefused(weighed.stored))
+      const decision = inquiry.conclude(weighed)
+      const waiting = decision.verdict === 'deny' || change.dryRun ? [] : unsettled(weighed.stored, facts.snapshot())
+      if (waiting.length === 0) this.#admit(change, decision)
+      return { decision, unsettled: waiting }
+    } catch (error) {
+      if (error instanceof Unread) return this.#unjudged(error)
+      throw error
     }
-    const { decision } = judged
-    if (asked.reads + asked.lists > 0) onReads?.(change, asked.reads, asked.lists, first !== decision.verdict)
-    if (decision.verdict !== 'deny' && !change.dryRun && asker?.isBelieved !== false) {
-      own.note(change, state.snapshot())
-      state.admitted(change)
-    }
-    return decision
+  }
+
+  #unjudged(reason: Error): Attempt {
+    const decision = unjudged(this.#options.policy(), this.#asked, reason)
+    this.#admit(this.#asked, decision)
+    return { decision, unsettled: [] }
+  }
+
+  /** A dry run is never made, and whether a stranger's review is of a write at all is not known: neither leaves anything behind. */
+  #admit(change: Change, { verdict }: Decision): void {
+    if (verdict !== 'deny' && !change.dryRun && this.#asker?.isBelieved !== false) this.#options.state.admitted(change)
   }
 }
 
-/** Who may exempt from what, asked only of rules whose denial an annotation claims to be let past. */
-class Access {
+/** What is asked before one decision is made. */
+class Inquiry {
   readonly #options: ReviewerOptions
   readonly #change: Change
-  readonly #answers = new Map<string, boolean>()
+  readonly #facts: StoredFacts
+  readonly #signal: AbortSignal
+  readonly #asker: Asker | undefined
+  readonly #access: Access
+  #rounds = 0
+  #looks = 0
+  #leaning: ReadonlySet<PendingWrite> = new Set()
 
-  constructor(options: ReviewerOptions, change: Change) {
+  constructor(options: ReviewerOptions, change: Change, facts: StoredFacts, signal: AbortSignal, asker: Asker | undefined) {
     this.#options = options
     this.#change = change
+    this.#facts = facts
+    this.#signal = signal
+    this.#asker = asker
+    this.#access = new Access(options, change)
   }
 
-  readonly mayExempt = (rule: string): boolean => !this.#isChecked() || this.#answers.get(rule) === true
-
-  /** False where there was nothing new to ask. Who cannot be asked about is not allowed. */
-  async ask(rules: readonly string[], signal: AbortSignal): Promise<boolean> {
-    const { mayExempt } = this.#options
-    const fresh = rules.filter((rule) => !this.#answers.has(rule))
-    if (mayExempt === undefined || fresh.length === 0) return false
-    const { author, ref } = this.#change
-    const asked = fresh.map(async (rule) => {
-      this.#answers.set(rule, await mayExempt(author, ref.namespace, rule, signal).catch(() => false))
-    })
-    await Promise.all(asked)
-    return true
+  weigh(): Weighed {
+    const { policy, nowMs } = this.#options
+    const { mayExempt } = this.#access
+    const decided = (snapshot: Snapshot) => judge(this.#change, snapshot, policy(), nowMs(), mayExempt)
+    const pending = this.#facts.pending(this.#change.ref)
+    // What was read before such a write was made may not hold any more: with a Deployment its Pods go.
+    const over = [...this.#leaning].filter((write) => !pending.includes(write))
+    if (over.length > 0) {
+      this.#facts.keepOnly(over.map(({ ref }) => ref))
+      this.#rounds = 0
+    }
+    const weighed = weigh(this.#facts.snapshot(), pending, decided)
+    this.#leaning = weighed.leaning
+    return weighed
   }
 
-  #isChecked(): boolean {
-    return this.#options.mayExempt !== undefined && this.#options.policy().exemptionsNeedAccess
+  /** What is to be done before the change is weighed again; null where nothing is left. */
+  next({ stored, supposed, deciding }: Weighed): (() => Promise<void>) | null {
+    const all = [stored, ...supposed]
+    const doubts = this.#rounds < MOST_ROUNDS ? this.#facts.unasked(...all.map(doubtsOf)) : null
+    if (doubts !== null) return () => this.#read(doubts)
+    const claims = this.#access.unasked(all.flatMap(({ decision }) => decision.claims))
+    if (claims.length > 0) return () => this.#access.ask(claims, this.#signal)
+    return deciding.length > 0 && this.#mayLook() ? () => this.#look(deciding) : null
+  }
+
+  /** What is stored decides in the end. A write that was admitted and may still come only adds a warning, or a denial where that is asked for. */
+  conclude({ stored: { decision }, deciding }: Weighed): Decision {
+    const [write] = deciding
+    if (write === undefined || decision.verdict === 'deny') return decision
+    const { policy, onTimeout } = this.#options
+    const name = nameFor(write.ref, this.#change.ref.namespace, policy())
+    return timedOut(decision, onTimeout?.() ?? 'warn', [
+      `${name} was admitted a moment ago and may yet change: this write would be refused then`
+    ])
+  }
+
+  async #read(doubts: Doubts): Promise<void> {
+    this.#rounds += 1
+    await this.#facts.ask(doubts, this.#signal)
+  }
+
+  /** Reads by name what decides, again and again until it shows the write, or nothing is expected of that any more. */
+  async #look(deciding: readonly PendingWrite[]): Promise<void> {
+    const { sleep = systemSleep } = this.#options
+    if (this.#looks > 0) await held(this.#asker, () => sleep(this.#nextLookMs(), this.#signal))
+    this.#looks += 1
+    await this.#facts.ask({ reads: deciding.map(({ ref }) => ref), lists: [] }, this.#signal)
+  }
+
+  /** A dry run is not held. */
+  #mayLook(): boolean {
+    return this.#looks === 0 || (!this.#change.dryRun && patienceMs(this.#asker) > 0)
+  }
+
+  #nextLookMs(): number {
+    return Math.min(FIRST_LOOK_MS * 2 ** (this.#looks - 1), LAST_LOOK_MS, patienceMs(this.#asker))
   }
 }
 
 const systemSleep = (ms: number, signal: AbortSignal): Promise<void> => timeout(ms, undefined, { signal })
 
-interface OwnWrite extends Write {
-  /** Names of the Pods that go with a Deployment. */
-  readonly leaving: ReadonlySet<string>
-  readonly atMs: number
-  readonly mark: number
-}
-
-/** This replica's admitted writes that a read may not show yet. */
-class OwnWrites {
-  readonly #writes = new Map<string, OwnWrite>()
-  readonly #nowMs: () => number
-  #mark = 0
-
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs
-  }
-
-  mark(): number {
-    return this.#mark
-  }
-
-  /** `snapshot` is that of the moment, without the write. */
-  note({ ref, before, after }: Change, snapshot: Snapshot): void {
-    const key = refKey(ref)
-    const leaving = new Set(podsLeaving({ ref, after }, snapshot).map(({ name }) => name))
-    this.#writes.delete(key)
-    this.#writes.set(key, { ref, before, after, leaving, atMs: this.#nowMs(), mark: ++this.#mark })
-    for (const [oldest, { atMs }] of this.#writes) {
-      if (this.#nowMs() - atMs < PENDING_MS) break
-      this.#writes.delete(oldest)
-    }
-  }
-
-  /** What facts say of the cluster, but for objects whose admitted write they do not show yet: such a write counts until it is stored or given up. */
-  known(facts: ReadonlyMap<string, Fact>): Difference {
-    const removed: ObjectRef[] = []
-    const added: MeshObject[] = []
-    for (const [key, { ref, object, mark }] of facts) {
-      if (object?.kind === 'Pod' && this.#isTakenAway(object, mark)) continue
-      const write = this.#writes.get(key)
-      if (write !== undefined && (write.mark > mark || (!isUnseenCreation(write, object) && this.#isPending(write, object)))) continue
-      if (object === null) removed.push(ref)
-      else added.push(object)
-    }
-    return { removed, added }
-  }
-
-  /** An object whose creation was admitted just now is not there: not yet, or no more. */
-  mayBeStoring(facts: readonly Fact[]): boolean {
-    return facts.some(({ ref, object }) => {
-      const write = this.#writes.get(refKey(ref))
-      return write !== undefined && isUnseenCreation(write, object) && this.#nowMs() - write.atMs < STORING_MS
-    })
-  }
-
-  /** A Pod was read before its Deployment's write was admitted, or is one of those that the write takes away, and still to be seen for a moment. */
-  #isTakenAway(pod: Pod, mark: number): boolean {
-    const write = this.#writes.get(refKey({ kind: 'Deployment', namespace: pod.namespace, name: pod.deployment }))
-    return pod.deployment !== '' && write !== undefined && (write.mark > mark || write.leaving.has(pod.name))
-  }
-
-  #isPending({ before, atMs }: OwnWrite, object: MeshObject | null): boolean {
-    return this.#nowMs() - atMs < PENDING_MS && (before?.resourceVersion ?? '') === (object?.resourceVersion ?? '')
-  }
-}
-
-/** Nothing before and nothing now: of a creation, only time tells whether it is still to be stored or was deleted since. */
-function isUnseenCreation({ before }: Write, object: MeshObject | null): boolean {
-  return before === null && object === null
-}
-
-/** What the API server held under a name; null for nothing. */
-interface Fact {
-  readonly ref: ObjectRef
-  readonly object: MeshObject | null
-  /** This replica's last admitted write before it was asked. */
-  readonly mark: number
-}
-
-function tellNews({ ref, object }: Fact, snapshot: Snapshot, { onNews }: ReviewerOptions): void {
-  const cached = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
-  if (cached?.resourceVersion !== object?.resourceVersion) onNews?.(cached, object)
+/** What was admitted whatever it does, and what changes nothing, waits for nobody. */
+function unsettledUnder({ judgement }: Judged, snapshot: Snapshot, settle: Settling | undefined): readonly RecentChange[] {
+  if (judgement === null || settle === undefined) return []
+  return settle.propagation.onTheirWay(settle.recent.under(judgement.change, snapshot))
 }
 
 /** A Scale tells no labels, and the cached Deployment, by which they are known, may be an old one: a scale to 0 is judged by the stored one. */
-async function withStoredTemplate(change: Change, state: State, signal: AbortSignal): Promise<Change> {
+async function withStoredTemplate(change: Change, facts: StoredFacts, signal: AbortSignal): Promise<Change> {
   const { ref, before, after } = change
   if (before?.kind !== 'Deployment' || after?.kind !== 'Deployment') return change
   if (before.replicas === 0 || after.replicas > 0 || !sameTemplate(before, after)) return change
-  const stored = await state.facts.read({ ...ref, kind: 'Deployment' }, signal)
-  if (stored === null) return change
+  await facts.ask({ reads: [ref], lists: [] }, signal)
+  const stored = facts.snapshot().find('Deployment', ref.namespace, ref.name)
+  if (stored === undefined) return change
   return { ...change, before: { ...stored, replicas: before.replicas }, after: { ...stored, replicas: 0 } }
-}
-
-/** Reads again where a creation admitted just now may have been on its way. */
-async function gatherStored(
-  state: State,
-  own: OwnWrites,
-  doubts: Doubts,
-  signal: AbortSignal,
-  sleep: NonNullable<ReviewerOptions['sleep']>
-): Promise<Fact[]> {
-  const facts = await gather(state, doubts, own.mark(), signal)
-  if (!own.mayBeStoring(facts)) return facts
-  await sleep(STORING_MS, signal)
-  return gather(state, doubts, own.mark(), signal)
-}
-
-async function gather(state: State, { reads, lists }: Doubts, mark: number, signal: AbortSignal): Promise<Fact[]> {
-  const [objects, found] = await Promise.all([
-    Promise.all(reads.map(async (ref) => ({ ref, object: await state.facts.read(ref, signal), mark }))),
-    Promise.all(lists.map(async (query) => listFacts(query, await state.facts.list(query, signal), state.snapshot(), mark)))
-  ])
-  return [...objects, ...found.flat()]
-}
-
-/** A list says what is there and, of what the cache shows, what is not. */
-function listFacts(query: ListQuery, objects: readonly MeshObject[], snapshot: Snapshot, mark: number): Fact[] {
-  const listed = new Set(objects.map(refKey))
-  const gone = [...cached(query, snapshot)].filter((object) => !listed.has(refKey(object)))
-  const changed = objects.filter(
-    (object) => snapshot.find(object.kind, object.namespace, object.name)?.resourceVersion !== object.resourceVersion
-  )
-  return [...changed.map((object) => ({ ref: object, object, mark })), ...gone.map((ref) => ({ ref, object: null, mark }))]
-}
-
-function cached({ kind, namespace, selector }: ListQuery, snapshot: Snapshot): MeshObject[] {
-  if (kind === 'Pod' && namespace !== null && selector !== null) return podsSelected(snapshot, namespace, selector)
-  return [...snapshot.all<Kind>(kind)].filter(
-    (object) => (namespace === null || object.namespace === namespace) && (selector === null || selects(selector, object.labels))
-  )
-}
-
-function unread({ reads, lists }: Doubts, read: Set<string>): Doubts {
-  const isNew = (key: string) => !read.has(key) && read.add(key) !== undefined
-  return { reads: reads.filter((ref) => isNew(refKey(ref))), lists: lists.filter((list) => isNew(JSON.stringify(list))) }
 }
 
 /** What is admitted whatever is known of the cluster is admitted where little is known: namespaces go on being deleted. */
@@ -276,11 +244,10 @@ function staleness(state: State, { whenStale }: Policy): Error | null {
 }
 
 /** The answer where nothing could be judged: never as if objects did not exist. */
-function admitUnjudged({ whenStale }: Policy, change: Change, reason: Error): Decision {
+function unjudged({ whenStale }: Policy, { ref }: Change, reason: Error): Decision {
   if (whenStale === 'error') throw reason
-  const text = `${change.ref.kind} ${change.ref.name} was not judged: ${reason.message}`
-  const audit = { stale: reason.message }
-  if (whenStale === 'deny')
-    return { ...ADMITTED, verdict: 'deny', outcome: 'unjudged', message: `hitless: ${text}. Try again.`, auditAnnotations: audit }
-  return { ...ADMITTED, verdict: 'warn', outcome: 'unjudged', warnings: [warningText(text)], auditAnnotations: audit }
+  const text = `${ref.kind} ${ref.name} was not judged: ${reason.message}`
+  const unread = { ...ADMITTED, outcome: 'unjudged', auditAnnotations: { stale: reason.message } } as const
+  if (whenStale === 'deny') return { ...unread, verdict: 'deny', message: `hitless: ${text}. Try again.` }
+  return { ...unread, verdict: 'warn', warnings: [warningText(text)] }
 }

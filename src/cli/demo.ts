@@ -43,7 +43,6 @@ export function demoCommand({ io, examples, done }: Cli): Command {
 
 /** Gives 0 when the careless order was refused and the guide's order admitted throughout. */
 async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<number> {
-  const sandbox = loadSandbox([join(examples, 'world')], 1000, io)
   const tls = await firstPair(null, io.nowMs())
   const defaults = withSettings(defaultConfig(RULE_IDS), [{ flag: '--port', section: 'server', field: 'port', value: port }], RULE_IDS)
   const config = {
@@ -55,6 +54,7 @@ async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<numb
   }
   const told = telling(config, io)
   const settle = settleOf(() => config, told, io)
+  const sandbox = loadSandbox([join(examples, 'world')], 1000, settle, io)
   const server = await serve({ ...told, config: () => config, state: sandbox, settle, tls, problem: () => null, live: null }, io)
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)
   const paint = (colour: 'green' | 'red' | 'bold', text: string) => (io.colour ? styleText(colour, text, { validateStream: false }) : text)

@@ -107,7 +107,7 @@ function stateOf(
   if (flags.sandbox === undefined) {
     return liveState(sourceOf(flags, io.env), config, settle, told, io)
   }
-  const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, io)
+  const state = loadSandbox(flags.sandbox, secondsOf(flags.sandboxReadyAfter) * 1000, settle, io)
   return { state, failed: new Promise<never>(() => undefined), live: null }
 }
 

@@ -1,17 +1,18 @@
-/** The snapshot of a live cluster: one reflector for each kind, fresh reads beside them, and this replica's own admitted writes on top. */
+/** The snapshot of a live cluster: one reflector for each kind, with fresh reads and the ledger of this replica's own writes beside them. */
 
 import { KINDS, type Kind, type MeshObject, type ObjectRef, WATCHED_KINDS } from '../kinds/index.ts'
 import { type Clock, sleep, systemClock } from '../kubernetes/clock.ts'
 import { Connection } from '../kubernetes/connection.ts'
 import { type ClusterSource, CredentialReader } from '../kubernetes/credentials.ts'
 import { Resources } from '../kubernetes/resources.ts'
+import type { PendingWrite } from '../mesh/snapshot/pending.ts'
 import { DEFAULT_SETTINGS, type MeshSettings, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Health, State, Write } from '../mesh/snapshot/state.ts'
 import { LiveFacts } from './facts.ts'
 import { Interned } from './intern.ts'
+import { Ledger } from './ledger.ts'
 import { Mirror } from './mirror.ts'
 import type { ClusterEvent, Observe } from './observe.ts'
-import { AdmittedWrites, happened, type Pending } from './pending-writes.ts'
 import { Reflector } from './reflector.ts'
 import { DEFAULT_TIMINGS, type Timings } from './timings.ts'
 
@@ -36,7 +37,7 @@ export class LiveCluster implements State {
   /** For what is written beside the state: Events and Leases. */
   readonly connection: Connection
   readonly #world: World
-  readonly #admitted: AdmittedWrites
+  readonly #ledger: Ledger
   readonly #reflectors: ReadonlyMap<Kind, Reflector>
   /** Kinds whose stream is given a moment to show what a read by name found. */
   readonly #expecting = new Set<Kind>()
@@ -53,7 +54,7 @@ export class LiveCluster implements State {
     this.#options = { settings, clock, random, timings, kinds, source: options.source, observe: options.observe ?? (() => undefined) }
     this.connection = options.connection ?? new Connection(new CredentialReader(options.source), clock)
     this.#world = new World(settings, KINDS)
-    this.#admitted = new AdmittedWrites(this.#world)
+    this.#ledger = new Ledger(this.#world)
     const resources = new Resources(this.connection)
     const observe = (event: ClusterEvent) => this.#observe(event)
     const context = { connection: this.connection, resources, clock, random, timings, observe }
@@ -90,15 +91,20 @@ export class LiveCluster implements State {
   }
 
   snapshot(): Snapshot {
-    return this.#admitted.snapshot()
+    return this.#world
   }
 
   admitted(write: Write): void {
     // A name yet to be generated stands for no object; and a kind that is not followed would never show it.
     if (write.ref.name === '' || !this.#reflectors.has(write.ref.kind)) return
-    const pending = this.#admitted.add(write)
+    const pending = this.#ledger.add(write)
+    if (pending === null) return
     // Where the server refuses to be asked, the stream is left to tell.
-    this.#confirm(pending).catch(() => this.#admitted.forget(pending.ref))
+    this.#await(pending).finally(() => this.#ledger.forget(pending))
+  }
+
+  pending(): readonly PendingWrite[] {
+    return this.#ledger.list()
   }
 
   health(): Health {
@@ -116,30 +122,23 @@ export class LiveCluster implements State {
   }
 
   #observe(event: ClusterEvent): void {
-    if (event.type === 'changed') this.#admitted.shown(event.before, event.after)
+    const ref = event.type === 'changed' ? (event.after ?? event.before) : null
+    if (event.type === 'changed' && ref !== null) this.#ledger.seen(ref, event.after)
     this.#options.observe(event)
   }
 
-  /** Looks the object up where the stream does not show the write in time: it counts no longer once the server says that it was not made. */
-  async #confirm(pending: Pending): Promise<void> {
+  /** A write that neither the stream nor a read has shown in time is looked up once more, and given up. */
+  async #await(pending: PendingWrite): Promise<void> {
     const { clock, timings } = this.#options
-    let waiting = pending
-    for (;;) {
-      await sleep(clock, timings.confirmMs, this.#signal)
-      if (this.#signal.aborted || !this.#admitted.isPending(waiting)) return
-      const found = await this.facts.read(waiting.ref, this.#signal)
-      if (!this.#admitted.isPending(waiting)) return
-      if (found === null ? waiting.after !== null : !happened(waiting, found)) {
-        this.#admitted.forget(waiting.ref)
-        this.#options.observe({ type: 'write-dropped', kind: waiting.ref.kind })
-        return
-      }
-      waiting = this.#admitted.confirm(waiting, found)
-    }
+    await sleep(clock, timings.pendingMs, this.#signal)
+    if (this.#signal.aborted || !this.#ledger.isPending(pending)) return
+    await this.facts.read(pending.ref, this.#signal).catch(() => null)
+    if (this.#ledger.isPending(pending)) this.#options.observe({ type: 'write-dropped', kind: pending.ref.kind })
   }
 
   /** A read by name is news that the stream must show soon: where it does not, it is dead and nobody has noticed. */
   #found(ref: ObjectRef, object: MeshObject | null): void {
+    this.#ledger.seen(ref, object)
     const reflector = this.#reflectors.get(ref.kind)
     const stored = this.#world.find(ref.kind, ref.namespace, ref.name)
     if (reflector?.state !== 'synced' || this.#expecting.has(ref.kind) || this.#signal.aborted) return

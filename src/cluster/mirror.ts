@@ -1,10 +1,10 @@
 /** One kind of the cluster, kept in the World: what the stream tells, in its order, with only what the model reads. */
 import { InvalidField } from '../kinds/fields.ts'
 import { type Kind, type MeshObject, parseAs } from '../kinds/index.ts'
+import { isLater } from '../mesh/snapshot/resource-version.ts'
 import type { World } from '../mesh/snapshot/snapshot.ts'
 import type { Interned } from './intern.ts'
 import type { Observe } from './observe.ts'
-import { isLater } from './resource-version.ts'
 
 /** What every object of the API says about itself. */
 export interface Metadata {

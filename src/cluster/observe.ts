@@ -30,7 +30,7 @@ export type ClusterEvent =
   | { readonly type: 'compared'; readonly kind: Kind; readonly drifted: number }
   /** The comparison with the server failed; the next one is made in its time. */
   | { readonly type: 'uncompared'; readonly kind: Kind; readonly error: Error }
-  /** An admitted write that the cluster never showed is no longer counted. */
+  /** An admitted write that the cluster never showed is no longer pending. */
   | { readonly type: 'write-dropped'; readonly kind: Kind }
   | { readonly type: 'changed'; readonly before: MeshObject | null; readonly after: MeshObject | null }
 

@@ -11,9 +11,9 @@ import { LineSplitter } from '../kubernetes/lines.ts'
 import { Pace } from '../kubernetes/pace.ts'
 import { metadataPages, pages, type Resources } from '../kubernetes/resources.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
+import { isLater } from '../mesh/snapshot/resource-version.ts'
 import { Malformed, type Mirror, readMetadata } from './mirror.ts'
 import type { Interruption, Observe } from './observe.ts'
-import { isLater } from './resource-version.ts'
 import type { Timings } from './timings.ts'
 
 /** Jobs leave Pods by the thousand that take no request any more. Such a Pod leaves the stream as deleted. */

@@ -17,8 +17,8 @@ export interface Timings {
   readonly requestMs: number
   /** A kind not heard from for as long is not fresh: `idleMs` and the time to connect again. */
   readonly staleMs: number
-  /** An admitted write that the stream has not shown by then is looked up. */
-  readonly confirmMs: number
+  /** An admitted write that has shown nowhere by then was not made: the API server's other webhooks and quotas answer sooner. */
+  readonly pendingMs: number
   /** A stream may be as far behind a read by name. */
   readonly lagMs: number
   /** How often all of a kind is compared with the server, */
@@ -37,7 +37,7 @@ export const DEFAULT_TIMINGS: Timings = {
   listMs: 60_000,
   requestMs: 30_000,
   staleMs: 180_000,
-  confirmMs: 3_000,
+  pendingMs: 3_000,
   lagMs: 3_000,
   compareMs: 600_000,
   comparePauseMs: 5_000

@@ -167,7 +167,7 @@ function exempt(change: Change, findings: readonly Finding[], nowMs: number, may
 }
 
 /** Hosts may be shown to everybody; the names of objects in other namespaces only where policy says so. */
-function nameFor(ref: ObjectRef, namespace: string, { showForeignNames }: Policy): string {
+export function nameFor(ref: ObjectRef, namespace: string, { showForeignNames }: Policy): string {
   if (showForeignNames || ref.namespace === namespace) return formatRef(ref)
   return `a ${ref.kind} of another namespace`
 }

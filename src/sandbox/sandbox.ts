@@ -8,18 +8,25 @@ import { type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/s
 import type { Facts, Health, ListQuery, State, Write } from '../mesh/snapshot/state.ts'
 import { podsOf } from '../mesh/snapshot/workloads.ts'
 
+/** Who is told of what happens in the sandbox. */
+export interface SandboxEvents {
+  /** A Deployment's Pods wait to become Ready: a kubelet would start them. */
+  readonly started?: (deployment: Deployment) => void
+  /** An admitted write was made. */
+  readonly changed?: (before: MeshObject | null, after: MeshObject | null) => void
+}
+
 export class Sandbox implements State {
   readonly facts: Facts
   readonly #world: World
-  readonly #onStarted: (deployment: Deployment) => void
+  readonly #events: SandboxEvents
   #version = 0
   /** The youngest object's creation. */
   #newestMs = 0
 
-  /** `onStarted` is told of each Deployment whose Pods wait to become Ready, as a kubelet is. */
-  constructor(settings?: MeshSettings, onStarted: (deployment: Deployment) => void = () => undefined) {
+  constructor(settings?: MeshSettings, events: SandboxEvents = {}) {
     this.#world = new World(settings)
-    this.#onStarted = onStarted
+    this.#events = events
     this.facts = {
       read: async <K extends Kind>(ref: ObjectRef & { readonly kind: K }) => this.#world.find<K>(ref.kind, ref.namespace, ref.name) ?? null,
       list: async <K extends Kind>(query: ListQuery & { readonly kind: K }) => this.#list(query)
@@ -28,6 +35,11 @@ export class Sandbox implements State {
 
   snapshot(): Snapshot {
     return this.#world
+  }
+
+  /** What it admits is made at once. */
+  pending(): readonly [] {
+    return []
   }
 
   health(): Health {
@@ -53,7 +65,8 @@ export class Sandbox implements State {
 
   /** Applies an admitted write. Pods of a new Deployment, or of a new template, are not Ready until `ready` says so. */
   admitted({ ref, after }: Write): void {
-    const before = this.#world.find(ref.kind, ref.namespace, ref.name)
+    const before = this.#world.find(ref.kind, ref.namespace, ref.name) ?? null
+    this.#events.changed?.(before, after)
     if (after === null) {
       this.#remove(ref)
       return
@@ -83,7 +96,7 @@ export class Sandbox implements State {
     const missing = podsOf(allReady(deployment)).slice(kept.length)
     for (const pod of missing) this.#store({ ...pod, ready: false })
     const moves = before !== null && !sameLabels(before.templateLabels, deployment.templateLabels)
-    if (missing.length > 0 || moves) this.#onStarted(deployment)
+    if (missing.length > 0 || moves) this.#events.started?.(deployment)
   }
 
   #store<T extends MeshObject>(object: T): T {

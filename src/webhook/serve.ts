@@ -1,6 +1,5 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
 import { createReviewer } from '../admission/judge.ts'
-import { settling } from '../admission/settle.ts'
 import type { KeyPair } from '../certificates/self-signed.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
 import { type Config, policyOf } from '../config.ts'
@@ -77,26 +76,17 @@ export function liveState(
   return { state, failed, live: { cluster: state, synced: started, follow: (listener) => listeners.push(listener) } }
 }
 
-export async function serve(
-  { config, state, settle: { propagation, recent }, tls, problem, live, log, metrics }: ServeOptions,
-  io: Io
-): Promise<Server> {
+export async function serve({ config, state, settle, tls, problem, live, log, metrics }: ServeOptions, io: Io): Promise<Server> {
   const policy = () => policyOf(config())
-  const judging = createReviewer({
+  const reviewer = createReviewer({
     state,
     policy,
     nowMs: io.nowMs,
     ...(live === null ? {} : { mayExempt: (...asked) => mayExempt(live.cluster.connection, ...asked) }),
-    onNews: (cached, stored) => recent.note(cached, stored),
-    onReads: (_change, reads, lists, changedVerdict) => metrics.read(reads, lists, changedVerdict)
-  })
-  const reviewer = settling({
-    reviewer: judging,
-    state,
-    propagation,
-    recent,
+    onNews: (shown, stored) => settle.recent.note(shown, stored),
+    onReads: (_change, reads, lists, changedVerdict) => metrics.read(reads, lists, changedVerdict),
+    settle,
     onTimeout: () => config().settle.onTimeout,
-    nowMs: io.nowMs,
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
   if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
@@ -127,15 +117,18 @@ function withProblem(health: Health, problem: string | null): Health {
 }
 
 /** The embedded cluster from manifests. An admitted Deployment becomes Ready after `readyAfterMs`, as a kubelet would make it. */
-export function loadSandbox(paths: readonly string[], readyAfterMs: number, io: Io): Sandbox {
+export function loadSandbox(paths: readonly string[], readyAfterMs: number, { recent }: Settle, io: Io): Sandbox {
   const { manifests, errors } = readManifests(paths, io.stdin)
   if (errors[0] !== undefined) throw errors[0]
   const starting = new Map<string, NodeJS.Timeout>()
-  const sandbox: Sandbox = new Sandbox(undefined, ({ namespace, name }) => {
-    const key = `${namespace}/${name}`
-    // A template that changes while its Pods start makes others of them, which start anew.
-    clearTimeout(starting.get(key))
-    starting.set(key, setTimeout(() => sandbox.ready(namespace, name), readyAfterMs).unref())
+  const sandbox: Sandbox = new Sandbox(undefined, {
+    started: ({ namespace, name }) => {
+      const key = `${namespace}/${name}`
+      // A template that changes while its Pods start makes others of them, which start anew.
+      clearTimeout(starting.get(key))
+      starting.set(key, setTimeout(() => sandbox.ready(namespace, name), readyAfterMs).unref())
+    },
+    changed: (before, after) => recent.note(before, after)
   })
   for (const { object } of manifests) if (object !== null) sandbox.load(object)
   return sandbox

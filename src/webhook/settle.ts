@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fixedTime } from '../admission/fixed-time.ts'
+import type { Settling } from '../admission/judge.ts'
 import { RecentChanges } from '../admission/recent-changes.ts'
 import type { LiveCluster } from '../cluster/live-cluster.ts'
 import type { Config } from '../config.ts'
@@ -12,9 +13,7 @@ import { istiodsOf } from '../proxies/istiods.ts'
 import { nodeOf, Replicas } from '../proxies/replicas.ts'
 import type { Telling } from './telling.ts'
 
-export interface Settle {
-  readonly propagation: Propagation
-  readonly recent: RecentChanges
+export interface Settle extends Settling {
   /** From now on istiod is asked, where the configuration says so. */
   readonly follow: (cluster: LiveCluster) => void
 }

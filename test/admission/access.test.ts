@@ -33,6 +33,7 @@ async function review(write: Manifest, answer: () => Promise<boolean>, policy: P
       snapshot: () => state.snapshot(),
       facts: fresh.facts,
       admitted: (each) => state.admitted(each),
+      pending: () => state.pending(),
       health: () => state.health()
     },
     policy: () => ({ ...DEFAULT_POLICY, ...policy }),

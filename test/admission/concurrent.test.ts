@@ -2,12 +2,15 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
-import type { State } from '../../src/mesh/snapshot/state.ts'
+import { Ledger } from '../../src/cluster/ledger.ts'
+import type { World } from '../../src/mesh/snapshot/snapshot.ts'
+import type { State, Write } from '../../src/mesh/snapshot/state.ts'
 import type { Change } from '../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { parsed } from '../changes.ts'
 import { deployment, destinationRule, guide, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
+import { copyOf } from '../scenarios/behind.ts'
 
 const NEVER = new AbortController().signal
 
@@ -29,18 +32,17 @@ function world(): Manifest[] {
   return guide().map((manifest) => (manifest.metadata['name'] === 'helloworld-v1' ? v1 : manifest))
 }
 
-/** A cluster whose reads are answered when the test says so, and which stores what was admitted only then too. */
+/** A cluster that answers reads, makes the writes that were admitted, and shows what it holds, each when the test says so. */
 class Slow implements State {
   readonly #stored = new Sandbox()
+  readonly #ledger: Ledger
   readonly #waiting: (() => void)[] = []
-  /** Admitted, and not stored yet. */
-  readonly #seen = new Sandbox()
+  #shown: World
 
   constructor() {
-    for (const manifest of world()) {
-      this.#stored.load(parsed(manifest))
-      this.#seen.load(parsed(manifest))
-    }
+    for (const manifest of world()) this.#stored.load(parsed(manifest))
+    this.#shown = copyOf(this.#stored.snapshot())
+    this.#ledger = new Ledger(this.#shown)
   }
 
   readonly facts: State['facts'] = {
@@ -49,28 +51,39 @@ class Slow implements State {
   }
 
   snapshot() {
-    return this.#seen.snapshot()
+    return this.#shown
   }
 
-  admitted(write: Parameters<State['admitted']>[0]): void {
-    this.#seen.admitted(write)
-    // The API server stores it some time after the answer.
-    this.#waiting.push(() => this.#stored.admitted(write))
+  pending() {
+    return this.#ledger.list()
+  }
+
+  admitted(write: Write): void {
+    this.#ledger.add(write)
+    this.#waiting.push(() => {
+      this.#stored.admitted(write)
+      this.#waiting.push(() => this.#show(write))
+    })
   }
 
   health() {
-    return this.#seen.health()
+    return this.#stored.health()
   }
 
   get waiting(): number {
     return this.#waiting.length
   }
 
-  /** Answers one of the reads, or stores one of the writes, that wait. */
+  /** Does one of the things that wait. */
   async answer(which: number): Promise<void> {
     const [next] = this.#waiting.splice(which % this.#waiting.length, 1)
     next?.()
     await turn()
+  }
+
+  #show({ ref }: Write): void {
+    this.#shown = copyOf(this.#stored.snapshot())
+    this.#ledger.seen(ref, this.#shown.find(ref.kind, ref.namespace, ref.name) ?? null)
   }
 
   #later<T>(read: () => Promise<T>): Promise<T> {
@@ -90,7 +103,7 @@ function change(state: State, apply: Manifest | null, remove?: Manifest): Change
 
 async function race(one: (state: State) => Change, other: (state: State) => Change, order: readonly number[]): Promise<string[]> {
   const state = new Slow()
-  const reviewer = createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: () => 0 })
+  const reviewer = createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: () => 0, sleep: turn })
   const reviews = [one(state), other(state)].map((each) => reviewer(each, NEVER))
   const ended = Promise.all(reviews).then((decisions) => decisions.map(({ verdict }) => verdict))
   let over = false

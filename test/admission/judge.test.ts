@@ -18,6 +18,7 @@ function broken(part: Partial<Pick<State, 'health' | 'facts'>>): State {
   return {
     snapshot: () => sandbox.snapshot(),
     admitted: (write) => sandbox.admitted(write),
+    pending: () => sandbox.pending(),
     health: () => sandbox.health(),
     facts: sandbox.facts,
     ...part

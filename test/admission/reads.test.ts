@@ -19,6 +19,7 @@ async function readsFor(world: readonly Manifest[], written: Manifest) {
   const state: State = {
     snapshot: () => sandbox.snapshot(),
     admitted: () => undefined,
+    pending: () => [],
     health: () => sandbox.health(),
     facts: {
       // As read from a cluster: the same object, but another one to the cache.

@@ -3,7 +3,6 @@ import t from 'tap'
 import { fixedTime } from '../../src/admission/fixed-time.ts'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { RecentChanges } from '../../src/admission/recent-changes.ts'
-import { settling } from '../../src/admission/settle.ts'
 import type { Facts } from '../../src/mesh/snapshot/state.ts'
 import type { Change } from '../../src/review/change.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
@@ -17,12 +16,8 @@ const NEVER = new AbortController().signal
 /** A reviewer on a sandbox whose clock stands still but for holds, which move it on. */
 function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny' = 'warn') {
   let now = 1_000_000
-  const holds: number[] = []
-  const state = new Sandbox()
-  for (const manifest of manifests) state.load(parsed(manifest))
-  // What the API server holds; the watch may show an older state.
-  let facts = state.facts
   const nowMs = () => now
+  const holds: number[] = []
   const propagation = fixedTime({
     settleMs: () => SETTLE_MS,
     nowMs,
@@ -31,23 +26,23 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
     }
   })
   const recent = new RecentChanges(propagation, nowMs)
-  const reviewer = settling({
-    reviewer: createReviewer({
-      state: {
-        snapshot: () => state.snapshot(),
-        admitted: (write) => state.admitted(write),
-        health: () => state.health(),
-        facts: late(() => facts)
-      },
-      policy: () => DEFAULT_POLICY,
-      nowMs,
-      onNews: (cached, stored) => recent.note(cached, stored)
-    }),
-    state,
-    recent,
+  const state = new Sandbox(undefined, { changed: (before, after) => recent.note(before, after) })
+  for (const manifest of manifests) state.load(parsed(manifest))
+  // What the API server holds; the watch may show an older state.
+  let facts = state.facts
+  const reviewer = createReviewer({
+    state: {
+      snapshot: () => state.snapshot(),
+      admitted: (write) => state.admitted(write),
+      pending: () => state.pending(),
+      health: () => state.health(),
+      facts: late(() => facts)
+    },
+    policy: () => DEFAULT_POLICY,
     nowMs,
+    onNews: (shown, stored) => recent.note(shown, stored),
+    settle: { propagation, recent },
     onTimeout: () => onTimeout,
-    propagation,
     onHeld: (heldMs) => holds.push(heldMs)
   })
   const ask = (change: Change, remainingMs = 10_000, isBelieved = true) =>

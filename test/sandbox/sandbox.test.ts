@@ -1,5 +1,4 @@
 import t from 'tap'
-import type { Deployment } from '../../src/kinds/deployment.ts'
 import type { Kind, ObjectOf } from '../../src/kinds/index.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { parsed } from '../changes.ts'
@@ -162,7 +161,7 @@ t.test('it is always fresh', async (t) => {
 
 t.test('it tells of the Deployments whose Pods are starting, as a kubelet must know', async (t) => {
   const told: string[] = []
-  const sandbox = new Sandbox(undefined, ({ name }: Deployment) => told.push(name))
+  const sandbox = new Sandbox(undefined, { started: ({ name }) => told.push(name) })
   sandbox.load(parsed(deployment('v1')))
   t.same(told, [])
   admit(sandbox, deployment('v1', { replicas: 1 }))

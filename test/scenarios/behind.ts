@@ -29,12 +29,17 @@ export class Behind implements State {
     this.#sandbox.admitted(write)
   }
 
+  pending(): readonly [] {
+    return []
+  }
+
   health(): Health {
     return this.#sandbox.health()
   }
 }
 
-function copyOf(snapshot: Snapshot): World {
+/** A snapshot that no longer changes. */
+export function copyOf(snapshot: Snapshot): World {
   const world = new World(snapshot.settings)
   for (const kind of KINDS) for (const object of snapshot.all(kind)) world.set(object)
   return world

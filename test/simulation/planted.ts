@@ -65,6 +65,7 @@ function changed(state: State, part: Partial<State>): State {
     snapshot: () => state.snapshot(),
     facts: state.facts,
     admitted: (write) => state.admitted(write),
+    pending: () => state.pending(),
     health: () => state.health(),
     ...part
   }

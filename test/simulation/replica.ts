@@ -3,7 +3,6 @@ import { fixedTime } from '../../src/admission/fixed-time.ts'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { RecentChanges } from '../../src/admission/recent-changes.ts'
 import { parseReview } from '../../src/admission/review.ts'
-import { settling } from '../../src/admission/settle.ts'
 import { DEFAULT_KINDS, LiveCluster } from '../../src/cluster/live-cluster.ts'
 import type { ClusterEvent } from '../../src/cluster/observe.ts'
 import type { Kind, MeshObject } from '../../src/kinds/index.ts'
@@ -66,20 +65,14 @@ export class Replica {
       }
     })
     this.#state = planted(this.cluster, clock)
-    const reviewer = createReviewer({
+    this.#reviewer = createReviewer({
       state: this.#state,
       policy: () => policy,
       nowMs,
       sleep: wait,
-      onNews: (cached, stored) => recent.note(cached, stored)
-    })
-    this.#reviewer = settling({
-      reviewer,
-      state: this.#state,
-      recent,
-      propagation,
-      onTimeout: () => 'warn',
-      nowMs
+      onNews: (shown, stored) => recent.note(shown, stored),
+      settle: { propagation, recent },
+      onTimeout: () => 'warn'
     })
   }
 

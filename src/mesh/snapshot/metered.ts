@@ -20,6 +20,7 @@ export class TooMuchWork extends Error {
 export class Meter {
   #granted: number
   #left: number
+  #spent = 0
   #causes = new Map<MeshObject, number>()
 
   constructor(granted: number) {
@@ -30,8 +31,14 @@ export class Meter {
   /** `cause` is the object that the work is for. */
   charge(steps: number, cause?: MeshObject): void {
     this.#left -= steps
+    this.#spent += steps
     if (cause !== undefined) this.#causes.set(cause, (this.#causes.get(cause) ?? 0) + steps)
     if (this.#left < 0) throw new TooMuchWork(this.#granted, this.#causes)
+  }
+
+  /** All steps that were charged, whatever was granted anew. */
+  get spent(): number {
+    return this.#spent
   }
 
   /** Grants so much for the next piece of work, whatever is left. */

@@ -1,14 +1,17 @@
 /** What a provider of the snapshot offers: the live cluster (`cluster/`) and the embedded one (`sandbox/`) alike. */
 import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../../kinds/index.ts'
 import type { Labels } from '../names/labels.ts'
+import type { PendingWrite } from './pending.ts'
 import type { Snapshot } from './snapshot.ts'
 
 export interface State {
-  /** The snapshot of this moment, this replica's own admitted writes included. It changes under its reader between two turns of the event loop. */
+  /** What the cluster has shown up to this moment. It changes under its reader between two turns of the event loop. */
   snapshot(): Snapshot
   readonly facts: Facts
-  /** Tells that a write was admitted and is no dry run: it counts from now on, until the cluster shows it or shows that it did not happen. */
+  /** Tells that a write was admitted and is no dry run: it is pending from now on. */
   admitted(write: Write): void
+  /** Admitted writes, oldest first, until the cluster shows what became of them, or has had long enough to. */
+  pending(): readonly PendingWrite[]
   health(): Health
 }
 

@@ -25,7 +25,7 @@ export const QUICK: Timings = {
   listMs: 5000,
   requestMs: 3000,
   staleMs: 3000,
-  confirmMs: 300,
+  pendingMs: 300,
   lagMs: 300,
   comparePauseMs: 300
 }

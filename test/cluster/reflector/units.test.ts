@@ -1,10 +1,10 @@
 import t from 'tap'
 import { Interned } from '../../../src/cluster/intern.ts'
-import { isLater } from '../../../src/cluster/resource-version.ts'
 import { Backoff } from '../../../src/kubernetes/backoff.ts'
 import { type Clock, sleep } from '../../../src/kubernetes/clock.ts'
 import { LineSplitter } from '../../../src/kubernetes/lines.ts'
 import { Watchdog } from '../../../src/kubernetes/watchdog.ts'
+import { isLater } from '../../../src/mesh/snapshot/resource-version.ts'
 
 t.test('lines come out whole, wherever the stream is cut', async (t) => {
   const text = '{"name":"größe"}\n\n{"name":"💧"}\nrest'
