@@ -12,6 +12,7 @@ export const ERRORS = {
   HITLESS_YAML: { exit: 2, http: 400, meaning: 'a document is no YAML' },
   HITLESS_MANIFEST: { exit: 2, http: 400, meaning: 'a field of a manifest has a type that the API server would refuse' },
   HITLESS_SCENARIO: { exit: 2, http: 400, meaning: 'a scenario file is not valid' },
+  HITLESS_REQUESTS: { exit: 2, http: 400, meaning: 'a table of requests is not valid' },
   HITLESS_UNKNOWN_RULE: { exit: 2, http: 400, meaning: 'there is no rule of that name' },
   HITLESS_LISTEN: { exit: 2, http: 500, meaning: 'an address to listen on is taken or not ours' },
   HITLESS_CERTIFICATE: { exit: 2, http: 500, meaning: 'a certificate and its key cannot be served' },

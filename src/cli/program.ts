@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { EXIT, type Io } from '../output/io.ts'
 import { line, oneLine } from '../output/text.ts'
+import { askCommand } from './ask.ts'
 import { auditCommand } from './audit.ts'
 import { checkCommand } from './check.ts'
 import type { Cli } from './command.ts'
@@ -20,6 +21,7 @@ const COMMANDS: readonly ((cli: Cli) => Command)[] = [
   planCommand,
   replayCommand,
   routesCommand,
+  askCommand,
   auditCommand,
   explainCommand,
   serveCommand,

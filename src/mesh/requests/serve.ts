@@ -3,6 +3,7 @@
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Ending, Reached } from '../routing/connections.ts'
 import { reach } from '../routing/listeners.ts'
+import { isDown } from '../routing/proxies.ts'
 import { scopeOf } from '../routing/scope.ts'
 import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -37,6 +38,7 @@ const UNKNOWN: readonly Ending[] = ['passthrough', 'protocol']
 
 /** What the request gets from `host:port` in the context. Pure; the work is charged to the snapshot. */
 export function serve(snapshot: Snapshot, context: Context, host: string, port: number, request: Request): Answer {
+  if (context.kind === 'gateway' && isDown(snapshot, context)) return noListener()
   const scope = scopeOf(snapshot, context)
   const serverName = request.kind === 'tcp' ? null : request.sni
   const reached = reach(scope, { host, port, serverName, http: request.kind === 'http' })
@@ -55,6 +57,11 @@ function authorityOf(host: string, port: number, request: HttpRequest): string {
   const own = request.headers.get('host')
   if (own !== undefined) return own
   return port === (schemeOf(request) === 'http' ? 80 : 443) ? host : `${host}:${port}`
+}
+
+/** What a gateway answers that has no Ready Pod, or that no Gateway selects. */
+export function noListener(): Answer {
+  return ended('no-listener')
 }
 
 function ended(ending: Ending): Answer {
@@ -109,7 +116,7 @@ function lostOf(snapshot: Snapshot, destinations: readonly RoutedDestination[]):
 }
 
 /** Its cluster exists and has an endpoint that may answer, or nobody can know; and its Service is not terminating. */
-function isAnswered(snapshot: Snapshot, { missing, ready, host }: RoutedDestination): boolean {
+export function isAnswered(snapshot: Snapshot, { missing, ready, host }: RoutedDestination): boolean {
   if (missing !== null || ready === 0) return false
   const named = serviceOfHost(host, snapshot.settings.domain)
   return named === null || !snapshot.find('Service', named.namespace, named.name)?.deleting

@@ -13,6 +13,12 @@ function proxiesOf(snapshot: Snapshot, { namespace, labels }: Context): Pod[] {
   return found.filter((pod) => pod.namespace === namespace && sameLabels(withoutHash(pod.labels), labels))
 }
 
+/** The gateway has Pods, and none of them is Ready. */
+export function isDown(snapshot: Snapshot, context: Context): boolean {
+  const pods = proxiesOf(snapshot, context)
+  return pods.length > 0 && !isReady(pods)
+}
+
 /**
  * The same gateway after a change: its Pods may have got other labels, by which a Gateway still selects them. null where none of them is Ready
  * any longer, or none is selected. A gateway that has no Pod before it is imagined after it too.
