@@ -16,6 +16,8 @@ import { type Judgement, judgementOf } from './judgement.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
 
+/** Objects that are named each for the work they make. */
+const MOST_CAUSES = 3
 /** Of one rule. */
 const RULE_WORK = 1_000_000
 
@@ -107,10 +109,13 @@ function notesOn(unjudged: readonly Unjudged[], written: string, nameOf: (ref: O
     if (known === undefined) byCause.set(key, { host, others: 0, object })
     else known.others++
   }
-  return [...byCause.values()].map(({ host, others, object }) => {
+  const causes = [...byCause.values()]
+  const notes = causes.slice(0, MOST_CAUSES).map(({ host, others, object }) => {
     const why = object === null ? 'too much is written about it' : `${nameOf(object)} makes too much work`
     return `requests to ${host}${others === 0 ? '' : ` and ${others} more`} were not judged: ${why}`
   })
+  if (causes.length > MOST_CAUSES) notes.push(`and those that ${causes.length - MOST_CAUSES} more objects make too much work of`)
+  return notes
 }
 
 function conclude(change: Change, exemptions: Exempted, unjudged: readonly string[]): Decision {

@@ -132,7 +132,7 @@ function routedTo(snapshot: Snapshot, targets: readonly Target[]): RoutedDestina
     ...routeTables(bounded, context, host).flatMap((table) => table.routes),
     ...chains(bounded, context, host)
   ]
-  const routes = targets.flatMap((target) => allowance.for(target.host, () => routesTo(target)) ?? [])
+  const routes = targets.flatMap((target) => allowance.for(target, () => routesTo(target)) ?? [])
   return routes.flatMap(({ destinations }) => destinations).filter(({ share }) => share > 0)
 }
 

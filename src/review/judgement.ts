@@ -36,8 +36,10 @@ export function judgementOf(change: Change, snapshot: Snapshot): Judgement {
   const unjudged: Unjudged[] = []
   const { before, after } = snapshotsOf(change, overlay(metered(snapshot, meter), { added: standIns(change.after, snapshot) }))
   const objects = [change.before, change.after].filter((object): object is MeshObject => object !== null)
-  const targets = affectedTargets(before, after, objects)
-  const { all, opened, judged } = gapsOfChange(before, after, targets, (each) => unjudged.push(each))
+  const tell = (each: Unjudged) => unjudged.push(each)
+  const targets = affectedTargets(before, after, objects, tell)
+  meter.renew()
+  const { all, opened, judged } = gapsOfChange(before, after, targets, tell, change.ref.namespace)
   for (const { error } of unjudged) if (isCausedBy(error, change.ref)) throw error
   const known = opened.filter(({ context }) => !isStandIn(context))
   return { change, before, after, meter, targets: judged, unjudged, gaps: all, opened: known }

@@ -86,5 +86,6 @@ function narrows(before: MeshObject | null, after: MeshObject | null): boolean {
   if (before?.kind !== 'DestinationRule' || after?.kind !== 'DestinationRule') return true
   const place = ({ host, exportTo, workloadSelector }: DestinationRule) => JSON.stringify([host, exportTo, workloadSelector])
   if (place(before) !== place(after)) return true
-  return before.subsets.some(({ name, labels }) => !after.subsets.some((kept) => kept.name === name && sameLabels(kept.labels, labels)))
+  const kept = Map.groupBy(after.subsets, ({ name }) => name)
+  return before.subsets.some(({ name, labels }) => !(kept.get(name) ?? []).some((each) => sameLabels(each.labels, labels)))
 }

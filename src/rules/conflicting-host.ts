@@ -13,10 +13,12 @@ export const conflictingHost: Rule = {
   check: ({ after, before, targets, snapshotAfter, nameOf }) => {
     if (after?.kind !== 'VirtualService') return []
     const own = `${after.namespace}/${after.name}`
-    const known = before?.kind === 'VirtualService' ? before.hosts : []
+    const known = new Set(before?.kind === 'VirtualService' ? before.hosts : [])
+    const ofMesh = targets.filter(({ context }) => context.kind === 'mesh')
+    const byHost = new Map(ofMesh.toReversed().map((target) => [target.host, target]))
     return after.hosts.flatMap((name, at) => {
-      const target = targets.find((each) => each.context.kind === 'mesh' && each.host === name)
-      if (target === undefined || known.includes(name)) return []
+      const target = byHost.get(name)
+      if (target === undefined || known.has(name)) return []
       const users = routeTables(snapshotAfter, target.context, name).flatMap(({ virtualServices }) => virtualServices)
       const [user] = users
       if (user === undefined || users.includes(own)) return []

@@ -14,9 +14,9 @@ export const halfQualifiedHost: Rule = {
   reads: ['VirtualService', 'DestinationRule', 'Service'],
   check: ({ after, before, snapshotAfter, nameOf }) => {
     if (after === null) return []
-    const known = before === null ? [] : hostsIn(before).map(({ host }) => host)
+    const known = new Set(before === null ? [] : hostsIn(before).map(({ host }) => host))
     return hostsIn(after)
-      .filter(({ host }) => !known.includes(host) && isHalf(snapshotAfter, host))
+      .filter(({ host }) => !known.has(host) && isHalf(snapshotAfter, host))
       .map(({ host, path }) => ({
         severity: 'warn',
         object: { kind: after.kind, namespace: after.namespace, name: after.name },

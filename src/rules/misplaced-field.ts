@@ -14,9 +14,9 @@ export const misplacedField: Rule = {
   reads: ['VirtualService'],
   check: ({ after, before }) => {
     if (after?.kind !== 'VirtualService') return []
-    const known = before?.kind === 'VirtualService' ? before.misplaced.map(textOf) : []
+    const known = new Set(before?.kind === 'VirtualService' ? before.misplaced.map(textOf) : [])
     return after.misplaced
-      .filter((misplaced) => !known.includes(textOf(misplaced)))
+      .filter((misplaced) => !known.has(textOf(misplaced)))
       .map((misplaced) => ({
         severity: 'warn',
         object: { kind: 'VirtualService', namespace: after.namespace, name: after.name },

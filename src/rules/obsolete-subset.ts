@@ -20,9 +20,8 @@ export const obsoleteSubset: Rule = {
   check: (subject) => {
     const { operation, after, before } = subject
     if (after?.kind === 'DestinationRule' && before?.kind === 'DestinationRule') {
-      return obsolete(subject, after, (subset) =>
-        before.subsets.some((old) => old.name === subset.name && sameLabels(old.labels, subset.labels))
-      )
+      const old = Map.groupBy(before.subsets, ({ name }) => name)
+      return obsolete(subject, after, (subset) => (old.get(subset.name) ?? []).some(({ labels }) => sameLabels(labels, subset.labels)))
     }
     if (operation !== 'DELETE' || before?.kind !== 'Deployment') return []
     const { templateLabels } = before
@@ -37,8 +36,10 @@ function obsolete(subject: Subject, rule: DestinationRule, concerns: (subset: Su
   const { host } = rule
   const [service] = snapshot.lookup('serviceByHost', host)
   if (service === undefined || service.selector === null) return []
-  return rule.subsets
-    .filter((subset) => concerns(subset) && !isBacked(snapshot, service, subset) && !isCarried(subject, host, subset))
+  const candidates = rule.subsets.filter((subset) => concerns(subset) && !isBacked(snapshot, service, subset))
+  const carried = candidates.length === 0 ? new Set<string>() : carriedOf(subject, host)
+  return candidates
+    .filter(({ name }) => !carried.has(name))
     .map((subset) => ({
       severity: 'warn',
       object: { kind: 'DestinationRule', namespace: rule.namespace, name: rule.name },
@@ -58,14 +59,19 @@ function isBacked(snapshot: Snapshot, { namespace, selector }: Service, { labels
   )
 }
 
-/** Whoever sends to the host of the rule or of the Deployment's Service is among the targets of the write. */
-function isCarried({ snapshotAfter, targets, gaps }: Subject, host: string, { name }: Subset): boolean {
-  const isIt = (destination: RoutedDestination | null) => destination?.host === host && destination.subset === name
-  // What gets requests and no answer is carried; only where all are answered are the routes asked.
-  if (gaps.some(({ destination }) => isIt(destination))) return true
-  return targets.some((target) =>
-    routeTables(snapshotAfter, target.context, target.host).some(({ routes }) => routes.some(({ destinations }) => destinations.some(isIt)))
-  )
+/** The subsets that get requests, answered or not. Whoever sends to the host of the rule or of the Deployment's Service is among the targets of the write. */
+function carriedOf({ snapshotAfter, targets, gaps }: Subject, host: string): Set<string> {
+  const carried = new Set<string>()
+  const note = (destination: RoutedDestination | null) => {
+    if (destination?.host === host && destination.subset !== null) carried.add(destination.subset)
+  }
+  for (const { destination } of gaps) note(destination)
+  for (const target of targets) {
+    for (const { routes } of routeTables(snapshotAfter, target.context, target.host)) {
+      for (const { destinations } of routes) for (const destination of destinations) note(destination)
+    }
+  }
+  return carried
 }
 
 function rulesOf(snapshot: Snapshot, { host }: Service): DestinationRule[] {

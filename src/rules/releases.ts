@@ -5,7 +5,6 @@ import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
-import { own } from '../mesh/names/own.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { LabelKeys } from './rule.ts'
 
@@ -29,9 +28,14 @@ export function subsetsOf(snapshot: Snapshot, { host }: Service): Subset[] {
 /** The label keys that tell the releases of a Service apart: the well-known ones, and those on which its subsets differ. */
 export function versionKeys(snapshot: Snapshot, service: Service, { version }: LabelKeys): string[] {
   const subsets = subsetsOf(snapshot, service)
-  const keys = new Set(subsets.flatMap(({ labels }) => Object.keys(labels)))
-  const differing = [...keys].filter((key) => new Set(subsets.map(({ labels }) => own(labels, key))).size > 1)
-  return [...new Set([...version, ...differing])].filter((key) => !ADDED_TO_PODS.includes(key))
+  const values = new Map<string, Set<string>>()
+  const counts = new Map<string, number>()
+  for (const [key, value] of subsets.flatMap(({ labels }) => Object.entries(labels))) {
+    values.set(key, (values.get(key) ?? new Set()).add(value))
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  const differing = [...values].filter(([key, found]) => found.size > 1 || (counts.get(key) ?? 0) < subsets.length)
+  return [...new Set([...version, ...differing.map(([key]) => key)])].filter((key) => !ADDED_TO_PODS.includes(key))
 }
 
 /** The label keys that a Pod must have for some subset of the host to take it, besides those that no template has. */

@@ -1,4 +1,7 @@
-import type { Rule } from './rule.ts'
+import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
+import { serviceOfHost } from '../mesh/names/hosts.ts'
+import type { Rule, Subject } from './rule.ts'
 import { byRoute, destinationRuleFor, loss, place, routeOwner, sends, state } from './wording.ts'
 
 export const undefinedSubset: Rule = {
@@ -11,18 +14,29 @@ export const undefinedSubset: Rule = {
     'specific host only. Without a cluster the requests get 503. Weight 0 among several destinations carries nothing and needs no subset.',
   remedy: 'Add the subset to the DestinationRule first, then send requests to it.',
   reads: ['VirtualService', 'DestinationRule', 'Service'],
-  check: (subject) =>
-    state(
+  check: (subject) => {
+    const opened = new Set(subject.opened)
+    const severityOf = (gap: Gap) => (!opened.has(gap) && isHiddenAtHome(subject, gap) ? 'warn' : 'deny')
+    return state(
       subject.gaps.filter((gap) => gap.cause === 'subset' && gap.share > gap.shareBefore),
-      byRoute,
+      (gap) => `${byRoute(gap)}${severityOf(gap)}`,
       (gap) => ({
-        severity: 'deny',
+        severity: severityOf(gap),
         object: routeOwner(gap),
         path: [...gap.path, 'subset'],
         message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} subset "${gap.destination?.subset}", which no DestinationRule ${seen(gap.context.kind)}defines`,
         remedy: `First add subset "${gap.destination?.subset}" to ${destinationRuleFor(subject, gap.destination?.host ?? gap.host)}, then apply this again`
       })
     )
+  }
+}
+
+/** A client whose own namespace hides the subset from it was not answered before either: whoever wrote that must not keep others from writing. */
+function isHiddenAtHome({ before, after, snapshotAfter }: Subject, { context, destination, host }: Gap): boolean {
+  const name = destination?.host ?? host
+  const homes = [(after ?? before)?.namespace, serviceOfHost(name, snapshotAfter.settings.domain)?.namespace]
+  if (context.kind === 'gateway' || homes.includes(context.namespace)) return false
+  return destinationRulesOver(snapshotAfter, name).some(({ namespace }) => namespace === context.namespace)
 }
 
 function seen(kind: 'mesh' | 'gateway'): string {

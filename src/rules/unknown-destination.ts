@@ -12,18 +12,20 @@ export const unknownDestination: Rule = {
     'On the mesh a destination without port means the port that the client called, even where the destination has a single other port.',
   remedy: 'Create the Service, or name the host in full and the port that it has.',
   reads: ['VirtualService', 'Service', 'ServiceEntry'],
-  check: (subject) =>
-    state(
+  check: (subject) => {
+    const opened = new Set(subject.opened)
+    return state(
       subject.gaps.filter(({ cause, share, shareBefore }) => (cause === 'host' || cause === 'port') && share > shareBefore),
-      (gap) => `${byRoute(gap)}${subject.opened.includes(gap)}`,
+      (gap) => `${byRoute(gap)}${opened.has(gap)}`,
       (gap) => ({
-        severity: subject.opened.includes(gap) ? 'deny' : 'warn',
+        severity: opened.has(gap) ? 'deny' : 'warn',
         object: routeOwner(gap),
         path: [...gap.path, gap.cause],
         message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${unknown(gap)}`,
         remedy: `First ${remedyFor(subject, gap)}, then apply this again`
       })
     )
+  }
 }
 
 function unknown({ cause, destination }: Gap): string {

@@ -10,16 +10,18 @@ export const unreadyDestination: Rule = {
     'Requests that were answered before must not move there; a first install, where nothing was answered before, may route to Pods that are still starting.',
   remedy: 'Wait until a Pod of the destination is Ready, then send requests to it.',
   reads: ['VirtualService', 'DestinationRule', 'Service', 'Pod'],
-  check: (subject) =>
-    state(
+  check: (subject) => {
+    const opened = new Set(subject.opened)
+    return state(
       subject.gaps.filter((gap) => gap.cause === 'no-endpoints' && gap.share > gap.shareBefore),
-      (gap) => `${byRoute(gap)}${subject.opened.includes(gap)}`,
+      (gap) => `${byRoute(gap)}${opened.has(gap)}`,
       (gap) => ({
-        severity: subject.opened.includes(gap) ? 'deny' : 'warn',
+        severity: opened.has(gap) ? 'deny' : 'warn',
         object: routeOwner(gap),
         path: gap.path,
         message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which no Ready Pod backs`,
         remedy: `First wait until a Pod of ${destinationName(gap.destination)} is Ready, then apply this again`
       })
     )
+  }
 }

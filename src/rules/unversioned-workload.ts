@@ -36,7 +36,8 @@ function judge(subject: Subject, deployment: Deployment, service: Service): Stat
   if (subsets.length > 0) {
     const keys = subsetKeys(subsets)
     const missing = keys.filter((key) => !Object.hasOwn(deployment.templateLabels, key))
-    const reached = subsets.some(({ labels }) => Object.keys(labels).every((key) => !missing.includes(key)))
+    const isMissing = new Set(missing)
+    const reached = subsets.some(({ labels }) => Object.keys(labels).every((key) => !isMissing.has(key)))
     if (missing.length === 0 || reached) return []
     const name = missing.map((key) => `"${key}"`).join(', ')
     return [

@@ -41,7 +41,8 @@ function bringsPods({ do: what, object }: WriteStep): boolean {
 }
 
 function unserved(snapshot: Snapshot, host: string, loadClass: LoadClass): Pick<Prediction, 'share' | 'status'> {
-  const target: Target = { host, context: contextOf(loadClass) }
+  const context = contextOf(loadClass)
+  const target: Target = { host, context, namespace: context.namespace }
   const port = PORTS[loadClass.proxy]
   const table = routeTables(snapshot, target.context, host).find((each) => each.port === port)
   if (table === undefined) return { share: 1, status: 404 }

@@ -1,4 +1,4 @@
-import { destinationRule, guideWith, guideWithout, namespace, rule, service, to, virtualService } from '../manifests.ts'
+import { destinationRule, guide, guideWith, guideWithout, namespace, rule, service, to, virtualService } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 export const undefinedSubset: RuleExamples = {
@@ -21,6 +21,12 @@ export const undefinedSubset: RuleExamples = {
       given: [namespace('default'), service()],
       apply: virtualService([rule([to('v1')])]),
       severity: 'deny'
+    },
+    {
+      name: 'what a stranger hides from its own clients keeps nobody from writing',
+      given: [...guide(), namespace('stranger'), destinationRule([], {}, { namespace: 'stranger' })],
+      apply: virtualService([rule([to('v1', 50), to('v2', 50)])]),
+      severity: 'warn'
     }
   ],
   safe: [

@@ -7,6 +7,7 @@ import { destinationsOf, type VirtualService } from '../../kinds/virtual-service
 import { hostCovers, hostKey, isWildcard } from '../names/hosts.ts'
 import { type Labels, selects } from '../names/labels.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
+import { Allowance, type TellUnjudged } from './allowance.ts'
 import { gatewayContexts, meshContexts } from './contexts.ts'
 import type { Target } from './gaps.ts'
 
@@ -14,63 +15,108 @@ import type { Target } from './gaps.ts'
  * Every (context, host) whose answers can differ between the two snapshots, where `objects` are the states of the written object before
  * and after. Kinds whose writes hitless does not judge affect nothing here.
  */
-export function affectedTargets(before: Snapshot, after: Snapshot, objects: readonly MeshObject[]): Target[] {
+export function affectedTargets(before: Snapshot, after: Snapshot, objects: readonly MeshObject[], tell?: TellUnjudged): Target[] {
   const found = new Map<string, Target>()
+  const own = objects[0]?.namespace ?? ''
   for (const snapshot of [before, after]) {
-    const claims = objects.flatMap((object) => claimsOf(snapshot, object))
-    for (const target of targetsOf(snapshot, claims)) found.set(targetKey(target), target)
+    const survey = surveyOf(snapshot, tell, own)
+    const claims = objects.flatMap((object) => claimsOf(survey, object))
+    for (const target of targetsOf(survey, inTurn(claims, own))) {
+      const key = targetKey(target)
+      if (!found.has(key)) found.set(key, target)
+    }
   }
   return [...found.values()]
 }
 
-/** Every (context, host) that a VirtualService of the snapshot takes, found as it is asked for. */
-export function* everyTarget(snapshot: Snapshot): Iterable<Target> {
+/** Every (context, host) that a VirtualService of the snapshot takes, found as it is asked for; past the first hundred thousand one may come twice. */
+export function* everyTarget(snapshot: Snapshot, tell?: TellUnjudged): Iterable<Target> {
   const known = new Set<string>()
+  const survey = surveyOf(snapshot, tell)
   for (const vs of snapshot.all('VirtualService')) {
-    for (const target of targetsOf(snapshot, claimsOf(snapshot, vs))) {
+    for (const target of targetsOf(survey, claimsOf(survey, vs))) {
       const key = targetKey(target)
       if (known.has(key)) continue
-      known.add(key)
+      if (known.size < MOST_KNOWN) known.add(key)
       yield target
     }
   }
 }
 
+/** Targets that are remembered, so that none is looked at twice. */
+const MOST_KNOWN = 100_000
+
+/** A snapshot, in which what one VirtualService or host costs is bounded. */
+interface Survey {
+  readonly snapshot: Snapshot
+  readonly allowance: Allowance
+  /** The snapshot within an allowance. */
+  readonly bounded: Snapshot
+}
+
+function surveyOf(snapshot: Snapshot, tell: TellUnjudged = () => undefined, own: string | null = null): Survey {
+  const allowance = new Allowance(tell, own)
+  return { snapshot, allowance, bounded: allowance.bound(snapshot) }
+}
+
 /** What a claim costs to make and to keep, in steps. */
 const CLAIM_EFFORT = 8
+/** And a target. */
+const TARGET_EFFORT = 16
 
-/** A host at a Gateway, by its `namespace/name`, or on the `mesh`. */
+/** A host at a Gateway, by its `namespace/name`, or on the `mesh`; and the namespace of what claims it. */
 interface Claim {
+  readonly namespace: string
   readonly gateway: string
   readonly host: string
 }
 
+/** Those of the own namespace first, then of those namespaces that have the fewest: where there are too many, whose are that many is cut. */
+function inTurn(claims: readonly Claim[], own: string): Claim[] {
+  const byNamespace = [...Map.groupBy(claims, ({ namespace }) => namespace)]
+  const rank = ([namespace, each]: readonly [string, Claim[]]) => (namespace === own ? 0 : each.length)
+  return byNamespace.sort((one, other) => rank(one) - rank(other)).flatMap(([, each]) => each)
+}
+
 /** Who asks for a claim's host is found out once, by however many objects it is claimed. */
-function targetsOf(snapshot: Snapshot, claims: readonly Claim[]): Target[] {
-  const unique = new Map(claims.map((claim) => [`${claim.gateway} ${claim.host}`, claim]))
-  return [...unique.values()].flatMap(({ gateway, host }) => {
-    const contexts = gateway === 'mesh' ? meshContexts(snapshot, host) : gatewayContexts(snapshot, gateway)
-    return contexts.map((context) => ({ context, host }))
-  })
+function* targetsOf({ bounded, allowance }: Survey, claims: readonly Claim[]): Iterable<Target> {
+  const unique = new Map<string, Claim>()
+  for (const claim of claims) {
+    const key = `${claim.gateway} ${claim.host}`
+    if (!unique.has(key)) unique.set(key, claim)
+  }
+  const contextsOf = ({ gateway, host }: Claim) => {
+    const contexts = gateway === 'mesh' ? meshContexts(bounded, host) : gatewayContexts(bounded, gateway)
+    bounded.charge(TARGET_EFFORT * contexts.length)
+    return contexts
+  }
+  for (const claim of unique.values()) {
+    const contexts = allowance.for(claim, () => contextsOf(claim)) ?? []
+    for (const context of contexts) yield { context, host: claim.host, namespace: claim.namespace }
+  }
 }
 
-function claimsOf(snapshot: Snapshot, object: MeshObject): Claim[] {
-  return reachOf(object).flatMap((reach) => claimsThrough(snapshot, reach, object))
+function claimsOf(survey: Survey, object: MeshObject): Claim[] {
+  return reachOf(object).flatMap((reach) => claimsThrough(survey, reach, object))
 }
 
-function claimsThrough(snapshot: Snapshot, reach: Reach, object: MeshObject): Claim[] {
+function claimsThrough(survey: Survey, reach: Reach, object: MeshObject): Claim[] {
+  const { snapshot, allowance, bounded } = survey
+  const { namespace } = object
   switch (reach.through) {
-    case 'claims':
-      return reach.gateways.flatMap((gateway) => claimsAt(snapshot, reach.hosts, gateway, object))
+    case 'claims': {
+      const claims = () => reach.gateways.flatMap((gateway) => claimsAt(bounded, reach.hosts, gateway, object))
+      return allowance.for({ host: reach.hosts[0] ?? '', namespace }, claims) ?? []
+    }
     case 'roots':
-      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((root) => claimsOf(snapshot, root))
+      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((root) => claimsOf(survey, root))
     case 'senders':
-      return senders(snapshot, reach.host).flatMap((vs) => claimsOf(snapshot, vs))
+      return senders(survey, reach.host).flatMap((vs) => claimsOf(survey, vs))
     case 'service':
       // Its own host is served by default where no VirtualService takes it.
-      return [{ gateway: 'mesh', host: reach.host }, ...senders(snapshot, reach.host).flatMap((vs) => claimsOf(snapshot, vs))]
+      return [{ namespace, gateway: 'mesh', host: reach.host }, ...senders(survey, reach.host).flatMap((vs) => claimsOf(survey, vs))]
     case 'pods':
-      return claimsBehind(snapshot, reach)
+      return claimsBehind(survey, reach)
   }
 }
 
@@ -80,7 +126,7 @@ function claimsAt(snapshot: Snapshot, named: readonly string[], gateway: string,
     const hosts = new Set(
       named.flatMap((host) => [host, ...aliases(snapshot, host), ...(isWildcard(host) ? servicesUnder(snapshot, host) : [])])
     )
-    return [...hosts].map((host) => ({ gateway, host }))
+    return [...hosts].map((host) => ({ namespace: object.namespace, gateway, host }))
   }
   const [namespace = '', name = ''] = gateway.split('/')
   const servers = snapshot.find('Gateway', namespace, name)?.servers ?? []
@@ -88,16 +134,17 @@ function claimsAt(snapshot: Snapshot, named: readonly string[], gateway: string,
   const served = servers.flatMap((server) => server.hosts).map((host) => host.slice(host.indexOf('/') + 1))
   snapshot.charge(named.length * served.length, object)
   const hosts = new Set(named.flatMap((host) => served.flatMap((other) => moreSpecific(host, other))))
-  return [...hosts].map((host) => ({ gateway, host }))
+  return [...hosts].map((host) => ({ namespace: object.namespace, gateway, host }))
 }
 
 /** The Services that can select the Pods, and of those only the hosts that a VirtualService routes: a plain Service's last Pods may go. */
-function claimsBehind(snapshot: Snapshot, { namespace, labels, deployment }: Extract<Reach, { through: 'pods' }>): Claim[] {
+function claimsBehind(survey: Survey, { namespace, labels, deployment }: Extract<Reach, { through: 'pods' }>): Claim[] {
+  const { snapshot } = survey
   const owned = deployment === '' ? [] : [...snapshot.lookup('podByDeployment', deployment)]
   const sets = new Set([labels, ...owned.map((pod) => pod.labels)])
   const services = new Set([...sets].flatMap((each) => servicesSelecting(snapshot, namespace, each)))
-  const routes = new Set([...services].flatMap(({ host }) => senders(snapshot, host)))
-  return [...routes].flatMap((vs) => claimsOf(snapshot, vs))
+  const routes = new Set([...services].flatMap(({ host }) => senders(survey, host)))
+  return [...routes].flatMap((vs) => claimsOf(survey, vs))
 }
 
 /** The Services of a namespace whose selector takes these labels. */
@@ -110,15 +157,18 @@ export function servicesSelecting(snapshot: Snapshot, namespace: string, labels:
 }
 
 /** The VirtualServices with a destination or mirror at a host, or at an alias of it (8.4). */
-function senders(snapshot: Snapshot, host: string): VirtualService[] {
+function senders({ snapshot, allowance, bounded }: Survey, host: string): VirtualService[] {
   if (isWildcard(host)) {
-    return [...snapshot.lookup('virtualServiceByDestination', hostKey(host))].filter((vs) => sendsUnder(vs, host))
+    const mayBe = [...snapshot.lookup('virtualServiceByDestination', hostKey(host))]
+    return mayBe.filter((vs) => allowance.for({ host, namespace: vs.namespace }, () => sendsUnder(bounded, vs, host)) === true)
   }
   return [host, ...aliases(snapshot, host)].flatMap((name) => [...snapshot.lookup('virtualServiceByDestination', name)])
 }
 
-function sendsUnder(vs: VirtualService, wildcard: string): boolean {
-  return destinationsOf(vs).some((host) => hostCovers(wildcard, host))
+function sendsUnder(snapshot: Snapshot, vs: VirtualService, wildcard: string): boolean {
+  const destinations = destinationsOf(vs)
+  snapshot.charge(destinations.length, vs)
+  return destinations.some((host) => hostCovers(wildcard, host))
 }
 
 function aliases(snapshot: Snapshot, host: string): string[] {

@@ -4,8 +4,10 @@ import { type MeshObject, type ObjectRef, refKey } from '../../kinds/index.ts'
 import { Meter, metered, TooMuchWork } from '../snapshot/metered.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
-/** A tenth of a second or two. A host with ten thousand routes takes some ten thousand steps. */
+/** Some tenths of a second. A host with ten thousand routes takes some hundred thousand steps. */
 const TARGET_STEPS = 1_000_000
+/** What the route objects of one namespace may add to a write in another. */
+const NAMESPACE_STEPS = 300_000
 
 /** A host that takes more work to judge than it may. */
 export interface Unjudged {
@@ -19,9 +21,13 @@ export type TellUnjudged = (unjudged: Unjudged) => void
 export class Allowance {
   readonly #meter = new Meter(TARGET_STEPS)
   readonly #tell: TellUnjudged
+  readonly #own: string | null
+  readonly #left = new Map<string, number>()
 
-  constructor(tell: TellUnjudged) {
+  /** `own` is the namespace of the written object; null where nothing is written, and no namespace is another's. */
+  constructor(tell: TellUnjudged, own: string | null = null) {
     this.#tell = tell
+    this.#own = own
   }
 
   /** The snapshot, whose readers' work counts. */
@@ -29,16 +35,24 @@ export class Allowance {
     return metered(snapshot, this.#meter)
   }
 
-  /** What `work` gives for a host; null where it is too much, which is told. */
-  for<T>(host: string, work: () => T): T | null {
-    this.#meter.renew()
+  /** What `work` gives for a host that a route object of `namespace` has; null where it is too much, which is told. */
+  for<T>({ host, namespace }: { readonly host: string; readonly namespace: string }, work: () => T): T | null {
+    const left = this.#leftOf(namespace)
+    this.#meter.renew(Math.min(left, TARGET_STEPS))
     try {
       return work()
     } catch (error) {
       if (!(error instanceof TooMuchWork)) throw error
       this.#tell({ host, error })
       return null
+    } finally {
+      this.#left.set(namespace, left - this.#meter.used)
     }
+  }
+
+  #leftOf(namespace: string): number {
+    if (this.#own === null || this.#own === namespace) return TARGET_STEPS
+    return this.#left.get(namespace) ?? NAMESPACE_STEPS
   }
 }
 

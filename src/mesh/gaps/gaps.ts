@@ -25,6 +25,8 @@ import { Allowance, type TellUnjudged } from './allowance.ts'
 export interface Target {
   readonly context: Context
   readonly host: string
+  /** Of the route object that has the host, or one of them. */
+  readonly namespace: string
 }
 
 /**
@@ -65,7 +67,7 @@ export function virtualServiceOf({ virtualService }: Pick<Gap, 'virtualService'>
 export function gaps(snapshot: Snapshot, targets: readonly Target[], tell: TellUnjudged = () => undefined): Gap[] {
   const allowance = new Allowance(tell)
   const bounded = allowance.bound(snapshot)
-  return targets.flatMap((target) => allowance.for(target.host, () => compare(target, null, view(bounded, target)).all) ?? [])
+  return targets.flatMap((target) => allowance.for(target, () => compare(target, null, view(bounded, target)).all) ?? [])
 }
 
 /** The gaps of a change's targets after it, and among them those that it opens: more of a class fails after it than before. */
@@ -80,12 +82,13 @@ export function gapsOfChange(
   before: Snapshot,
   after: Snapshot,
   targets: readonly Target[],
-  tell: TellUnjudged = () => undefined
+  tell: TellUnjudged = () => undefined,
+  own: string | null = null
 ): GapsOfChange {
-  const allowance = new Allowance(tell)
+  const allowance = new Allowance(tell, own)
   const [earlier, later] = [allowance.bound(before), allowance.bound(after)]
   const found = targets.flatMap((target) => {
-    const each = allowance.for(target.host, () => ofTarget(earlier, later, target))
+    const each = allowance.for(target, () => ofTarget(earlier, later, target))
     return each === null ? [] : [{ ...each, target }]
   })
   return {

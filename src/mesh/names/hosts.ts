@@ -81,7 +81,12 @@ export function wildcardsOver(host: string): readonly string[] {
 /** One decision asks for the wildcards over one host a hundred times. */
 let last: { readonly host: string; readonly wildcards: readonly string[] } = { host: '*', wildcards: ['*'] }
 
+/** No name in DNS is longer, and Istio takes none that is. */
+const LONGEST_HOST = 255
+
 function wildcardsOf(host: string): string[] {
+  // Of a megabyte of dots the wildcards would be a terabyte.
+  if (host.length > LONGEST_HOST) return ['*']
   const wildcards: string[] = []
   for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) wildcards.push(`*${host.slice(dot)}`)
   wildcards.push('*')

@@ -41,6 +41,11 @@ export class Meter {
     return this.#spent
   }
 
+  /** Steps that were charged since they were granted. */
+  get used(): number {
+    return this.#granted - this.#left
+  }
+
   /** Grants so much for the next piece of work, whatever is left. */
   renew(granted = this.#granted): void {
     this.#granted = granted
