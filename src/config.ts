@@ -32,6 +32,7 @@ export interface Config {
     readonly maxInFlight: number
     readonly maxConnections: number
     readonly maxBodyMebibytes: number
+    readonly maxTurnSeconds: number
     readonly drainSeconds: number
     readonly clientCa: string
     readonly clientNames: readonly string[]
@@ -88,6 +89,12 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         maxInFlight: count('Reviews answered at once; more get 503, and failurePolicy decides.', 200, 1, 10_000),
         maxConnections: count('Connections to the port for reviews; beyond, those end that were not used for longest.', 1000, 10, 100_000),
         maxBodyMebibytes: count('What reviews in flight may take together, as they were sent; beyond, the slowest get 503.', 32, 7, 4096),
+        maxTurnSeconds: count(
+          'CPU time that the process may take without answering anybody, before it ends to be started anew.',
+          20,
+          1,
+          600
+        ),
         drainSeconds: count('How long requests go on being answered after a signal to stop.', 10, 0, 3600),
         clientCa: {
           type: 'string',

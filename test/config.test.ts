@@ -18,6 +18,7 @@ t.test('a file that says nothing is the default policy', async (t) => {
     maxInFlight: 200,
     maxConnections: 1000,
     maxBodyMebibytes: 32,
+    maxTurnSeconds: 20,
     drainSeconds: 10,
     clientCa: '',
     clientNames: []

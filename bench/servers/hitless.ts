@@ -25,6 +25,7 @@ const { port } = await startServer({
   healthHost: '127.0.0.1',
   healthPort: 0,
   maxInFlight: 200,
+  maxTurnMs: 20_000,
   maxConnections: 1000,
   maxBodyBytes: 32 * 1024 * 1024,
   drainMs: 0

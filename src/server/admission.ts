@@ -21,13 +21,15 @@ export interface AdmissionOptions {
   readonly metrics: Metrics
   readonly inFlight: InFlight
   readonly maxInFlight: number
+  /** Told the object of each review that is judged. */
+  readonly turnTo: (work: string) => void
   /** Reviews are remembered whoever sends them; else only those of a client with a certificate. */
   readonly believesAnybody?: boolean
 }
 
 /** Answers reviews; more than `maxInFlight` at once get 503, and the failurePolicy of the webhook decides about those writes. */
 export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionOptions): void {
-  const { reviewer, snapshot, metrics, inFlight, maxInFlight, believesAnybody = false } = options
+  const { reviewer, snapshot, metrics, inFlight, maxInFlight, turnTo, believesAnybody = false } = options
   app.route<{ Querystring: { timeout?: unknown } }>({
     method: 'POST',
     url: '/validate',
@@ -43,6 +45,7 @@ export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionO
       const refusal = refuseProbe(request.body)
       if (refusal !== null) return refusal
       const { uid, change, warnings } = parseReview(request.body, snapshot())
+      if (change !== null) turnTo(formatRef(change.ref))
       // Not needed for as long as the judgement takes, and many times larger than its text.
       request.body = undefined
       const deadline = deadlineMs(request.query.timeout)

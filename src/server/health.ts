@@ -1,18 +1,31 @@
-/** /livez, /readyz and /metrics, on a port of their own: plain HTTP, never reached by reviews. */
-import type { FastifyInstance } from 'fastify'
+/** /livez, /readyz and /metrics. */
+import type { Registry } from '@prometheus-io/client'
 import type { Health } from '../mesh/snapshot/state.ts'
+import type { ProbeAnswer } from '../watchdog.ts'
 
 export interface HealthOptions {
   readonly health: () => Health
+  readonly registry: Registry
   readonly isDraining: () => boolean
 }
 
 /** Alive while it answers at all; ready while the state of the cluster is fresh and nobody asked it to end. */
-export function health(app: FastifyInstance, { health: state, isDraining }: HealthOptions): void {
-  app.get('/livez', async () => 'ok\n')
-  app.get('/readyz', async (_request, reply) => {
-    if (isDraining()) return reply.code(503).send('shutting down\n')
-    const { fresh, reasons } = state()
-    return fresh ? 'ok\n' : reply.code(503).send(`${reasons.join('\n')}\n`)
-  })
+export async function answerProbe(path: string, { health, registry, isDraining }: HealthOptions): Promise<ProbeAnswer> {
+  switch (path) {
+    case '/livez':
+      return text(200, 'ok')
+    case '/readyz': {
+      if (isDraining()) return text(503, 'shutting down')
+      const { fresh, reasons } = health()
+      return fresh ? text(200, 'ok') : text(503, reasons.join('\n'))
+    }
+    case '/metrics':
+      return { status: 200, type: registry.contentType, body: await registry.metrics() }
+    default:
+      return text(404, 'there is nothing here')
+  }
+}
+
+function text(status: number, body: string): ProbeAnswer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${body}\n` }
 }

@@ -1,6 +1,5 @@
 /** What the webhook counts, in Prometheus' form. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@prometheus-io/client'
-import type { FastifyInstance } from 'fastify'
 import type { Kind } from '../kinds/index.ts'
 import type { Health } from '../mesh/snapshot/state.ts'
 import type { Change } from '../review/change.ts'
@@ -163,8 +162,4 @@ function stateMetrics(registers: Registry[]): StateMetrics {
     drifted: (kind, objects) => drift.inc({ kind }, objects),
     dropped: (kind) => dropped.inc({ kind })
   }
-}
-
-export function metricsPage(app: FastifyInstance, registry: Registry): void {
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }

@@ -9,10 +9,11 @@ import type { Health } from '../mesh/snapshot/state.ts'
 import type { Reviewer } from '../review/decision.ts'
 import { admission } from './admission.ts'
 import { type Clients, clientChecks, requireName } from './clients.ts'
-import { health } from './health.ts'
+import { answerProbe } from './health.ts'
 import { InFlight } from './in-flight.ts'
 import { type IntakeLimits, intake } from './intake.ts'
-import { type Metrics, metricsPage } from './metrics.ts'
+import type { Metrics } from './metrics.ts'
+import { type Probes, startProbes } from './probes.ts'
 import { refusals, refuseBytes } from './replies.ts'
 
 /** The API server closes idle connections after 90 s (Go's transport, IdleConnTimeout): ours must live longer, or a request meets a closing one. */
@@ -48,6 +49,8 @@ export interface ServerOptions extends IntakeLimits {
   readonly healthHost: string
   readonly healthPort: number
   readonly maxInFlight: number
+  /** CPU time of one turn of the event loop after which the process ends, to be started anew. */
+  readonly maxTurnMs: number
   /** How long requests go on being answered after `close()` was called. */
   readonly drainMs: number
   /** How long a client may take for a handshake and for its headers; twice that for a whole request. */
@@ -68,26 +71,46 @@ export async function startServer(options: ServerOptions, signal?: AbortSignal):
   let closed: Promise<void> | null = null
   const isDraining = () => closed !== null
   const inFlight = new InFlight(options.metrics.inFlight, Math.floor(options.maxConnections / 2))
-  const reviews = reviewApp(options, inFlight, isDraining)
-  const probes = probeApp(options, isDraining)
-  try {
-    await listen(reviews, options.host, options.port)
-    await listen(probes, options.healthHost, options.healthPort)
-  } catch (error) {
-    await Promise.all([reviews.close(), probes.close()])
-    throw error
-  }
+  const probes = await startProbes({
+    host: options.healthHost,
+    port: options.healthPort,
+    maxTurnMs: options.maxTurnMs,
+    answer: (path) => answerProbe(path, { health: options.health, registry: options.metrics.registry, isDraining })
+  })
+  const reviews = await listening(options, inFlight, probes, isDraining)
   const close = () => (closed ??= drain(reviews, probes, inFlight, options.drainMs))
   signal?.addEventListener('abort', close, { once: true })
   return {
     port: portOf(reviews),
-    healthPort: portOf(probes),
+    healthPort: probes.port,
     setCertificate: (pair) => servable(() => reviews.server.setSecureContext(tlsOptions(options, pair))),
     close
   }
 }
 
-function reviewApp(options: ServerOptions, inFlight: InFlight, isDraining: () => boolean): FastifyInstance<HttpsServer> {
+/** The app on its port; where that cannot be, nothing is left listening. */
+async function listening(
+  options: ServerOptions,
+  inFlight: InFlight,
+  probes: Probes,
+  isDraining: () => boolean
+): Promise<FastifyInstance<HttpsServer>> {
+  try {
+    const app = reviewApp(options, inFlight, probes, isDraining)
+    await listen(app, options.host, options.port)
+    return app
+  } catch (error) {
+    await probes.close()
+    throw error
+  }
+}
+
+function reviewApp(
+  options: ServerOptions,
+  inFlight: InFlight,
+  { turnTo }: Probes,
+  isDraining: () => boolean
+): FastifyInstance<HttpsServer> {
   const { log, tls, metrics, headersMs = HEADERS_MS } = options
   const app = servable(() =>
     Fastify<HttpsServer>({
@@ -114,20 +137,12 @@ function reviewApp(options: ServerOptions, inFlight: InFlight, isDraining: () =>
     done(null, payload)
   })
   requireName(app, options.clients ?? null)
-  admission(app, { ...options, inFlight })
-  return app
-}
-
-function probeApp({ log, metrics, health: state }: ServerOptions, isDraining: () => boolean): FastifyInstance {
-  const app = Fastify({ loggerInstance: log, logController: new LogController({ disableRequestLogging: true }), return503OnClosing: false })
-  refusals(app, metrics)
-  health(app, { health: state, isDraining })
-  metricsPage(app, metrics.registry)
+  admission(app, { ...options, inFlight, turnTo })
   return app
 }
 
 /** Idle connections end last: one that a request is just coming in on would lose it. */
-async function drain(reviews: FastifyInstance<HttpsServer>, probes: FastifyInstance, inFlight: InFlight, drainMs: number): Promise<void> {
+async function drain(reviews: FastifyInstance<HttpsServer>, probes: Probes, inFlight: InFlight, drainMs: number): Promise<void> {
   await sleep(drainMs)
   const closing = reviews.close()
   await Promise.race([inFlight.empty(), sleep(LAST_ANSWERS_MS, undefined, { ref: false })])
@@ -136,9 +151,7 @@ async function drain(reviews: FastifyInstance<HttpsServer>, probes: FastifyInsta
   // Nor one whose handshake ends only now: nobody would look after it any more.
   reviews.server.on('secureConnection', (socket) => socket.destroy())
   await closing
-  const probed = probes.close()
-  probes.server.closeAllConnections()
-  await probed
+  await probes.close()
 }
 
 async function listen<S extends RawServerBase>(app: FastifyInstance<S>, host: string, port: number): Promise<void> {

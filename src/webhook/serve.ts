@@ -90,8 +90,19 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
   if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
-  const { host, port, healthHost, healthPort, maxInFlight, maxConnections, maxBodyMebibytes, drainSeconds, clientCa, clientNames } =
-    config().server
+  const {
+    host,
+    port,
+    healthHost,
+    healthPort,
+    maxInFlight,
+    maxConnections,
+    maxBodyMebibytes,
+    maxTurnSeconds,
+    drainSeconds,
+    clientCa,
+    clientNames
+  } = config().server
   return startServer({
     host,
     port,
@@ -99,6 +110,7 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     healthPort,
     maxInFlight,
     maxConnections,
+    maxTurnMs: maxTurnSeconds * 1000,
     maxBodyBytes: maxBodyMebibytes * 1024 * 1024,
     clients: clientCa === '' ? null : clientsOf(readText(clientCa), clientNames),
     believesAnybody: live === null,

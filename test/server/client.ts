@@ -61,6 +61,7 @@ export async function webhook(t: After, options: Partial<ServerOptions> = {}, si
       healthHost: '127.0.0.1',
       healthPort: 0,
       maxInFlight: 10,
+      maxTurnMs: 20_000,
       maxConnections: 100,
       maxBodyBytes: 32 * 1024 * 1024,
       drainMs: 0,
