@@ -1,16 +1,17 @@
 /** `hitless ask`: what requests get, which route takes them and why no earlier one does; before and after a write; against a table of wanted answers. */
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
-import { formatRef, refusalOf } from '../kinds/index.ts'
+import { formatRef, refKey, refusalOf } from '../kinds/index.ts'
 import { type ExpectedAnswer, type ExpectedRequest, type RequestFields, readExpectedRequests } from '../manifests/expected-requests.ts'
-import { readManifests } from '../manifests/manifests.ts'
+import { type Manifest, placeIn, readManifests } from '../manifests/manifests.ts'
 import { gatewayContexts } from '../mesh/gaps/contexts.ts'
+import { virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
 import { type Answer, noListener, serve } from '../mesh/requests/serve.ts'
 import { gatewayAfter } from '../mesh/routing/proxies.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import { answerLines, headline, percent, styleOf } from '../output/answer.ts'
+import { answerLines, headline, type PlaceOf, percent, styleOf } from '../output/answer.ts'
 import { answerJson } from '../output/answer-json.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
 import { formatContext } from '../output/route-table.ts'
@@ -19,7 +20,7 @@ import { Sandbox } from '../sandbox/sandbox.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, collect, examples, onCluster, outputOption } from './command.ts'
 import { parseContext } from './contexts.ts'
-import { stateOf } from './looked-at.ts'
+import { type LookedAt, stateOf } from './looked-at.ts'
 
 interface AskOptions extends ClusterFlags {
   readonly client?: string
@@ -68,18 +69,20 @@ export function askCommand({ io, done }: Cli): Command {
 /** Gives 0; 1 where an answer is not the wanted one, or a request is answered less after the write; 2 where something could not be read. */
 async function ask(paths: readonly string[], options: AskOptions, io: Io): Promise<number> {
   if ((options.host === undefined) === (options.expect.length === 0)) throw usage('give --host, or a table of requests with --expect')
-  const { snapshot, errors } = await stateOf(paths, options, io)
-  const after = options.write.length === 0 ? null : applied(snapshot, options.write, io)
-  const states: States = { before: snapshot, after: after?.snapshot ?? null }
-  const unread = [...errors, ...(after?.errors ?? [])]
+  const { errors, ...before } = await stateOf(paths, options, io)
+  const written = options.write.length === 0 ? null : applied(before, options.write, io)
+  const states: States = { before, after: written?.state ?? null }
+  const unread = [...errors, ...(written?.errors ?? [])]
   const exit =
     options.host === undefined ? expectAnswers(states, options, unread, io) : askOne(states, { ...options, host: options.host }, io)
   return unread.length > 0 ? EXIT.usage : exit
 }
 
+type State = Pick<LookedAt, 'snapshot' | 'placeOf'>
+
 interface States {
-  readonly before: Snapshot
-  readonly after: Snapshot | null
+  readonly before: State
+  readonly after: State | null
 }
 
 interface Asked {
@@ -93,19 +96,26 @@ interface Asked {
 }
 
 /** Workloads of applied manifests have all their Pods, Ready, as `check` has it. */
-function applied(before: Snapshot, files: readonly string[], io: Io): { snapshot: Snapshot; errors: readonly HitlessError[] } {
+function applied({ snapshot, placeOf }: State, files: readonly string[], io: Io): { state: State; errors: readonly HitlessError[] } {
   const { manifests, errors } = readManifests(files, io.stdin)
   printErrors(errors, io)
-  const sandbox = new Sandbox(before.settings)
-  sandbox.copy(before)
-  for (const { object, raw, file, position } of manifests) {
+  const sandbox = new Sandbox(snapshot.settings)
+  sandbox.copy(snapshot)
+  const written = new Map<string, Manifest>()
+  for (const manifest of manifests) {
+    const { object, raw, file, position } = manifest
     if (object === null) continue
     const refused = refusalOf(raw)
     if (refused !== null)
       throw new HitlessError('HITLESS_MANIFEST', `${file}:${position([]).line}: Istio refuses ${formatRef(object)}: ${refused}`)
     sandbox.load(object)
+    written.set(refKey(object), manifest)
   }
-  return { snapshot: sandbox.snapshot(), errors }
+  const placeAfter: State['placeOf'] = (ref, path) => {
+    const manifest = written.get(refKey(ref))
+    return manifest === undefined ? placeOf(ref, path) : placeIn(manifest, path)
+  }
+  return { state: { snapshot: sandbox.snapshot(), placeOf: placeAfter }, errors }
 }
 
 function askOne(states: States, options: AskOptions & { readonly host: string }, io: Io): number {
@@ -201,15 +211,15 @@ function answersTo(states: States, fields: RequestFields): Asked[] {
   const { host, sni } = fields
   const port = fields.port ?? (sni === undefined ? 80 : 443)
   const request = requestOf(fields)
-  return contextsFor(states.before, fields).map((context) => {
-    const before = serve(states.before, context, host, port, request)
+  return contextsFor(states.before.snapshot, fields).map((context) => {
+    const before = serve(states.before.snapshot, context, host, port, request)
     return {
       context,
       host,
       port,
       request,
       before,
-      after: states.after === null ? null : answerAfter(states.before, states.after, { context, host, port, request })
+      after: states.after === null ? null : answerAfter(states.before.snapshot, states.after.snapshot, { context, host, port, request })
     }
   })
 }
@@ -270,15 +280,21 @@ function isWorse({ before, after }: Asked): boolean {
   return after !== null && before.unserved !== null && after.unserved !== null && after.unserved > before.unserved + 1e-9
 }
 
-function textOf({ before: snapshot, after: written }: States, asked: Asked, colour: boolean): string {
+function textOf(states: States, asked: Asked, colour: boolean): string {
   const { before, after } = asked
   const subject = `${describe(asked)}, as ${formatContext(asked.context)}`
-  if (after === null || written === null) return answerText(snapshot, before, subject, colour)
-  return `${answerText(snapshot, before, `before: ${subject}`, colour)}${answerText(written, after, 'after the write', colour)}`
+  if (after === null || states.after === null) return answerText(states.before, before, subject, colour)
+  return `${answerText(states.before, before, `before: ${subject}`, colour)}${answerText(states.after, after, 'after the write', colour)}`
 }
 
-function answerText(snapshot: Snapshot, answer: Answer, subject: string, colour: boolean): string {
-  return `${line([{ text: headline(answer), style: styleOf(answer) }, `  ${subject}`], colour)}${answerLines(snapshot, answer, colour)}`
+function answerText({ snapshot, placeOf }: State, answer: Answer, subject: string, colour: boolean): string {
+  const head = line([{ text: headline(answer), style: styleOf(answer) }, `  ${subject}`], colour)
+  const written: PlaceOf = (way) => {
+    const ref = virtualServiceOf(way)
+    const place = ref === null ? null : placeOf(ref, way.path)
+    return place === null ? '' : `${place.file}:${place.line}`
+  }
+  return `${head}${answerLines(snapshot, answer, written, colour)}`
 }
 
 /** `GET http://reviews:8080/api`. */
@@ -289,11 +305,12 @@ function describe({ host, port, request }: Asked): string {
   return `${request.method} ${scheme}://${host}${port === usual ? '' : `:${port}`}${formatTarget(request)}`
 }
 
-function askedJson({ before: snapshot, after: written }: States, asked: Asked) {
+function askedJson(states: States, asked: Asked) {
   const { context, before, after } = asked
   const who = { context, request: describe(asked) }
-  if (after === null || written === null) return { ...who, answer: answerJson(snapshot, before) }
-  return { ...who, before: answerJson(snapshot, before), after: answerJson(written, after) }
+  const first = answerJson(states.before.snapshot, before)
+  if (after === null || states.after === null) return { ...who, answer: first }
+  return { ...who, before: first, after: answerJson(states.after.snapshot, after) }
 }
 
 function resultJson(states: States, { wanted, asked, differences }: Result) {

@@ -30,9 +30,15 @@ export function headline({ status, unserved }: Answer): string {
   return `${status} for ${percent(unserved)}, ${percent(1 - unserved)} answered`
 }
 
+/** Where a route was written, `file:line`; '' where that is not known. */
+export type PlaceOf = (way: Way) => string
+
+type Way = Pick<Route, 'path'> & { readonly virtualService: string | null }
+
 /** The lines of one answer, indented below what was asked. */
-export function answerLines(snapshot: Snapshot, answer: Answer, colour: boolean): string {
-  const lines: (readonly Part[])[] = [...wayLines(answer), ...answer.destinations.map((each) => destinationLine(snapshot, each))]
+export function answerLines(snapshot: Snapshot, answer: Answer, placeOf: PlaceOf, colour: boolean): string {
+  const nameOf = (way: Way) => `${wayName(way)}${placed(placeOf(way))}`
+  const lines: (readonly Part[])[] = [...wayLines(answer, nameOf), ...answer.destinations.map((each) => destinationLine(snapshot, each))]
   if (answer.passed.length > 0) lines.push(['  not taken by:'])
   const left = answer.passed.length - MOST_PASSED
   if (left > 0) lines.push([`    ${left} routes before these`])
@@ -45,7 +51,11 @@ export function styleOf({ unserved }: Answer): Style {
   return unserved === 0 ? 'green' : 'red'
 }
 
-function wayLines({ route, chain, table, status, cause }: Answer): string[][] {
+function placed(place: string): string {
+  return place === '' ? '' : ` (${place})`
+}
+
+function wayLines({ route, chain, table, status, cause }: Answer, nameOf: (way: Way) => string): string[][] {
   if (route !== null) return [[`  taken by ${nameOf(route)}${actionOf(route)}`]]
   if (chain !== null)
     return [[`  taken by ${nameOf(chain)}${chain.serverNames.length === 0 ? '' : `, for ${chain.serverNames.join(', ')}`}`]]
@@ -75,7 +85,7 @@ function destinationLine(snapshot: Snapshot, destination: RoutedDestination): Pa
 }
 
 /** `VirtualService prod/reviews spec.http[1]`. */
-function nameOf({ virtualService, path }: Pick<Route, 'path'> & { readonly virtualService: string | null }): string {
+function wayName({ virtualService, path }: Way): string {
   return virtualService === null ? "Istio's default route" : `VirtualService ${virtualService} ${formatPath(path)}`
 }
 

@@ -73,11 +73,11 @@ t.test('the answer comes first, then the way and what does not take the request'
   t.equal(exit, 0)
   t.same(out.split('\n'), [
     '200  GET http://reviews.prod/, as mesh web',
-    '  taken by VirtualService prod/reviews spec.http[2]',
+    `  taken by VirtualService prod/reviews spec.http[2] (${shop}:27)`,
     '    100%  reviews.prod.svc.cluster.local:80 v1  2 ready',
     '  not taken by:',
-    '    VirtualService prod/reviews spec.http[0].match[0]: path / does not begin with "/old"',
-    '    VirtualService prod/reviews spec.http[1].match[0]: header end-user is absent',
+    `    VirtualService prod/reviews spec.http[0].match[0] (${shop}:23): path / does not begin with "/old"`,
+    `    VirtualService prod/reviews spec.http[1].match[0] (${shop}:25): header end-user is absent`,
     ''
   ])
 })
@@ -87,10 +87,8 @@ t.test('headers, method, path and query are asked as they are given', async (t) 
   t.match(jason.out, '503  POST http://reviews.prod/a?b=c, as mesh default\n')
   t.match(jason.out, ' v2  0 ready\n')
   const old = await hitless(['ask', shop, '--host', 'reviews.prod', '--path', '/old'])
-  t.match(
-    old.out,
-    '301  GET http://reviews.prod/old, as mesh default\n  taken by VirtualService prod/reviews spec.http[0].match[0]: redirect, 301\n'
-  )
+  t.match(old.out, '301  GET http://reviews.prod/old, as mesh default\n')
+  t.match(old.out, /spec\.http\[0\]\.match\[0\] \(.*shop\.yaml:23\): redirect, 301\n/)
 })
 
 t.test('through a gateway, and where nothing is for the request', async (t) => {
@@ -112,6 +110,7 @@ t.test('before and after a write; 1 where less is answered', async (t) => {
   t.equal(exit, 1)
   t.match(out, '200  before: GET http://reviews.prod/, as mesh default\n')
   t.match(out, '503 for 25%, 75% answered  after the write\n')
+  t.match(out, `  taken by VirtualService prod/reviews spec.http[0] (${split}:8)\n`)
   const better = await hitless(['ask', shop, '--host', 'reviews.prod', '-H', 'end-user:jason', '--write', split, '-o', 'json'])
   t.equal(better.exit, 0)
   const { answers } = JSON.parse(better.out)

@@ -11,9 +11,9 @@ import { gatewayAfter } from '../../src/mesh/routing/proxies.ts'
 import type { Context } from '../../src/mesh/routing/table.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import type { Verdict } from '../../src/review/decision.ts'
-import { endState } from '../../src/sandbox/end-state.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { type PlayedStep, play, readScenarios } from '../../src/sandbox/scenario.ts'
+import { endState } from './end-state.ts'
 
 export interface Transition {
   readonly case: string

@@ -40,8 +40,9 @@ const UNKNOWN: readonly Ending[] = ['passthrough', 'protocol']
 export function serve(snapshot: Snapshot, context: Context, host: string, port: number, request: Request): Answer {
   if (context.kind === 'gateway' && isDown(snapshot, context)) return noListener()
   const scope = scopeOf(snapshot, context)
-  const serverName = request.kind === 'tcp' ? null : request.sni
-  const reached = reach(scope, { host, port, serverName, http: request.kind === 'http' })
+  // Names know no case; routes see the authority as it was sent.
+  const serverName = request.kind === 'tcp' ? null : (request.sni?.toLowerCase() ?? null)
+  const reached = reach(scope, { host: host.toLowerCase(), port, serverName, http: request.kind === 'http' })
   switch (reached.by) {
     case 'none':
       return ended(reached.ending)

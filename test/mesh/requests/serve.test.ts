@@ -141,7 +141,8 @@ t.test('redirects are answers, and what no route takes gets 404', async (t) => {
 })
 
 t.test('shorter names are the same service, to clients that know it', async (t) => {
-  for (const host of ['reviews.prod', 'reviews.prod.svc', `${REVIEWS}.`]) t.same(answer(CLIENT, host, 80, http()), [200, 0], host)
+  for (const host of ['reviews.prod', 'reviews.prod.svc', `${REVIEWS}.`, 'Reviews.Prod'])
+    t.same(answer(CLIENT, host, 80, http()), [200, 0], host)
   t.same(answer({ ...CLIENT, namespace: 'prod' }, 'reviews', 80, http()), [200, 0])
   t.same(answer(CLIENT, 'hidden.prod', 80, http()), ['passthrough', null])
   t.same(answer({ ...CLIENT, namespace: 'prod' }, 'hidden', 80, http()), [200, 0])

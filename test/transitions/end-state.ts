@@ -1,9 +1,9 @@
 /** What a write leaves once all has come to rest: Pods that a workload's new template makes, or that go with it. */
-import { KINDS, type MeshObject, type ObjectRef } from '../kinds/index.ts'
-import type { Pod } from '../kinds/pod.ts'
-import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Write } from '../mesh/snapshot/state.ts'
-import { podsOf } from '../mesh/snapshot/workloads.ts'
+import { KINDS, type MeshObject, type ObjectRef } from '../../src/kinds/index.ts'
+import type { Pod } from '../../src/kinds/pod.ts'
+import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
+import type { Write } from '../../src/mesh/snapshot/state.ts'
+import { podsOf } from '../../src/mesh/snapshot/workloads.ts'
 
 /**
  * The snapshot after a write, at rest: Pods of a new template are Ready as the old ones were, those of a new Deployment or of more replicas
