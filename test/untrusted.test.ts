@@ -51,6 +51,11 @@ const BANS: readonly Ban[] = [
     pattern: /(?:=>|[(!?:=]|&&|\|\||return) ?\(?(?:[\w.#]+ in [\w(]|'[^']*' in [(\w.]*(?:labels|annotations|selector|headers)\b)/i,
     insteadOf: 'Object.hasOwn'
   },
+  {
+    name: 'a list spread into the arguments of a call, of which there may be as many as fit on the stack',
+    pattern: /[\w\])>]\((?:[^()[\]{}]*, ?)?\.\.\.(?!\w+(?:: [^=]*)?\) ?=>|\w+: )(?!asked\b)/,
+    insteadOf: 'a loop, reduce, or a list as one argument'
+  },
   { name: 'Object.assign, for which __proto__ is no name', pattern: /\bObject\.assign\(/, insteadOf: 'Object.fromEntries' }
 ]
 
@@ -90,6 +95,8 @@ const forbidden: Readonly<Record<string, string>> = {
   'a look-up with a member': 'const resolution = table[entry.resolution]',
   'the operator in': 'keys.filter((key) => !(key in labels))',
   'the operator in of a fixed name': "return 'app' in labels ? 1 : 2",
+  'a spread list to push': 'routes.push(...own)',
+  'a spread list behind a number': 'return Math.max(0, ...ages)',
   'Object.assign': 'const labels = Object.assign({}, one, other)'
 }
 
@@ -97,6 +104,13 @@ for (const [name, line] of Object.entries(forbidden)) {
   t.test(`${name} is refused`, async (t) => t.equal(violations('mesh/a.ts', line).length, 1))
 }
 
-for (const line of ['const part = parts[at]', 'for (const key in labels) count++', '// labels[key] in words', 'const x = TABLE[kind]']) {
+for (const line of [
+  'const part = parts[at]',
+  'for (const key in labels) count++',
+  '// labels[key] in words',
+  'const x = TABLE[kind]',
+  'const all = [...one, ...other]',
+  'const f = (...asked: Asked) => g(...asked)'
+]) {
   t.test(`${line} is allowed`, async (t) => t.strictSame(violations('mesh/a.ts', line), []))
 }

@@ -15,7 +15,7 @@ export function fixedTime({ settleMs, nowMs, sleep }: FixedTimeOptions): Propaga
     changed: () => undefined,
     onTheirWay: (changes) => changes.filter((change) => leftMs(change) > 0),
     async arrival(changes, patienceMs, signal) {
-      const waitMs = Math.max(0, ...changes.map(leftMs))
+      const waitMs = changes.reduce((longest, change) => Math.max(longest, leftMs(change)), 0)
       const heldMs = Math.min(waitMs, patienceMs)
       if (heldMs > 0) await sleep(heldMs, signal)
       return waitMs <= patienceMs

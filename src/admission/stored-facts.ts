@@ -72,7 +72,7 @@ export class StoredFacts {
   }
 
   /** Those of the questions that were not asked yet, each once; null where there is none. */
-  unasked(...doubts: readonly Doubts[]): Doubts | null {
+  unasked(doubts: readonly Doubts[]): Doubts | null {
     const reads = new Map(doubts.flatMap((each) => each.reads.map((ref) => [refKey(ref), ref])))
     const lists = new Map(doubts.flatMap((each) => each.lists.map((query) => [textOf(query), query])))
     for (const question of this.#asked) {

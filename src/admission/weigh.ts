@@ -67,7 +67,7 @@ function decidingOf(
   tried: readonly { readonly made: ReadonlySet<PendingWrite>; readonly judged: Judged }[]
 ): PendingWrite[] {
   const other = tried.filter(({ judged }) => isRefused(judged) !== isRefused(stored)).map(({ made }) => made)
-  const fewest = Math.min(...other.map(({ size }) => size))
+  const fewest = other.reduce((least, { size }) => Math.min(least, size), Number.POSITIVE_INFINITY)
   return [...new Set(other.filter(({ size }) => size === fewest).flatMap((made) => [...made]))]
 }
 

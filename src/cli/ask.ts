@@ -142,7 +142,7 @@ function expectAnswers(states: States, { expect, output }: AskOptions, unread: H
   const tables = expect.map(readExpectedRequests)
   const errors = tables.flatMap((table) => table.errors)
   printErrors(errors, io)
-  unread.push(...errors)
+  for (const error of errors) unread.push(error)
   const results = tables.flatMap(({ requests }) => requests).map((wanted) => compared(states, wanted))
   const failed = results.filter(({ differences }) => differences.length > 0)
   if (output === 'text') {

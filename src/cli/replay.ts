@@ -20,7 +20,7 @@ async function replay(files: readonly string[], output: OutputFormat, io: Io): P
   const steps: PlayedStep[] = []
   for (const scenario of scenarios) {
     const played = await play(scenario, io.nowMs)
-    steps.push(...played)
+    for (const step of played) steps.push(step)
     if (output === 'text') io.out(`${plainLines([scenario.name])}${played.map((step) => textOf(step, io.colour)).join('')}`)
   }
   const failed = steps.filter(({ failure }) => failure !== null).length

@@ -100,5 +100,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
-  return typeof value === 'object' ? 'an object' : `${typeof value} ${JSON.stringify(value)}`
+  if (typeof value === 'object') return 'an object'
+  const shown = typeof value === 'string' && value.length > LONGEST_SHOWN ? `${value.slice(0, LONGEST_SHOWN)}…` : value
+  return `${typeof value} ${JSON.stringify(shown)}`
 }
+
+/** So much of a value is enough to find it. */
+const LONGEST_SHOWN = 100

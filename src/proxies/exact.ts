@@ -120,7 +120,7 @@ class Watch {
 
   constructor(changes: readonly RecentChange[], options: ExactOptions, signal: AbortSignal) {
     this.#sights = changes.flatMap((change) => sightsOf(change, options.snapshot()) ?? [])
-    this.#changedMs = Math.max(...changes.map(({ atMs }) => atMs))
+    this.#changedMs = changes.reduce((latest, { atMs }) => Math.max(latest, atMs), 0)
     this.#options = options
     this.#signal = signal
     this.#sinceMs = options.nowMs()

@@ -123,7 +123,10 @@ function conclude(change: Change, exemptions: Exempted, unjudged: readonly strin
   const notes = [...unjudged, ...exemptions.notes]
   const findings = [...found].sort(byWeight)
   const denials = findings.filter(({ severity }) => severity === 'deny')
-  const warnings = [...notes.map(warningText), ...findings.filter(({ severity }) => severity === 'warn').flatMap(warningsOf)]
+  const warnings = warningsOf(
+    notes,
+    findings.filter(({ severity }) => severity === 'warn')
+  )
   const audit = {
     ...exemption,
     ...(findings.length > 0 ? { rules: [...new Set(findings.map(({ rule }) => rule))].join(',') } : {}),

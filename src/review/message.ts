@@ -9,29 +9,44 @@ const LONGEST_WARNING = 120
 const MOST_SENTENCES = 30
 /** The API server drops all warnings of an answer beyond 4 KiB together. */
 const MOST_LINES = 5
+/** So many are read, and fit into 4 KiB. */
+const MOST_WARNINGS = 25
+const MOST_NOTES = 5
 
 /** Names and paths of others may be megabytes long: no more of a text is looked at than could be shown many times over. */
 const LONGEST_WALKED = 8 * LONGEST_MESSAGE
 
 /** `hitless: <message>. <remedy>. [rule]`, numbered when several; at most 1 KiB of UTF-8. */
 export function denial(findings: readonly Finding[], hint: string): string {
-  const sentences = findings.map(sentence)
+  const sentences = findings.slice(0, MOST_SENTENCES).map(sentence)
   const tail = hint === '' ? '' : ` ${hint}`
   const text = (shown: readonly string[]) => {
     const numbered = shown.length === 1 ? shown[0] : shown.map((each, at) => `(${at + 1}) ${each}`).join(' ')
-    const left = sentences.length - shown.length
+    const left = findings.length - shown.length
     return plain(`hitless: ${numbered}${left > 0 ? ` (and ${left} more)` : ''}${tail}`)
   }
-  for (let count = Math.min(sentences.length, MOST_SENTENCES); count > 1; count--) {
+  for (let count = sentences.length; count > 1; count--) {
     const whole = text(sentences.slice(0, count))
     if (Buffer.byteLength(whole) <= LONGEST_MESSAGE) return whole
   }
   return fitFirst(findings[0], text(sentences.slice(0, 1)))
 }
 
-/** A finding as warnings of at most 120 characters: cut between words, and going on in the next; the rule comes first. */
-export function warnings({ rule, message, remedy }: Finding): string[] {
-  return wrap(plain(`[${rule}] ${message}. ${remedy}.`))
+/** Notes, and findings, as warnings of at most 120 characters; what more there is, is counted. */
+export function warnings(notes: readonly string[], findings: readonly Finding[]): string[] {
+  const lines = notes.slice(0, MOST_NOTES).map(warningText)
+  if (notes.length > MOST_NOTES) lines.push(`and ${notes.length - MOST_NOTES} more that is not judged`)
+  for (const [at, finding] of findings.entries()) {
+    const next = warningOf(finding)
+    if (at > 0 && lines.length + next.length >= MOST_WARNINGS) return [...lines, `and ${findings.length - at} more findings`]
+    for (const each of next) lines.push(each)
+  }
+  return lines
+}
+
+/** Cut between words, and going on in the next; the rule comes first. */
+function warningOf({ rule, message, remedy }: Finding): string[] {
+  return wrap(plain(`[${rule}] ${walked(message)}. ${walked(remedy)}.`))
 }
 
 /** On one line, of at most 120 characters. */

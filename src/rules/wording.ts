@@ -70,9 +70,13 @@ export function byRoute(gap: Gap): string {
 
 /** The most telling gap of several about one thing: the largest share, the widest class. */
 function worst(gaps: readonly Gap[]): Gap | undefined {
-  return [...gaps].sort(
-    (one, other) => other.share - one.share || breadth(one) - breadth(other) || compareText(describe(one), describe(other))
-  )[0]
+  const [first, ...others] = gaps
+  return others.reduce<Gap | undefined>((best, gap) => (best !== undefined && isWorse(gap, best) ? gap : best), first)
+}
+
+function isWorse(gap: Gap, than: Gap): boolean {
+  const order = than.share - gap.share || breadth(gap) - breadth(than)
+  return order === 0 ? compareText(describe(gap), describe(than)) < 0 : order < 0
 }
 
 /** Gaps of one cause, grouped by a key, in a stable order; of each group the most telling one with how many more there are. */

@@ -12,8 +12,7 @@ import { podsOf } from '../../src/mesh/snapshot/workloads.ts'
 export function endState(before: Snapshot, { ref, after }: Pick<Write, 'ref' | 'after'>): Snapshot {
   const pods = ref.kind === 'Deployment' ? [...before.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)] : []
   const gone = after === null && ref.kind === 'Namespace' ? inside(before, ref.name) : []
-  const added: MeshObject[] = after === null ? [] : [after]
-  if (after?.kind === 'Deployment') added.push(...podsAfter(after, pods))
+  const added: MeshObject[] = [...(after === null ? [] : [after]), ...(after?.kind === 'Deployment' ? podsAfter(after, pods) : [])]
   return overlay(before, { removed: [ref, ...pods, ...gone], added })
 }
 

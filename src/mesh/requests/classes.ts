@@ -57,10 +57,20 @@ export function describeClass(requestClass: RequestClass, to = ''): string {
     ...describeField('scheme', requestClass.scheme),
     ...describeField('authority', requestClass.authority),
     ...describeEach('header', requestClass.headers),
-    ...Object.keys(requestClass.withoutHeaders).map((name) => `without header ${JSON.stringify(name)}`),
+    ...Object.keys(requestClass.withoutHeaders)
+      .slice(0, MOST_DESCRIBED + 1)
+      .map((name) => `without header ${JSON.stringify(shown(name))}`),
     ...describeEach('query parameter', requestClass.queryParams)
   ]
-  return ['requests', ...parts].join(' ')
+  return ['requests', ...(parts.length > MOST_DESCRIBED ? [...parts.slice(0, MOST_DESCRIBED), 'and more'] : parts)].join(' ')
+}
+
+/** More conditions than a person reads, and a longer text. */
+const MOST_DESCRIBED = 8
+const LONGEST_DESCRIBED = 200
+
+function shown(text: string): string {
+  return text.length <= LONGEST_DESCRIBED ? text : `${text.slice(0, LONGEST_DESCRIBED)}…`
 }
 
 /** One text for equal classes. */
@@ -94,22 +104,25 @@ function describeField(field: string, match: StringMatch | null): string[] {
 }
 
 function describeEach(what: string, matches: Matches): string[] {
-  return Object.entries(matches).map(([name, match]) => {
-    const value = match.type === 'present' ? '' : ` ${match.type === 'exact' ? '=' : match.type} ${JSON.stringify(match.value)}`
-    return `with ${what} ${JSON.stringify(name)}${value}`
-  })
+  return Object.entries(matches)
+    .slice(0, MOST_DESCRIBED + 1)
+    .map(([name, match]) => {
+      const value = match.type === 'present' ? '' : ` ${match.type === 'exact' ? '=' : match.type} ${JSON.stringify(shown(match.value))}`
+      return `with ${what} ${JSON.stringify(shown(name))}${value}`
+    })
 }
 
 function describeValue(match: StringMatch): string {
   if (match.type === 'present') return 'any'
-  if (match.type === 'prefix') return `${match.value}*`
-  return match.type === 'regex' ? `regex ${JSON.stringify(match.value)}` : match.value
+  if (match.type === 'prefix') return `${shown(match.value)}*`
+  return match.type === 'regex' ? `regex ${JSON.stringify(shown(match.value))}` : shown(match.value)
 }
 
 /** Labels as they are written on a command line: `app=web,version=v1`. */
 export function describeLabels(labels: Labels): string {
   return Object.entries(labels)
     .sort(([one], [other]) => compareText(one, other))
+    .slice(0, MOST_DESCRIBED)
     .map(([key, value]) => `${key}=${value}`)
     .join(',')
 }

@@ -69,7 +69,7 @@ function joinMatches(root: readonly HttpMatch[], delegate: readonly HttpMatch[])
   for (const inner of delegate) {
     const outers = root.filter((outer) => !conflict(outer, inner))
     if (outers.length === 0) return null // one entry without a partner drops its whole rule
-    joined.push(...outers.map((outer) => joinMatch(outer, inner)))
+    for (const outer of outers) joined.push(joinMatch(outer, inner))
   }
   return joined
 }

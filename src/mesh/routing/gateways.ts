@@ -42,7 +42,7 @@ function gatewayTable(scope: Scope, { port, servers }: RouteGroup, named: readon
       if (!vs.gateways.includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
       const own = gatewayRoutes(scope, vs, server)
       if (own.length > 0) takers.add(vs)
-      routes.push(...own)
+      for (const route of own) routes.push(route)
     }
   }
   // A host without any route has no virtual host: there is no default to return to (6.5).

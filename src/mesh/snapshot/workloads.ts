@@ -4,13 +4,16 @@ import { sameLabels } from '../names/labels.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Write } from './state.ts'
 
+/** Whether there are more changes nothing; a manifest may well ask for a billion. */
+const MOST_PODS = 1000
+
 /**
  * The Pods that a Deployment of a file stands for: `status.readyReplicas` Ready ones of `status.replicas`, and where it has no status all
  * of its replicas, Ready.
  */
 export function podsOf(deployment: Deployment): Pod[] {
   const { replicas, readyReplicas } = deployment.status ?? { replicas: deployment.replicas, readyReplicas: deployment.replicas }
-  return Array.from({ length: Math.max(replicas, readyReplicas) }, (_, at) => ({
+  return Array.from({ length: Math.min(Math.max(replicas, readyReplicas), MOST_PODS) }, (_, at) => ({
     kind: 'Pod',
     namespace: deployment.namespace,
     name: `${deployment.name}-${at}`,
