@@ -112,8 +112,13 @@ export function configSchema(ruleIds: readonly string[]): Schema {
 
 /** Reads the file's text; the defaults where it says nothing. Throws HITLESS_CONFIG naming `file`, the field, and the nearest known key. */
 export function parseConfig(content: string, file: string, ruleIds: readonly string[]): Config {
+  return toConfig(parseYaml(content, file), file, ruleIds)
+}
+
+/** The configuration that a value means, as one of its file. Throws HITLESS_CONFIG naming `file`. */
+export function toConfig(given: unknown, file: string, ruleIds: readonly string[]): Config {
   const isConfig = new Ajv({ useDefaults: true, verbose: true }).compile<Config>(configSchema(ruleIds))
-  const value = parseYaml(content, file)
+  const value: unknown = structuredClone(given)
   if (isConfig(value)) return frozen(value)
   const [error] = isConfig.errors ?? []
   throw new HitlessError('HITLESS_CONFIG', `${file}: ${error === undefined ? 'is not valid' : complaint(error)}`)

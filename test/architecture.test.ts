@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   admission: ['kinds', 'mesh', 'rules', 'review', 'errors'],
   output: ['kinds', 'mesh', 'rules', 'review', 'manifests', 'errors'],
   manifests: ['kinds', 'mesh', 'errors'],
-  sandbox: ['kinds', 'mesh', 'rules', 'review', 'admission', 'manifests', 'output', 'errors'],
+  sandbox: ['kinds', 'mesh', 'rules', 'review', 'admission', 'manifests', 'errors', 'config'],
   server: ['kinds', 'mesh', 'rules', 'review', 'admission', 'errors', 'config', 'watchdog'],
   certificates: ['errors'],
   webhook: [

@@ -18,11 +18,12 @@ import { formatContext } from '../output/route-table.ts'
 import { line, plainLines } from '../output/text.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { ClusterFlags } from './cluster-source.ts'
-import { type Cli, collect, examples, onCluster, outputOption } from './command.ts'
+import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
 import { parseContext } from './contexts.ts'
 import { type LookedAt, stateOf } from './looked-at.ts'
 
 interface AskOptions extends ClusterFlags {
+  readonly namespace?: string
   readonly client?: string
   readonly gateway?: string
   readonly host?: string
@@ -54,6 +55,7 @@ export function askCommand({ io, done }: Cli): Command {
     .option('--tcp', 'a connection that is no HTTP', false)
     .option('--write <path>', 'before and after these manifests are applied; may be given more than once', collect, [])
     .option('--expect <file>', 'a table of requests and the answers that they should get; may be given more than once', collect, [])
+    .addOption(namespaceOption())
     .addOption(outputOption())
     .addHelpText(
       'after',

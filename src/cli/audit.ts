@@ -13,10 +13,11 @@ import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { percent } from '../rules/wording.ts'
 import type { ClusterFlags } from './cluster-source.ts'
-import { type Cli, examples, failOnOption, onCluster, outputOption } from './command.ts'
+import { type Cli, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { type LookedAt, stateOf } from './looked-at.ts'
 
 interface AuditOptions extends ClusterFlags {
+  readonly namespace?: string
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
 }
@@ -25,6 +26,7 @@ export function auditCommand({ io, done }: Cli): Command {
   return onCluster(new Command('audit'), 'look at a cluster instead of files')
     .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
     .argument('[paths...]', 'files or folders; - is standard input')
+    .addOption(namespaceOption())
     .addOption(failOnOption())
     .addOption(outputOption(REPORT_FORMATS))
     .addHelpText(

@@ -8,12 +8,13 @@ import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../out
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case } from '../output/reported.ts'
 import { line } from '../output/text.ts'
+import { printUnread } from '../output/unread.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { Session } from '../sandbox/session.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
-import { type Cli, collect, examples, failOnOption, onCluster, outputOption } from './command.ts'
+import { type Cli, collect, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 
 interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */
@@ -23,6 +24,7 @@ interface CheckOptions extends ClusterFlags {
   /** What the commit holds, and the paths hold no more, is deleted. */
   readonly prune: boolean
   readonly as: Tool
+  readonly namespace?: string
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
   /** Pods of applied Deployments stay unready, as right after a real apply. */
@@ -51,6 +53,7 @@ export function checkCommand({ io, done }: Cli): Command {
     .option('--base-git <commit>', 'it holds what this commit has at the same paths')
     .option('--prune', 'delete what the commit has and the paths have no more', false)
     .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
+    .addOption(namespaceOption())
     .addOption(failOnOption())
     .option('--strict-ready', 'applied Deployments have no Ready Pod, as right after a real apply', false)
     .addOption(outputOption(REPORT_FORMATS))
@@ -59,7 +62,7 @@ export function checkCommand({ io, done }: Cli): Command {
       examples(
         'hitless check --base old/ new/                             # files onto files',
         'hitless check mesh/ --base-git origin/main --prune         # what a branch changes',
-        'helm template shop . -n prod | hitless check --cluster -   # a chart onto what runs'
+        'helm template shop . -n prod | hitless check --cluster -n prod -   # a chart onto what runs'
       )
     )
     .action(async (paths: string[], options: CheckOptions) => done(await check(paths, options, io)))
@@ -67,9 +70,9 @@ export function checkCommand({ io, done }: Cli): Command {
 
 /** Gives the exit code: 0 nothing to deny, 1 something would be denied, 2 bad input. */
 async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
-  const base = readManifests(options.base, io.stdin)
+  const base = readManifests(options.base, io.stdin, options.namespace)
   const committed = readCommitted(paths, options, io)
-  const written = readManifests(paths, io.stdin)
+  const written = readManifests(paths, io.stdin, options.namespace)
   const errors = [...base.errors, ...committed.errors, ...written.errors]
   const session = new Session(FILES_POLICY, io.nowMs)
   if (options.cluster) session.sandbox.copy(await clusterState(sourceOf(options, io.env), io))
@@ -82,16 +85,17 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
     if (step !== null) steps.push(step)
   }
   print(steps, errors, options.output, io)
+  printUnread(written.manifests, io)
   if (errors.length > 0) return EXIT.usage
   const failed = steps.some(({ verdict }) => verdict === 'deny' || (options.failOn === 'warn' && verdict === 'warn'))
   return failed ? EXIT.denied : EXIT.ok
 }
 
-function readCommitted(paths: readonly string[], { baseGit, prune }: CheckOptions, { env }: Io): Manifests {
+function readCommitted(paths: readonly string[], { baseGit, prune, namespace }: CheckOptions, { env }: Io): Manifests {
   if (baseGit !== undefined) {
     if (paths.includes('-'))
       throw new HitlessError('HITLESS_USAGE', 'standard input stands in no commit: --base-git needs files or folders')
-    return readManifestsAt(baseGit, paths, env)
+    return readManifestsAt({ ref: baseGit, env }, paths, namespace)
   }
   if (prune) throw new HitlessError('HITLESS_USAGE', '--prune needs --base-git: only a commit tells what was there and is no more')
   return { manifests: [], errors: [] }

@@ -1,5 +1,5 @@
 /** What every command is made with, and the options that several of them have. */
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Io } from '../output/io.ts'
 
 export interface Cli {
@@ -16,6 +16,14 @@ export function outputOption(more: readonly string[] = []): Option {
 
 export function failOnOption(): Option {
   return new Option('--fail-on <severity>', 'which findings make the exit code 1').choices(['deny', 'warn']).default('deny')
+}
+
+/** For files in which a release's objects name no namespace, as Helm prints them. */
+export function namespaceOption(): Option {
+  return new Option('-n, --namespace <name>', 'the namespace of objects that name none; default where absent').argParser((name) => {
+    if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) return name
+    throw new InvalidArgumentError('It must be lower case letters, digits and dashes.')
+  })
 }
 
 /** The options that say which cluster. */

@@ -6,6 +6,7 @@ import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Io, printErrors } from '../output/io.ts'
 import { line } from '../output/text.ts'
+import { printUnread } from '../output/unread.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
 
@@ -17,17 +18,18 @@ export interface LookedAt {
 }
 
 /** A cluster or paths, one of the two; throws HITLESS_USAGE for both or neither. */
-export async function stateOf(paths: readonly string[], flags: ClusterFlags, io: Io): Promise<LookedAt> {
+export async function stateOf(paths: readonly string[], flags: ClusterFlags & { readonly namespace?: string }, io: Io): Promise<LookedAt> {
   if (flags.cluster === paths.length > 0) throw new HitlessError('HITLESS_USAGE', 'name either files or --cluster')
   return flags.cluster
     ? { snapshot: await clusterState(sourceOf(flags, io.env), io), placeOf: () => null, errors: [] }
-    : stateOfPaths(paths, io)
+    : stateOfPaths(paths, flags.namespace, io)
 }
 
 /** Reads the paths; says on standard error what could not be read, and what is left out because Istio's own webhook refuses it (2.4). */
-function stateOfPaths(paths: readonly string[], io: Io): LookedAt {
-  const { manifests, errors } = readManifests(paths, io.stdin)
+function stateOfPaths(paths: readonly string[], namespace: string | undefined, io: Io): LookedAt {
+  const { manifests, errors } = readManifests(paths, io.stdin, namespace)
   printErrors(errors, io)
+  printUnread(manifests, io)
   const sandbox = new Sandbox()
   const written = new Map<string, Manifest>()
   for (const manifest of manifests) {

@@ -12,9 +12,10 @@ import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../out
 import { plainLines } from '../output/text.ts'
 import { type Difference, type PlannedWrite, type Sequence, sequenceOf } from '../sandbox/planner.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
-import { type Cli, collect, examples, outputOption } from './command.ts'
+import { type Cli, collect, examples, namespaceOption, outputOption } from './command.ts'
 
 interface PlanOptions {
+  readonly namespace?: string
   readonly from: readonly string[]
   readonly to: readonly string[]
   /** A folder to make one folder a step in. */
@@ -38,6 +39,7 @@ export function planCommand({ io, done }: Cli): Command {
     .option('--to <path>', 'what is to be there; may be given more than once', collect, [])
     .option('--write <folder>', 'where to write the manifests, one numbered folder for each step')
     .option('--sync-waves', "with --write: all of the target in one folder, with Argo CD's waves", false)
+    .addOption(namespaceOption())
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -53,7 +55,8 @@ export function planCommand({ io, done }: Cli): Command {
 function plan(options: PlanOptions, io: Io): number {
   if (options.from.length === 0 || options.to.length === 0) throw new HitlessError('HITLESS_USAGE', 'plan needs both --from and --to')
   if (options.syncWaves && options.write === undefined) throw new HitlessError('HITLESS_USAGE', '--sync-waves needs --write')
-  const [from, to] = [readManifests(options.from, io.stdin), readManifests(options.to, io.stdin)]
+  const from = readManifests(options.from, io.stdin, options.namespace)
+  const to = readManifests(options.to, io.stdin, options.namespace)
   const errors = [...from.errors, ...to.errors]
   printErrors(errors, io)
   // Half a state would be taken for the deletion of the other half.

@@ -1,8 +1,9 @@
 /** `hitless replay`: scenario files step by step, with the verdict of each write. */
 import { Command } from 'commander'
+import { HitlessError } from '../errors.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { line as lineOf, plainLines } from '../output/text.ts'
-import { type PlayedStep, play, readScenarios } from '../sandbox/scenario.ts'
+import { type PlayedStep, playAll, type ReadScenario, scenariosIn } from '../sandbox/scenario.ts'
 import { type Cli, examples, outputOption } from './command.ts'
 
 export function replayCommand({ io, done }: Cli): Command {
@@ -14,19 +15,38 @@ export function replayCommand({ io, done }: Cli): Command {
     .action(async (files: string[], { output }: { output: OutputFormat }) => done(await replay(files, output, io)))
 }
 
-/** Gives 0 when every expectation held, else 1. Throws coded errors for files that are no scenarios. */
+/** Gives 0 when every expectation held, 1 where one did not, and 2, which counts more, where a file, a document or a step is malformed; all others are played. */
 async function replay(files: readonly string[], output: OutputFormat, io: Io): Promise<number> {
-  const scenarios = files.flatMap(readScenarios)
   const steps: PlayedStep[] = []
-  for (const scenario of scenarios) {
-    const played = await play(scenario, io.nowMs)
-    for (const step of played) steps.push(step)
-    if (output === 'text') io.out(`${plainLines([scenario.name])}${played.map((step) => textOf(step, io.colour)).join('')}`)
+  const errors: HitlessError[] = []
+  const found = files.flatMap(scenariosOrError)
+  for (const scenario of found) {
+    const played = scenario instanceof HitlessError ? { steps: [], errors: [scenario] } : await playAll(scenario, io.nowMs)
+    for (const step of played.steps) steps.push(step)
+    for (const error of played.errors) errors.push(error)
+    if (output === 'text' && !(scenario instanceof HitlessError)) {
+      io.out(`${plainLines([scenario.name])}${played.steps.map((step) => textOf(step, io.colour)).join('')}`)
+    }
+    for (const { code, message } of played.errors) io.err(lineOf(['hitless: ', message, ` [${code}]`], false))
   }
   const failed = steps.filter(({ failure }) => failure !== null).length
-  if (output === 'text') io.out(`${steps.length} writes in ${scenarios.length} scenarios, ${failed} not as expected\n`)
-  else printData({ steps }, output, io)
+  if (output === 'text') io.out(`${summary(steps.length, found.length, failed, errors.length)}\n`)
+  else printData({ steps, ...(errors.length === 0 ? {} : { errors: errors.map(({ code, message }) => ({ code, message })) }) }, output, io)
+  if (errors.length > 0) return EXIT.usage
   return failed === 0 ? EXIT.ok : EXIT.denied
+}
+
+function scenariosOrError(file: string): (ReadScenario | HitlessError)[] {
+  try {
+    return scenariosIn(file)
+  } catch (error) {
+    if (error instanceof HitlessError) return [error]
+    throw error
+  }
+}
+
+function summary(writes: number, scenarios: number, failed: number, errors: number): string {
+  return `${writes} writes in ${scenarios} scenarios, ${failed} not as expected${errors === 0 ? '' : `, ${errors} malformed`}`
 }
 
 const COLOURS = { allow: 'green', warn: 'yellow', deny: 'red' } as const

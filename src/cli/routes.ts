@@ -7,11 +7,12 @@ import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { routesJson } from '../output/route-json.ts'
 import { routesTable } from '../output/route-table.ts'
 import type { ClusterFlags } from './cluster-source.ts'
-import { type Cli, collect, examples, onCluster, outputOption } from './command.ts'
+import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
 import { contextsOf, parseContext } from './contexts.ts'
 import { stateOf } from './looked-at.ts'
 
 interface RoutesOptions extends ClusterFlags {
+  readonly namespace?: string
   /** `namespace{label=value}`, of mesh clients and of gateways' Pods; where neither is given, all that the state shows. */
   readonly client: readonly string[]
   readonly gatewayProxy: readonly string[]
@@ -26,6 +27,7 @@ export function routesCommand({ io, done }: Cli): Command {
     .option('--client <namespace{label=value}>', 'as this mesh client sees them; may be given more than once', collect, [])
     .option('--gateway-proxy <namespace{label=value}>', "as this gateway's Pods see them; may be given more than once", collect, [])
     .option('--host <host>', 'only this host; may be given more than once', collect, [])
+    .addOption(namespaceOption())
     .addOption(outputOption())
     .addHelpText(
       'after',
@@ -46,7 +48,7 @@ async function printRoutes(paths: readonly string[], options: RoutesOptions, io:
     ...options.gatewayProxy.map((text) => contextNamed('gateway', text))
   ]
   const contexts = asked.length === 0 ? contextsOf(snapshot) : asked
-  const hosts = options.host.flatMap((host) => [host, resolveHost(host, 'default', snapshot.settings.domain)])
+  const hosts = options.host.flatMap((host) => [host, resolveHost(host, options.namespace ?? 'default', snapshot.settings.domain)])
   if (options.output === 'text') {
     const { colour, columns } = io
     io.out(routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) }))

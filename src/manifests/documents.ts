@@ -21,6 +21,7 @@ import {
 } from 'js-yaml'
 import { HitlessError } from '../errors.ts'
 import type { Path } from '../mesh/names/path.ts'
+import { Indentation } from './indentation.ts'
 
 /** More than any honest manifest has. */
 const MOST_ALIASES = 100
@@ -64,14 +65,18 @@ type Event = ReturnType<typeof parseEvents>[number]
 export function readYaml(text: string, file: string): (YamlDocument | HitlessError)[] {
   const lines = lineStarts(text)
   return split(text).flatMap<YamlDocument | HitlessError>(({ source, offset }) => {
-    const at = (position: number) => positionOf(lines, offset + position)
-    try {
-      return readDocuments(source, at)
-    } catch (cause) {
-      if (!(cause instanceof YAMLException)) throw cause
-      const { line, column } = at(cause.mark?.position ?? 0)
-      const hint = source.includes('{{') ? '; a Helm template is read after `helm template`' : ''
-      return [new HitlessError('HITLESS_YAML', `${file}:${line}:${column}: ${cause.reason}${hint}`, { cause })]
+    const indentation = new Indentation(source)
+    const at = (position: number) => positionOf(lines, offset + indentation.original(position))
+    for (;;) {
+      try {
+        return readDocuments(indentation.text, at)
+      } catch (cause) {
+        if (!(cause instanceof YAMLException)) throw cause
+        if (indentation.mend(cause)) continue
+        const { line, column } = at(cause.mark?.position ?? 0)
+        const hint = source.includes('{{') ? '; a Helm template is read after `helm template`' : ''
+        return [new HitlessError('HITLESS_YAML', `${file}:${line}:${column}: ${cause.reason}${hint}`, { cause })]
+      }
     }
   })
 }
@@ -164,7 +169,32 @@ function split(text: string): { source: string; offset: number }[] {
     from = marker.index
   }
   parts.push({ source: text.slice(from), offset: from })
-  return parts
+  return parts.flatMap(values)
+}
+
+/** JSON may stand one object after another, without a marker. */
+function values({ source, offset }: { source: string; offset: number }): { source: string; offset: number }[] {
+  const parts: { source: string; offset: number }[] = []
+  let from = 0
+  for (const end of /^\s*\{/.test(source) ? objectEnds(source) : []) {
+    const next = source.slice(end).trimStart()
+    if (next === '') break
+    if (!next.startsWith('{')) return [{ source, offset }]
+    parts.push({ source: source.slice(from, end), offset: offset + from })
+    from = end
+  }
+  return [...parts, { source: source.slice(from), offset: offset + from }]
+}
+
+/** Where the outermost braces close; of what is no JSON, anywhere. */
+function objectEnds(source: string): number[] {
+  const ends: number[] = []
+  let depth = 0
+  for (const { 0: token, index } of source.matchAll(/"(?:[^"\\]|\\[\s\S])*(?:"|\\?$)|[{}]/g)) {
+    if (token === '{') depth++
+    if (token === '}' && --depth === 0) ends.push(index + 1)
+  }
+  return ends
 }
 
 /** `%YAML 1.1`, perhaps with comments and blank lines around it. */

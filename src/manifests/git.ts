@@ -11,6 +11,12 @@ import { assertNoWayOut, isFolder, MANIFEST_FILE, MOST_BYTES, MOST_FILE_BYTES, t
 
 type Environment = Readonly<Record<string, string | undefined>>
 
+/** A commit as somebody names it, and the environment that says where git and the user's configuration are. */
+export interface Commit {
+  readonly ref: string
+  readonly env: Environment
+}
+
 interface Repository {
   /** Of the work tree. */
   readonly root: string
@@ -32,7 +38,7 @@ const LINK = '120000'
 const SUBMODULE = '160000'
 
 /** What the files and folders at these paths of a work tree were in a commit; nothing for a path that was not there. Throws HITLESS_GIT. */
-export function filesAt(ref: string, paths: readonly string[], env: Environment): TextFile[] {
+export function filesAt({ ref, env }: Commit, paths: readonly string[]): TextFile[] {
   if (ref.startsWith('-') || /\p{Cc}/u.test(ref)) throw new HitlessError('HITLESS_USAGE', `${ref} is no commit`)
   const git = new Git(env)
   return paths.flatMap((path) => filesOf(git, ref, path))

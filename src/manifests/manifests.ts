@@ -7,7 +7,7 @@ import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import type { Path } from '../mesh/names/path.ts'
 import { type Position, readYaml } from './documents.ts'
 import { readFiles, type TextFile } from './files.ts'
-import { filesAt } from './git.ts'
+import { type Commit, filesAt } from './git.ts'
 
 export interface Manifest {
   readonly raw: Record<string, unknown>
@@ -33,23 +33,26 @@ export function placeIn({ source, file, position }: Manifest, path: Path): Place
   return { file: source ?? file, ...position(path) }
 }
 
-/** Reads every manifest under the paths, folders recursively in the order of their names; `-` is standard input. What cannot be read is an error beside the rest. */
-export function readManifests(paths: readonly string[], readStdin: () => string): Manifests {
+/**
+ * Reads every manifest under the paths, folders recursively in the order of their names; `-` is standard input. What cannot be read is an
+ * error beside the rest. `namespace` is that of objects that name none, as of `kubectl -n` and of releases.
+ */
+export function readManifests(paths: readonly string[], readStdin: () => string, namespace?: string): Manifests {
   const { files, errors: unreadable } = readFiles(paths, readStdin)
-  const { manifests, errors } = readTexts(files)
+  const { manifests, errors } = readTexts(files, namespace)
   return { manifests, errors: [...unreadable, ...errors] }
 }
 
 /** Reads what a commit holds at the same paths; throws HITLESS_GIT. */
-export function readManifestsAt(commit: string, paths: readonly string[], env: Readonly<Record<string, string | undefined>>): Manifests {
-  return readTexts(filesAt(commit, paths, env))
+export function readManifestsAt(commit: Commit, paths: readonly string[], namespace?: string): Manifests {
+  return readTexts(filesAt(commit, paths), namespace)
 }
 
-function readTexts(files: readonly TextFile[]): Manifests {
+function readTexts(files: readonly TextFile[], namespace: string | undefined): Manifests {
   const manifests: Manifest[] = []
   const errors: HitlessError[] = []
   for (const { file, text } of files) {
-    for (const read of readManifestText(text, file)) {
+    for (const read of readManifestText(text, file, namespace)) {
       if (read instanceof HitlessError) errors.push(read)
       else manifests.push(read)
     }
@@ -58,13 +61,13 @@ function readTexts(files: readonly TextFile[]): Manifests {
 }
 
 /** The manifests of one text; items of a List stand for themselves. */
-export function readManifestText(text: string, file: string): (Manifest | HitlessError)[] {
+export function readManifestText(text: string, file: string, namespace?: string): (Manifest | HitlessError)[] {
   const templates = templatesOf(text)
   return readYaml(text, file).flatMap((document) => {
     if (document instanceof HitlessError) return [document]
     const template = templates(document.start.line)
     return itemsOf(document.value, []).map(({ value, path }) =>
-      toManifest(value, { file, template, position: (inner) => document.position([...path, ...inner]) })
+      toManifest(value, namespace, { file, template, position: (inner) => document.position([...path, ...inner]) })
     )
   })
 }
@@ -76,14 +79,14 @@ interface Source {
   readonly position: (path: Path) => Position
 }
 
-function toManifest(value: unknown, { file, template, position }: Source): Manifest | HitlessError {
+function toManifest(value: unknown, namespace: string | undefined, { file, template, position }: Source): Manifest | HitlessError {
   const invalid = (path: Path, what: string, cause?: unknown) => {
     const { line, column } = position(path)
     return new HitlessError('HITLESS_MANIFEST', `${file}:${line}:${column}: ${what}`, { cause })
   }
   if (!isManifest(value)) return invalid([], 'no manifest: apiVersion or kind is missing')
   try {
-    const object = parseObject(value, DEFAULT_DOMAIN)
+    const object = parseObject(placed(value, namespace), DEFAULT_DOMAIN)
     if (object?.name === '' && !isGenerated(value)) return invalid(['metadata', 'name'], 'metadata.name is missing')
     const offset = template?.line ?? 0
     const inTemplate = (path: Path) => {
@@ -95,6 +98,13 @@ function toManifest(value: unknown, { file, template, position }: Source): Manif
     if (!(cause instanceof InvalidField)) throw cause
     return invalid(cause.path, cause.message, cause)
   }
+}
+
+/** The object as it would be written: into the namespace that is given, where it names none. */
+function placed(raw: Record<string, unknown>, namespace: string | undefined): Record<string, unknown> {
+  const { metadata } = raw
+  if (namespace === undefined || !isRecord(metadata) || Object.hasOwn(metadata, 'namespace')) return raw
+  return { ...raw, metadata: { ...metadata, namespace } }
 }
 
 /** The API server completes the name of such an object when it is created. */

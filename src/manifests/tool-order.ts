@@ -7,9 +7,11 @@ export const TOOLS = ['kubectl', 'helm', 'argocd', 'flux'] as const
 export type Tool = (typeof TOOLS)[number]
 
 /** Helm's InstallOrder (pkg/release/v1/util/kind_sorter.go), of the kinds that matter here; the others follow by name of the kind. */
-const HELM = ['Namespace', 'Service', 'Pod', 'Deployment']
+const HELM = ['Namespace', 'Service', 'DaemonSet', 'Pod', 'ReplicaSet', 'Deployment', 'StatefulSet']
 /** Argo CD knows these kinds; all others tie and go by name (gitops-engine/pkg/sync/sync_tasks.go). */
-const ARGOCD = ['Namespace', 'Service', 'Pod', 'Deployment']
+const ARGOCD = HELM
+/** Flux's ReconcileOrder; the others follow by group, then kind (fluxcd/pkg/ssa/sort.go). */
+const FLUX = ['Namespace', 'Service', 'Deployment', 'StatefulSet']
 const WAVE = 'argocd.argoproj.io/sync-wave'
 const SYNC_OPTIONS = 'argocd.argoproj.io/sync-options'
 
@@ -25,7 +27,14 @@ function inOrder(manifests: readonly Manifest[], tool: Tool): Manifest[] {
         (one, other) => waveOf(one) - waveOf(other) || byRank(ARGOCD, one, other) || compareText(nameOf(one), nameOf(other))
       )
     case 'flux':
-      return [...manifests].sort((one, other) => byRank(HELM, one, other) || compareText(kindOf(one), kindOf(other)))
+      return [...manifests].sort(
+        (one, other) =>
+          byRank(FLUX, one, other) ||
+          compareText(groupOf(one), groupOf(other)) ||
+          compareText(kindOf(one), kindOf(other)) ||
+          compareText(namespaceOf(one), namespaceOf(other)) ||
+          compareText(nameOf(one), nameOf(other))
+      )
   }
 }
 
@@ -60,6 +69,15 @@ function byRank(order: readonly string[], one: Manifest, other: Manifest): numbe
 
 function kindOf({ raw }: Manifest): string {
   return String(raw['kind'])
+}
+
+function groupOf({ raw }: Manifest): string {
+  const apiVersion = String(raw['apiVersion'])
+  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
+}
+
+function namespaceOf({ object }: Manifest): string {
+  return object?.namespace ?? ''
 }
 
 function nameOf({ object }: Manifest): string {

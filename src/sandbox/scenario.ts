@@ -1,7 +1,8 @@
 /** Scenario files: a start state and a list of writes with the verdicts that they should get (design, section 5). */
 
 import { dirname, isAbsolute, join } from 'node:path'
-import { Ajv } from 'ajv'
+import { Ajv, type ErrorObject } from 'ajv'
+import { policyOf, toConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { InvalidField } from '../kinds/fields.ts'
 import { formatRef, kindOf, type MeshObject, type ObjectRef, parseObject } from '../kinds/index.ts'
@@ -9,9 +10,10 @@ import { readYaml, type YamlDocument } from '../manifests/documents.ts'
 import { readText } from '../manifests/files.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
+import type { Path } from '../mesh/names/path.ts'
 import type { Author } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
-import { DEFAULT_POLICY } from '../review/policy.ts'
+import { RULE_IDS } from '../rules/index.ts'
 import { KUBECTL, Session, type View } from './session.ts'
 
 interface AuthorText {
@@ -42,9 +44,20 @@ export interface Scenario {
   readonly name: string
   readonly file: string
   readonly state?: readonly unknown[]
+  /** As in the configuration file, which it need not name as such. */
+  readonly config?: Readonly<Record<string, unknown>>
   readonly as?: AuthorText
   readonly writes: readonly Write[]
   readonly document: YamlDocument
+}
+
+/** A scenario of which some writes may be malformed. */
+export type ReadScenario = Omit<Scenario, 'writes'> & { readonly writes: readonly (Write | HitlessError)[] }
+
+/** What came of a scenario: what could be played, and what could not. */
+export interface Played {
+  readonly steps: readonly PlayedStep[]
+  readonly errors: readonly HitlessError[]
 }
 
 /** One write as it went; `failure` says how it differs from what was expected. */
@@ -71,72 +84,121 @@ const AUTHOR = {
 const OBJECT = { type: 'object', required: ['apiVersion', 'kind', 'metadata'] }
 const ACTIONS = ['apply', 'delete', 'scale', 'ready', 'set', 'unset'] as const
 
-const isScenario = new Ajv({ strict: false, allErrors: false }).compile<Omit<Scenario, 'file' | 'document'>>({
+const AJV = new Ajv({ strict: false, allErrors: false })
+
+const isWrite = AJV.compile<Write>({
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    apply: OBJECT,
+    delete: REF,
+    scale: { ...NAMED, required: ['name', 'replicas'] },
+    ready: NAMED,
+    set: OBJECT,
+    unset: REF,
+    as: AUTHOR,
+    dryRun: { type: 'boolean' },
+    expect: { enum: ['allow', 'warn', 'deny'] },
+    rules: { type: 'array', items: { type: 'string' } }
+  },
+  oneOf: ACTIONS.map((action) => ({ required: [action] }))
+})
+
+const isScenario = AJV.compile<Omit<Scenario, 'file' | 'document' | 'writes'> & { readonly writes: readonly unknown[] }>({
   type: 'object',
   required: ['name', 'writes'],
   additionalProperties: false,
   properties: {
     name: { type: 'string' },
     state: { type: 'array', items: { anyOf: [{ type: 'string' }, OBJECT] } },
+    config: { type: 'object' },
     as: AUTHOR,
-    writes: {
-      type: 'array',
-      minItems: 1,
-      items: {
-        type: 'object',
-        additionalProperties: false,
-        properties: {
-          apply: OBJECT,
-          delete: REF,
-          scale: { ...NAMED, required: ['name', 'replicas'] },
-          ready: NAMED,
-          set: OBJECT,
-          unset: REF,
-          as: AUTHOR,
-          dryRun: { type: 'boolean' },
-          expect: { enum: ['allow', 'warn', 'deny'] },
-          rules: { type: 'array', items: { type: 'string' } }
-        },
-        oneOf: ACTIONS.map((action) => ({ required: [action] }))
-      }
-    }
+    writes: { type: 'array', minItems: 1 }
   }
 })
 
-/** The scenarios of a file. Throws HITLESS_SCENARIO or HITLESS_YAML, naming file and line. */
-export function readScenarios(file: string): Scenario[] {
+/** The scenarios of a file; a document that is none is an error in its place. Throws where the file cannot be read. */
+export function scenariosIn(file: string): (ReadScenario | HitlessError)[] {
   return readYaml(readText(file), file).map((document) => {
-    if (document instanceof HitlessError) throw document
+    if (document instanceof HitlessError) return document
     const { value } = document
-    if (isScenario(value)) return { ...value, file, document }
-    const errors = isScenario.errors ?? []
-    const noAction = errors.find(({ keyword }) => keyword === 'oneOf')
-    const error = noAction ?? errors[0]
-    const path = (error?.instancePath ?? '')
-      .split('/')
-      .slice(1)
-      .map((step) => (/^\d+$/.test(step) ? Number(step) : step))
-    const unknown = error?.keyword === 'additionalProperties' ? ` "${String(error.params['additionalProperty'])}"` : ''
-    throw new HitlessError(
-      'HITLESS_SCENARIO',
-      `${place(file, document, path)}: ${path.join('.') || 'scenario'} ${noAction === undefined ? error?.message : `must have one of ${ACTIONS.join(', ')}`}${unknown}`
+    if (!isScenario(value)) return malformed(file, document, [], isScenario.errors ?? [])
+    const writes = value.writes.map((write, at) =>
+      isWrite(write) ? write : malformed(file, document, ['writes', at], isWrite.errors ?? [])
     )
+    return { ...value, writes, file, document }
   })
 }
 
-/** Plays a scenario on the embedded cluster. */
-export async function play(scenario: Scenario, nowMs: () => number, view?: View): Promise<PlayedStep[]> {
-  const session = new Session(DEFAULT_POLICY, nowMs, view)
-  for (const object of startState(scenario)) session.sandbox.load(object)
-  const steps: PlayedStep[] = []
-  for (const [at, write] of scenario.writes.entries()) {
-    const step = await playOne(scenario, write, ['writes', at], session)
-    if (step !== null) steps.push(step)
-  }
+/** The scenarios of a file. Throws HITLESS_SCENARIO or HITLESS_YAML, naming file and line, for the first thing that is malformed. */
+export function readScenarios(file: string): Scenario[] {
+  return scenariosIn(file).map((scenario) => {
+    const { writes, ...rest } = orThrow(scenario)
+    return { ...rest, writes: writes.map(orThrow) }
+  })
+}
+
+function orThrow<T>(read: T | HitlessError): T {
+  if (read instanceof HitlessError) throw read
+  return read
+}
+
+function malformed(file: string, document: YamlDocument, within: Path, errors: readonly ErrorObject[]): HitlessError {
+  const noAction = errors.find(({ keyword }) => keyword === 'oneOf')
+  const error = noAction ?? errors[0]
+  const steps = (error?.instancePath ?? '').split('/').slice(1)
+  const path = [...within, ...steps.map((step) => (/^\d+$/.test(step) ? Number(step) : step))]
+  const unknown = error?.keyword === 'additionalProperties' ? ` "${String(error.params['additionalProperty'])}"` : ''
+  const what = noAction === undefined ? error?.message : `must have one of ${ACTIONS.join(', ')}`
+  return new HitlessError('HITLESS_SCENARIO', `${place(file, document, path)}: ${path.join('.') || 'scenario'} ${what}${unknown}`)
+}
+
+/** Plays a scenario on the embedded cluster. Throws HitlessError for the first step that cannot be played. */
+export async function play(scenario: ReadScenario, nowMs: () => number, view?: View): Promise<readonly PlayedStep[]> {
+  const { steps, errors } = await playAll(scenario, nowMs, view)
+  if (errors[0] !== undefined) throw errors[0]
   return steps
 }
 
-function startState({ state = [], file, document }: Scenario): MeshObject[] {
+/** Plays what can be played of a scenario: a step that cannot is an error, and the next one follows. */
+export async function playAll(scenario: ReadScenario, nowMs: () => number, view?: View): Promise<Played> {
+  const steps: PlayedStep[] = []
+  const errors: HitlessError[] = []
+  const session = orError(() => sessionOf(scenario, nowMs, view), errors)
+  if (session === null) return { steps, errors }
+  for (const [at, write] of scenario.writes.entries()) {
+    try {
+      const step = await playOne(scenario, orThrow(write), ['writes', at], session)
+      if (step !== null) steps.push(step)
+    } catch (error) {
+      if (!(error instanceof HitlessError)) throw error
+      errors.push(error)
+    }
+  }
+  return { steps, errors }
+}
+
+function orError<T>(make: () => T, errors: HitlessError[]): T | null {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof HitlessError)) throw error
+    errors.push(error)
+    return null
+  }
+}
+
+/** The cluster as the scenario finds it. */
+function sessionOf(scenario: ReadScenario, nowMs: () => number, view: View | undefined): Session {
+  const { config = {}, file, document } = scenario
+  const named = { apiVersion: 'hitless.io/v1', kind: 'Config', ...config }
+  const configured = toConfig(named, `${place(file, document, ['config'])}: config`, RULE_IDS)
+  const session = new Session(policyOf(configured), nowMs, view, configured.settings)
+  for (const object of startState(scenario)) session.sandbox.load(object)
+  return session
+}
+
+function startState({ state = [], file, document }: ReadScenario): MeshObject[] {
   return state.flatMap((entry, at) => {
     if (typeof entry !== 'string') return [parsed(entry, file, document, ['state', at])]
     const { manifests, errors } = readManifests([isAbsolute(entry) ? entry : join(dirname(file), entry)], () => '')
@@ -145,7 +207,7 @@ function startState({ state = [], file, document }: Scenario): MeshObject[] {
   })
 }
 
-async function playOne(scenario: Scenario, write: Write, path: readonly (string | number)[], session: Session): Promise<PlayedStep | null> {
+async function playOne(scenario: ReadScenario, write: Write, path: Path, session: Session): Promise<PlayedStep | null> {
   const { file, document } = scenario
   const author = authorOf({ ...scenario.as, ...write.as })
   const dryRun = write.dryRun ?? false
@@ -183,7 +245,7 @@ async function playOne(scenario: Scenario, write: Write, path: readonly (string 
 interface At {
   readonly file: string
   readonly document: YamlDocument
-  readonly path: readonly (string | number)[]
+  readonly path: Path
   readonly fail: (text: string) => HitlessError
 }
 
@@ -221,7 +283,7 @@ function refOf({ apiVersion, kind, namespace, name }: Named & { apiVersion: stri
   return { kind: known, namespace: known === 'Namespace' ? '' : (namespace ?? 'default'), name }
 }
 
-function parsed(raw: unknown, file: string, document: YamlDocument, path: readonly (string | number)[]): MeshObject {
+function parsed(raw: unknown, file: string, document: YamlDocument, path: Path): MeshObject {
   try {
     const object = parseObject(raw, DEFAULT_DOMAIN)
     if (object !== null) return object
@@ -232,7 +294,7 @@ function parsed(raw: unknown, file: string, document: YamlDocument, path: readon
   throw new HitlessError('HITLESS_SCENARIO', `${place(file, document, path)}: no kind that hitless reads`)
 }
 
-function place(file: string, document: YamlDocument, path: readonly (string | number)[]): string {
+function place(file: string, document: YamlDocument, path: Path): string {
   const { line, column } = document.position(path)
   return `${file}:${line}:${column}`
 }

@@ -2,6 +2,7 @@
 import { createReviewer } from '../admission/judge.ts'
 import type { Deployment } from '../kinds/deployment.ts'
 import type { MeshObject, ObjectRef } from '../kinds/index.ts'
+import type { MeshSettings } from '../mesh/snapshot/snapshot.ts'
 import type { State } from '../mesh/snapshot/state.ts'
 import type { Author, Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
@@ -20,8 +21,8 @@ export class Session {
   readonly #review: (change: Change) => Promise<Decision>
 
   /** `view` is how reviewers see the cluster: as it is, or with a cache that lags. */
-  constructor(policy: Policy, nowMs: () => number, view: View = (sandbox) => sandbox) {
-    this.sandbox = new Sandbox()
+  constructor(policy: Policy, nowMs: () => number, view: View = (sandbox) => sandbox, settings?: MeshSettings) {
+    this.sandbox = new Sandbox(settings)
     const state = view(this.sandbox)
     // Each write by a replica of its own: none knows what another admitted.
     this.#review = (change) => createReviewer({ state, policy: () => policy, nowMs })(change, NEVER)

@@ -207,3 +207,72 @@ t.test('names that would steer a terminal are shown without that, in findings an
   t.match(out, /subset "v9 \[2J "/)
   t.match(err, /must be an object, not string " gnp"/)
 })
+
+const RELEASE = (subset: string) => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop}
+spec:
+  hosts: [shop.prod.svc.cluster.local]
+  http:
+  - route: [{destination: {host: shop.prod.svc.cluster.local, subset: ${subset}}}]
+`
+const RELEASED = `apiVersion: v1
+kind: Service
+metadata: {name: shop}
+spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop-v1}
+spec: {selector: {matchLabels: {app: shop, version: v1}}, template: {metadata: {labels: {app: shop, version: v1}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: shop}
+spec: {host: shop.prod.svc.cluster.local, subsets: [{name: v1, labels: {version: v1}}]}
+---
+${RELEASE('v1')}`
+
+t.test('--namespace says where the objects of a release go', async (t) => {
+  const folder = t.testdir({ 'old.yaml': RELEASED, 'new.yaml': RELEASE('v2') })
+  const [old, next] = [join(folder, 'old.yaml'), join(folder, 'new.yaml')]
+  t.match(await hitless(['check', '-n', 'prod', '--base', old, next]), {
+    exit: 1,
+    out: /new\.yaml:7:\d+: deny \[undefined-subset\].*prod\/shop/
+  })
+  t.match(await hitless(['audit', '--namespace', 'prod', old]), { exit: 0, out: '0 gaps' })
+  t.match(await hitless(['routes', '-n', 'prod', '--host', 'shop', old]), { exit: 0, out: 'shop.prod.svc.cluster.local:80' })
+  t.match(await hitless(['plan', '-n', 'prod', '--from', old, '--to', next]), { exit: 0, out: 'delete Deployment prod/shop-v1' })
+  t.match(await hitless(['check', '-n', 'Prod/x', next]), { exit: 2, err: /-n, --namespace.*lower case/ })
+  const named = RELEASED.replaceAll('metadata: {name: shop', 'metadata: {namespace: other, name: shop')
+  t.match(await hitless(['check', '-n', 'prod', '-', '-o', 'json'], { stdin: named }), { out: /"object": "Service other\/shop"/ })
+})
+
+t.test('a file without any kind that is read is named, and one with some is not', async (t) => {
+  const other = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n'
+  const folder = t.testdir({
+    'a.yaml': other,
+    'b.yaml': `${other}---\n${other.replace('ConfigMap', 'Secret')}`,
+    'c.yaml': `${other}---\n${RELEASED}`
+  })
+  for (const args of [
+    ['check', folder],
+    ['audit', folder],
+    ['routes', folder]
+  ]) {
+    const { err } = await hitless(args)
+    t.equal(err, `not judged, since hitless reads no kind in it: ${folder}/a.yaml (ConfigMap), ${folder}/b.yaml (ConfigMap, Secret)\n`)
+  }
+})
+
+t.test('Flux writes those of one kind by namespace and name', async (t) => {
+  const services = ['b/a', 'a/shop-v1', 'a/shop'].map((name) => {
+    const [namespace, own] = name.split('/')
+    return `apiVersion: v1\nkind: Service\nmetadata: {name: ${own}, namespace: ${namespace}}\n`
+  })
+  const found = await steps(['check', '--as', 'flux', '-'], services.join('---\n'))
+  t.same(
+    found.map(({ object }) => object),
+    ['Service a/shop', 'Service a/shop-v1', 'Service b/a']
+  )
+})

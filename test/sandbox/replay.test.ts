@@ -115,3 +115,58 @@ t.test('a file or a state that is not there is bad input', async (t) => {
   t.match(missing.err, 'nowhere.yaml: cannot be read')
   t.equal((await hitless(['replay', file])).exit, 2)
 })
+
+t.test('what is malformed is an error of its own, and all else is played', async (t) => {
+  const folder = t.testdir({
+    'some.yaml': [
+      'name: a step is malformed',
+      `state: [${SERVICE}]`,
+      'writes:',
+      '  - apply: {apiVersion: v1, kind: Service, metadata: {name: 1}}',
+      '  - delete: {apiVersion: v1, kind: Service, name: nobody}',
+      '  - aply: {}',
+      '  - delete: {apiVersion: v1, kind: Service, name: helloworld}',
+      '    expect: deny',
+      '---',
+      'name: [',
+      '---',
+      'nothing: of the kind',
+      '---',
+      'name: the last',
+      `state: [${SERVICE}]`,
+      'writes: [{delete: {apiVersion: v1, kind: Service, name: helloworld}, expect: allow}]'
+    ].join('\n')
+  })
+  const file = join(folder, 'some.yaml')
+  const { exit, out, err } = await hitless(['replay', 'nowhere.yaml', file])
+  t.equal(exit, 2, 'malformed counts more than an expectation that does not hold')
+  t.match(out, /a step is malformed\n.*DELETE Service default\/helloworld\n(?:.*\n)*the last\n.*DELETE Service default\/helloworld/)
+  t.match(out, `${file}:7: expected deny, got`)
+  t.match(out, /2 writes in 5 scenarios, 1 not as expected, 6 malformed\n$/)
+  const places = err
+    .trimEnd()
+    .split('\n')
+    .map((line) => /:(\d+):\d+: /.exec(line)?.[1] ?? line)
+  t.same(places, ['hitless: nowhere.yaml: cannot be read (ENOENT) [HITLESS_UNREADABLE]', '4', '5', '6', '11', '12'])
+  const json = JSON.parse((await hitless(['replay', '-o', 'json', file])).out)
+  t.equal(json.steps.length, 2)
+  t.match(json.errors, [{ code: 'HITLESS_SCENARIO' }, { code: 'HITLESS_SCENARIO' }, {}, { code: 'HITLESS_YAML' }, {}])
+})
+
+t.test('a scenario has a configuration of its own, and authors with groups', async (t) => {
+  const text = (config: string) =>
+    [
+      'name: who and how',
+      `config: ${config}`,
+      `state: ['${WORLD.replaceAll("'", "''")}']`,
+      'as: {username: alice, groups: [release]}',
+      'writes:',
+      '  - delete: {apiVersion: networking.istio.io/v1, kind: DestinationRule, name: helloworld}'
+    ].join('\n')
+  const folder = t.testdir({ 'warn.yaml': text('{rules: {subset-in-use: warn}}'), 'wrong.yaml': text('{rules: {subset-in-uses: warn}}') })
+  t.match((await hitless(['replay', join(folder, 'warn.yaml')])).out, / {2}warn {2}DELETE DestinationRule/)
+  t.match(await hitless(['replay', join(folder, 'wrong.yaml')]), {
+    exit: 2,
+    err: /wrong\.yaml:2:1: config: rules\.subset-in-uses is not known; do you mean subset-in-use\? \[HITLESS_CONFIG\]/
+  })
+})

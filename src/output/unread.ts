@@ -1,0 +1,19 @@
+/** Of files that hold nothing for hitless, so that nobody takes silence for a verdict. */
+import type { Manifest } from '../manifests/manifests.ts'
+import type { Io } from './io.ts'
+import { line } from './text.ts'
+
+const MOST_NAMED = 3
+
+/** Names on standard error the files in which there is no kind that hitless reads, and their kinds. */
+export function printUnread(manifests: readonly Manifest[], { err }: Io): void {
+  const files = [...Map.groupBy(manifests, ({ file }) => file)].filter(([, found]) => found.every(({ object }) => object === null))
+  if (files.length === 0) return
+  const named = files.slice(0, MOST_NAMED).map(([file, found]) => `${file} (${kindsOf(found)})`)
+  const more = files.length - named.length
+  err(line(['not judged, since hitless reads no kind in it: ', named.join(', '), more > 0 ? ` and ${more} more files` : ''], false))
+}
+
+function kindsOf(manifests: readonly Manifest[]): string {
+  return [...new Set(manifests.map(({ raw }) => String(raw['kind'])))].sort().join(', ')
+}
