@@ -1,0 +1,18 @@
+/** A write is denied exactly where it costs requests, whichever field of whichever object it changes. */
+import t from 'tap'
+import { differences, worlds } from './judged.ts'
+import { known } from './known.ts'
+
+t.setTimeout(4 * 60_000)
+
+t.test('every field of every object of the named worlds, changed, taken out and added', async (t) => {
+  const allowed = known()
+  const { count, found } = differences(worlds())
+  t.ok(count > 5000, `${count} mutants`)
+  for (const [key, places] of found) {
+    const [kind = '', ...difference] = key.split(': ')
+    const ofKind = allowed[kind]
+    if (ofKind !== undefined)
+      t.ok(places.length <= (ofKind[difference.join(': ')] ?? 0), `${key}: ${places.length}, the first ${places[0]}`)
+  }
+})
