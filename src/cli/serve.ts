@@ -94,7 +94,7 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
 function registrationOf({ webhookConfiguration, service }: ServeFlags, live: LiveFeed | null) {
   if (webhookConfiguration === undefined) return null
   if (live === null) throw new HitlessError('HITLESS_USAGE', '--webhook-configuration is one of a cluster, and --sandbox follows none')
-  return { configuration: webhookConfiguration, service, cluster: live.cluster }
+  return { configuration: webhookConfiguration, service, live }
 }
 
 function stateOf(

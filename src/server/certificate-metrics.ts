@@ -9,6 +9,8 @@ export interface CertificateMetrics {
   failed(what: 'rotate' | 'publish' | 'reload' | 'dial' | 'raise'): void
   /** Whether every webhook has the failure policy that it is to have; null where there is none. */
   enforced(all: boolean | null): void
+  /** Until when webhooks that somebody made `Ignore` by hand stay so; null where there is none. */
+  ignoredUntil(ms: number | null): void
 }
 
 export function certificateMetrics(registers: Registry[]): CertificateMetrics {
@@ -35,11 +37,24 @@ export function certificateMetrics(registers: Registry[]): CertificateMetrics {
       else this.set(Number(known))
     }
   })
+  let untilMs: number | null = null
+  new Gauge({
+    name: 'hitless_webhook_ignored_until_timestamp_seconds',
+    help: 'Until when webhooks that somebody made Ignore by hand stay so; absent where there is none',
+    registers,
+    collect() {
+      if (untilMs === null) this.remove()
+      else this.set(untilMs / 1000)
+    }
+  })
   return {
     uses: (of, certificate) => expiry.set({ of }, new X509Certificate(certificate).validToDate.getTime() / 1000),
     failed: (what) => failures.inc({ what }),
     enforced: (all) => {
       known = all
+    },
+    ignoredUntil: (ms) => {
+      untilMs = ms
     }
   }
 }

@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto'
 import { Rotation } from '../certificates/rotation.ts'
 import { createAuthority, issue, type KeyPair } from '../certificates/self-signed.ts'
-import type { LiveCluster } from '../cluster/live-cluster.ts'
 import type { Config } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { systemClock } from '../kubernetes/clock.ts'
@@ -12,6 +11,7 @@ import type { Io } from '../output/io.ts'
 import type { Server } from '../server/server.ts'
 import { followPair, type PairFiles, readPair } from './follow-pair.ts'
 import { WebhookKeeper } from './keep-webhook.ts'
+import type { LiveFeed } from './report-gaps.ts'
 import type { Telling } from './telling.ts'
 
 export interface CertificateFlags {
@@ -48,7 +48,7 @@ export interface KeepOptions extends Telling {
   readonly server: Server
   readonly config: Config
   /** The webhook configuration to look after, in the cluster that is followed; null where there is none. */
-  readonly registered: { readonly configuration: string; readonly service: string; readonly cluster: LiveCluster } | null
+  readonly registered: { readonly configuration: string; readonly service: string; readonly live: LiveFeed } | null
 }
 
 /** Keeps certificates, and the API server's trust in them, until the signal ends. What it resolves with says what is wrong with that trust. */
@@ -57,9 +57,11 @@ export async function keepCertificates(options: KeepOptions, io: Io): Promise<()
   const following = { pair, nowMs: io.nowMs, serve: server.setCertificate, log, metrics }
   const ended = files === null ? () => null : followPair({ ...files, ...following }, io.signal)
   if (registered === null) return ended
-  const { configuration, service, cluster } = registered
+  const { configuration, service, live } = registered
+  const { cluster } = live
   const { connection } = cluster
-  const servername = `${service}.${await connection.namespace()}.svc`
+  const namespace = await connection.namespace()
+  const servername = `${service}.${namespace}.svc`
   const trust = new WebhookConfiguration(connection, configuration)
   const store = new NamedSecret(connection, `${service}-authority`, randomUUID())
   const keeper = new WebhookKeeper({
@@ -68,13 +70,25 @@ export async function keepCertificates(options: KeepOptions, io: Io): Promise<()
     rotation: files !== null ? null : new Rotation({ store, trust, names: [servername], nowMs: io.nowMs, serve: server.setCertificate }),
     address: { host: reachable(config.server.host), port: server.port, servername },
     isFresh: () => cluster.health().fresh,
+    namespace,
+    leaving: leavingOf(live, namespace),
     clock: systemClock,
+    nowMs: io.nowMs,
     random: Math.random,
     log,
     metrics
   })
   cluster.keepOpen(keeper.run(io.signal))
   return () => keeper.problem
+}
+
+/** Resolves when the namespace begins to end. */
+function leavingOf({ follow }: LiveFeed, namespace: string): Promise<void> {
+  return new Promise((resolve) => {
+    follow((_, after) => {
+      if (after?.kind === 'Namespace' && after.name === namespace && after.deleting) resolve()
+    })
+  })
 }
 
 /** An address of this host, where it listens on all of them. */

@@ -4,7 +4,7 @@ import t from 'tap'
 import { DEFAULT_KINDS } from '../../src/cluster/live-cluster.ts'
 import { configSchema, parseConfig } from '../../src/config.ts'
 import { kindModule } from '../../src/kinds/index.ts'
-import { FAIL_WHEN_PROVEN, PUBLISHES } from '../../src/kubernetes/webhook-configuration.ts'
+import { FAIL_WHEN_PROVEN, HANDS_OFF, PUBLISHES } from '../../src/kubernetes/webhook-configuration.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
 import { CHART, helm, type Rendered, rendered } from './helm.ts'
 
@@ -26,6 +26,7 @@ const REFUSED: readonly { readonly values: string; readonly says: RegExp }[] = [
   { values: 'config.whenstale=deny', says: /additional properties 'whenstale' not allowed/ },
   { values: 'config.rules.no-such-rule=deny', says: /additional properties 'no-such-rule' not allowed/ },
   { values: 'webhook.failurePolicy=Maybe', says: /failurePolicy/ },
+  { values: 'webhook.selfManaged=false', says: /may not publish an authority of its own/ },
   { values: 'certificate.existingSecret=own', says: /existingSecret needs caBundle/ },
   { values: 'certificate.existingSecret=own,certificate.certManager.enabled=true', says: /exclude each other/ }
 ]
@@ -113,6 +114,19 @@ for (const values of [[], CERT_MANAGER, OWN_SECRET, WORKLOADS_TOO]) {
     t.equal(metadata.annotations?.[FAIL_WHEN_PROVEN], `routes.hitless.io${workloads}`)
   })
 }
+
+t.test('where the Pods may only look at the webhook configuration, it is from the start what it is to be', async (t) => {
+  for (const values of [CERT_MANAGER, OWN_SECRET]) {
+    const objects = await rendered(...values, '--set', 'webhook.selfManaged=false')
+    const granted = grants(objects, 'ClusterRole').find(({ resources }) => resources.includes('validatingwebhookconfigurations'))
+    t.strictSame(granted?.verbs, ['get', 'watch'])
+    const { webhooks, metadata } = find(objects, 'ValidatingWebhookConfiguration') as Configuration
+    t.equal(metadata.annotations?.[HANDS_OFF], 'true')
+    t.equal(webhooks.find(({ name }) => name === 'routes.hitless.io')?.failurePolicy, 'Fail')
+    t.equal(webhooks.find(({ name }) => name === 'services.hitless.io')?.failurePolicy, 'Ignore')
+  }
+  t.equal(find(await rendered(), 'ValidatingWebhookConfiguration').metadata.annotations?.[HANDS_OFF], undefined)
+})
 
 t.test('hitless publishes its authority where it makes the certificates, and nowhere else', async (t) => {
   for (const { values, ours } of [
