@@ -2,7 +2,7 @@
 import { type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { isOver, type PendingWrite } from '../mesh/snapshot/pending.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Write } from '../mesh/snapshot/state.ts'
+import type { Write } from '../mesh/snapshot/write.ts'
 
 /** Writes in flight through one replica; a stream that lags for seconds under load shows hundreds late. */
 const MOST_WRITES = 1_000

@@ -6,8 +6,8 @@ import type { VirtualService } from '../kinds/virtual-service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Write } from '../mesh/snapshot/state.ts'
 import { sameTemplate } from '../mesh/snapshot/workloads.ts'
+import type { Write } from '../mesh/snapshot/write.ts'
 import type { Change } from './change.ts'
 
 /** Where a VirtualService sends requests. */

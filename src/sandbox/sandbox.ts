@@ -5,8 +5,9 @@ import { KINDS, type Kind, type MeshObject, type ObjectOf, type ObjectRef, parse
 import type { Pod } from '../kinds/pod.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
 import { type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
-import type { Facts, Health, ListQuery, State, Write } from '../mesh/snapshot/state.ts'
+import type { Facts, Health, ListQuery, State } from '../mesh/snapshot/state.ts'
 import { podsOf } from '../mesh/snapshot/workloads.ts'
+import type { Write } from '../mesh/snapshot/write.ts'
 
 /** Who is told of what happens in the sandbox. */
 export interface SandboxEvents {

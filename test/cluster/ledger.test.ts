@@ -2,7 +2,7 @@
 import t from 'tap'
 import { Ledger } from '../../src/cluster/ledger.ts'
 import type { MeshObject } from '../../src/kinds/index.ts'
-import type { Write } from '../../src/mesh/snapshot/state.ts'
+import type { Write } from '../../src/mesh/snapshot/write.ts'
 import { parsed, worldOf } from '../changes.ts'
 import { destinationRule, guide } from '../manifests.ts'
 

@@ -1,6 +1,7 @@
 import { KINDS } from '../../src/kinds/index.ts'
 import { type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
-import type { Facts, Health, State, Write } from '../../src/mesh/snapshot/state.ts'
+import type { Facts, Health, State } from '../../src/mesh/snapshot/state.ts'
+import type { Write } from '../../src/mesh/snapshot/write.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 
 /** A cluster whose cache is one write behind: it shows the world as it was before the last admitted write. Reads show it as it is, or as late. */

@@ -3,7 +3,8 @@
 import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../../src/kinds/index.ts'
 import { selects } from '../../src/mesh/names/labels.ts'
 import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
-import type { ListQuery, State, Write } from '../../src/mesh/snapshot/state.ts'
+import type { ListQuery, State } from '../../src/mesh/snapshot/state.ts'
+import type { Write } from '../../src/mesh/snapshot/write.ts'
 
 export type Planted = (state: State) => State
 

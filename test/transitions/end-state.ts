@@ -2,8 +2,8 @@
 import { KINDS, type MeshObject, type ObjectRef } from '../../src/kinds/index.ts'
 import type { Pod } from '../../src/kinds/pod.ts'
 import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
-import type { Write } from '../../src/mesh/snapshot/state.ts'
 import { podsOf } from '../../src/mesh/snapshot/workloads.ts'
+import type { Write } from '../../src/mesh/snapshot/write.ts'
 
 /**
  * The snapshot after a write, at rest: Pods of a new template are Ready as the old ones were, those of a new Deployment or of more replicas

@@ -7,8 +7,8 @@ import type { Pod } from '../../kinds/pod.ts'
 import type { Labels } from '../names/labels.ts'
 import { isLater } from './resource-version.ts'
 import { type Snapshot, World } from './snapshot.ts'
-import type { Write } from './state.ts'
 import { podsAfter } from './workloads.ts'
+import type { Write } from './write.ts'
 
 export interface PendingWrite extends Write {
   /** The state that the write replaces; it says nothing of whether the write was made. */

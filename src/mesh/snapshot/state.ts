@@ -1,8 +1,9 @@
 /** What a provider of the snapshot offers: the live cluster (`cluster/`) and the embedded one (`sandbox/`) alike. */
-import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../../kinds/index.ts'
+import type { Kind, ObjectOf, ObjectRef } from '../../kinds/index.ts'
 import type { Labels } from '../names/labels.ts'
 import type { PendingWrite } from './pending.ts'
 import type { Snapshot } from './snapshot.ts'
+import type { Write } from './write.ts'
 
 export interface State {
   /** What the cluster has shown up to this moment. It changes under its reader between two turns of the event loop. */
@@ -13,13 +14,6 @@ export interface State {
   /** Admitted writes, oldest first, until the cluster shows what became of them, or has had long enough to. */
   pending(): readonly PendingWrite[]
   health(): Health
-}
-
-/** A write as the state sees it: what an object was and what it becomes; null where there is none. */
-export interface Write {
-  readonly ref: ObjectRef
-  readonly before: MeshObject | null
-  readonly after: MeshObject | null
 }
 
 /** Reads that bypass the watch cache: what the API server holds now. They reject where it does not answer before the signal's end. */

@@ -2,7 +2,7 @@ import type { Deployment } from '../../kinds/deployment.ts'
 import type { Pod } from '../../kinds/pod.ts'
 import { sameLabels } from '../names/labels.ts'
 import type { Snapshot } from './snapshot.ts'
-import type { Write } from './state.ts'
+import type { Write } from './write.ts'
 
 /** Whether there are more changes nothing; a manifest may well ask for a billion. */
 const MOST_PODS = 1000
@@ -31,7 +31,7 @@ export function podsOf(deployment: Deployment): Pod[] {
 }
 
 /** The Pods that a write takes away: those of a Deployment that is deleted or wants no replicas. */
-export function podsLeaving({ ref, after }: Pick<Write, 'ref' | 'after'>, snapshot: Snapshot): Pod[] {
+function podsLeaving({ ref, after }: Pick<Write, 'ref' | 'after'>, snapshot: Snapshot): Pod[] {
   if (ref.kind !== 'Deployment' || (after?.kind === 'Deployment' && after.replicas > 0)) return []
   return [...snapshot.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)]
 }
