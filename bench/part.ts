@@ -3,13 +3,15 @@ import { measureDecisions } from './decision.ts'
 import type { Row } from './report.ts'
 import { measureRequests } from './requests.ts'
 import { measureScale } from './scale.ts'
+import { measureSettle } from './settle.ts'
 import { measureWrites } from './writes.ts'
 
 const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
   decision: measureDecisions,
   requests: measureRequests,
   writes: measureWrites,
-  scale: measureScale
+  scale: measureScale,
+  settle: measureSettle
 }
 
 const rows = await PARTS[process.argv[2] ?? '']?.()

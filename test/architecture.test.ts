@@ -47,6 +47,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'review',
     'kubernetes',
     'cluster',
+    'proxies',
     'sandbox',
     'admission',
     'webhook',

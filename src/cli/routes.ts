@@ -18,6 +18,8 @@ interface RoutesOptions extends ClusterFlags {
   readonly gatewayProxy: readonly string[]
   readonly host: readonly string[]
   readonly output: OutputFormat
+  readonly againstIstiod: boolean
+  readonly istiodAccount: string
 }
 
 export function routesCommand({ io, done }: Cli): Command {
@@ -27,6 +29,8 @@ export function routesCommand({ io, done }: Cli): Command {
     .option('--client <namespace{label=value}>', 'as this mesh client sees them; may be given more than once', collect, [])
     .option('--gateway-proxy <namespace{label=value}>', "as this gateway's Pods see them; may be given more than once", collect, [])
     .option('--host <host>', 'only this host; may be given more than once', collect, [])
+    .option('--against-istiod', 'compare a cluster with what istiod has given each proxy; exit code 1 where something differs', false)
+    .option('--istiod-account <name>', "the ServiceAccount in Istio's root namespace that istiod is asked as", 'hitless-settle')
     .addOption(namespaceOption())
     .addOption(outputOption())
     .addHelpText(
@@ -34,7 +38,8 @@ export function routesCommand({ io, done }: Cli): Command {
       examples(
         'hitless routes mesh/ --host reviews',
         "hitless routes --cluster --client 'prod{app=web}'",
-        "hitless routes --cluster --gateway-proxy 'istio-system{istio=ingressgateway}' -o json"
+        "hitless routes --cluster --gateway-proxy 'istio-system{istio=ingressgateway}' -o json",
+        'hitless routes --cluster --against-istiod'
       )
     )
     .action(async (paths: string[], options: RoutesOptions) => done(await printRoutes(paths, options, io)))
@@ -43,6 +48,11 @@ export function routesCommand({ io, done }: Cli): Command {
 /** Gives 0, or 2 where something could not be read. */
 async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
   const { snapshot, errors } = await stateOf(paths, options, io)
+  if (options.againstIstiod) {
+    if (!options.cluster) throw new HitlessError('HITLESS_USAGE', '--against-istiod needs --cluster')
+    const { compareWithIstiod } = await import('./against-istiod.ts')
+    return compareWithIstiod(snapshot, options, io)
+  }
   const asked = [
     ...options.client.map((text) => contextNamed('mesh', text)),
     ...options.gatewayProxy.map((text) => contextNamed('gateway', text))

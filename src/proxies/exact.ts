@@ -5,6 +5,7 @@
 import type { Arrival, Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Sight, sightsOf } from './expectation.ts'
+import type { Quiet } from './quiet.ts'
 import type { Replica } from './replica.ts'
 import { type Standing, standing } from './standing.ts'
 import type { View } from './view.ts'
@@ -28,6 +29,7 @@ export interface ExactOptions {
   readonly replicas: (signal: AbortSignal) => Promise<readonly Replica[]>
   /** The fixed time. */
   readonly settleMs: () => number
+  readonly quiet: Pick<Quiet, 'since'>
   readonly nowMs: () => number
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
   /** Told whether istiod could be asked: null, or why not. */
@@ -116,7 +118,7 @@ class Watch {
   readonly #sinceMs: number
   /** Pushes that each showed before this watch. */
   readonly #pushesBefore = new Map<Replica, number>()
-  #failures = 0
+  readonly #failed = new Set<Replica>()
 
   constructor(changes: readonly RecentChange[], options: ExactOptions, signal: AbortSignal) {
     this.#sights = changes.flatMap((change) => sightsOf(change, options.snapshot()) ?? [])
@@ -131,22 +133,27 @@ class Watch {
     const { nowMs } = this.#options
     for (;;) {
       const isLast = nowMs() >= untilMs
+      const sinceMs = nowMs()
       const standings = await this.#inTime(this.#look())
       if (standings?.every(({ late }) => late.length === 0)) {
         await this.#sleep(Math.min(MARGIN_MS, untilMs - nowMs()))
         return concluded(standings)
       }
       if (isLast) return standings === null ? UNSENT : concluded(standings)
-      await this.#sleep(Math.min(PAUSE_MS, untilMs - nowMs()))
+      // Half of the time at most goes into asking.
+      await this.#sleep(Math.min(Math.max(PAUSE_MS, nowMs() - sinceMs), untilMs - nowMs()))
     }
   }
 
   /** Where the proxies of each replica stand; null while one has not pushed the change. */
   async #look(): Promise<readonly Standing[] | null> {
     const replicas = await this.#options.replicas(this.#signal)
+    for (const replica of this.#pushesBefore.keys()) {
+      if (replica.failure !== null && this.#failed.add(replica).size > MOST_FAILURES) throw replica.failure
+    }
     for (const replica of replicas) {
-      if (replica.failure !== null && ++this.#failures > MOST_FAILURES) throw replica.failure
-      if (!this.#pushesBefore.has(replica)) this.#pushesBefore.set(replica, replica.view.pushes.seen)
+      if (replica.failure !== null) throw replica.failure
+      if (!this.#pushesBefore.has(replica)) this.#pushesBefore.set(replica, replica.view.pushes)
       replica.watch(this.#sights)
     }
     const standings = await Promise.all(replicas.map((replica) => this.#standing(replica)))
@@ -155,27 +162,25 @@ class Watch {
 
   async #standing(replica: Replica): Promise<Standing | null> {
     if (replica.failure !== null) return null
-    const { nowMs, settleMs } = this.#options
+    const { nowMs, settleMs, quiet } = this.#options
     const needs = replica.view.needs(this.#sights)
     if (needs === null) {
       this.#requireHope(replica.view, this.#pushesBefore.get(replica) ?? 0)
       return null
     }
-    // Without a push since, the one that tells the others of an endpoint may be waiting for quiet still.
-    const overdueMs = settleMs() * (needs.isUnsure && replica.view.lastPush < needs.endpoint ? 3 : 1)
-    return standing(await replica.proxies(), needs, nowMs() - needs.sinceMs >= overdueMs)
+    const isOverdue = needs.isUnsure ? quiet.since(this.#changedMs) : nowMs() - needs.sinceMs >= settleMs()
+    return standing(await replica.proxies(), needs, isOverdue)
   }
 
-  /** Two pushes since, or quiet for long enough: what has not shown by then never does, such as a rule that another overrides. */
+  /** More than one push since, or quiet for long enough: what has not shown by then never does, such as a rule that another overrides. */
   #requireHope(view: View, pushesBefore: number): void {
-    const { nowMs, settleMs } = this.#options
+    const { nowMs, settleMs, quiet } = this.#options
     if (view.lastPush === 0) {
       if (nowMs() - this.#sinceMs > SILENCE_MS) throw new Error('istiod does not answer')
       return
     }
-    const isPushed = view.pushes.seen - pushesBefore > 2 && nowMs() - this.#changedMs > settleMs()
-    if (isPushed || nowMs() - Math.max(view.pushes.lastMs, this.#sinceMs) > 3 * settleMs())
-      throw new Invisible('istiod shows nothing of it')
+    const isPushed = view.pushes - pushesBefore > 2 && nowMs() - this.#changedMs > settleMs()
+    if (isPushed || quiet.since(this.#changedMs)) throw new Invisible('istiod shows nothing of it')
   }
 
   async #inTime<T>(looking: Promise<T>): Promise<T> {
@@ -201,8 +206,8 @@ function concluded(standings: readonly Standing[]): Arrival {
   const late = standings.flatMap((each) => each.late)
   const rejected = standings.flatMap((each) => each.rejected)
   const proxies = standings.reduce((sum, each) => sum + each.proxies, 0)
-  const lateNote = `${late.length} of ${proxies} proxies lack what this write relies on: ${late.slice(0, 10).join(', ')}`
-  const notes = rejected.slice(0, 3).map(({ proxy, error }) => `proxy ${proxy} rejected what this write relies on: ${error}`)
+  const lateNote = `${late.length} of ${proxies} proxies lack what this needs: ${late.slice(0, 10).join(', ')}`
+  const notes = rejected.slice(0, 3).map(({ proxy, error }) => `${proxy} rejected what this needs: ${error}`)
   return { arrived: late.length + rejected.length === 0, notes: [...(late.length === 0 ? [] : [lateNote]), ...notes] }
 }
 

@@ -1,7 +1,7 @@
 /** How istiod numbers its pushes: `<RFC 3339>/<counter>`, in the nonce followed by a UUID (pilot/pkg/xds/discovery.go, `nonce` and `NextVersion`). */
 
 const VERSION = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)\/(\d{1,15})$/
-const UUID_LENGTH = 36
+export const UUID_LENGTH = 36
 
 /** istiod's answer has a form that this code does not know: nothing is to be concluded from it. */
 export class UnknownForm extends Error {

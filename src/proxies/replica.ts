@@ -1,6 +1,7 @@
 /** A stream to one replica of istiod: what it says of the watched resources and, when asked, of its proxies. */
 import { Client, type ClientDuplexStream, credentials, Metadata as GrpcMetadata, type Metadata } from '@grpc/grpc-js'
 import type { Sight } from './expectation.ts'
+import { type GivenHost, readGiven } from './given.ts'
 import { type DiscoveryRequest, type DiscoveryResponse, decodeResponse, encodeRequest, type Node, TYPES } from './messages.ts'
 import { UnknownForm } from './push-version.ts'
 import { type ProxyStatus, readSyncz } from './syncz.ts'
@@ -35,7 +36,9 @@ export class Replica {
   readonly #answered = new Map<string, Pick<DiscoveryResponse, 'version' | 'nonce'>>()
   #node: Node | null
   #polling: Promise<ProxyStatus[]> | null = null
-  #polled: { take(json: Buffer): void; fail(error: Error): void } | null = null
+  /** Its debug interface answers in the order in which it is asked, one question at a time. */
+  #asked: { readonly take: (json: Buffer) => void; readonly fail: (error: Error) => void } | null = null
+  #asking: Promise<unknown> = Promise.resolve()
   #changed = Promise.withResolvers<void>()
   #failure: Error | null = null
 
@@ -76,9 +79,11 @@ export class Replica {
 
   /** What it knows of its proxies now; those who ask at the same time share an answer. */
   proxies(): Promise<ProxyStatus[]> {
-    this.#polling ??= this.#poll().finally(() => {
-      this.#polling = null
-    })
+    this.#polling ??= this.#debug('syncz')
+      .then(readSyncz)
+      .finally(() => {
+        this.#polling = null
+      })
     return this.#polling
   }
 
@@ -86,12 +91,22 @@ export class Replica {
     this.#fail(new Error('closed'))
   }
 
-  async #poll(): Promise<ProxyStatus[]> {
-    if (this.#failure !== null) throw this.#failure
+  /** What it has given a proxy, by its name in `syncz`, of the routes. */
+  async routes(proxy: string): Promise<GivenHost[]> {
+    return readGiven(await this.#debug(`config_dump?proxyID=${encodeURIComponent(proxy)}&types=rds`))
+  }
+
+  async #debug(question: string): Promise<Buffer> {
+    const before = this.#asking
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-    this.#polled = { take: resolve, fail: reject }
-    this.#write({ type: TYPES.debug, names: ['syncz'], version: '', nonce: '' })
-    return readSyncz(await promise)
+    this.#asking = promise.catch(() => undefined)
+    await before
+    if (this.#failure !== null) reject(this.#failure)
+    else {
+      this.#asked = { take: resolve, fail: reject }
+      this.#write({ type: TYPES.debug, names: [question], version: '', nonce: '' })
+    }
+    return promise
   }
 
   #ask(type: string, names: readonly string[]): void {
@@ -111,8 +126,9 @@ export class Replica {
         this.#answered.set(response.type, { version: response.version, nonce: response.nonce })
         this.#ask(response.type, this.view.names(kind))
       } else if (response.type === TYPES.debug) {
-        this.#polled?.take(Buffer.from(response.resources[0] ?? []))
-        this.#polled = null
+        const { buffer, byteOffset, byteLength } = response.resources[0] ?? new Uint8Array()
+        this.#asked?.take(Buffer.from(buffer, byteOffset, byteLength))
+        this.#asked = null
       }
     } catch (cause) {
       this.#fail(cause instanceof UnknownForm ? cause : new UnknownForm('istiod gave an answer that cannot be read', { cause }))
@@ -129,7 +145,7 @@ export class Replica {
   #fail(error: Error): void {
     if (this.#failure !== null) return
     this.#failure = error
-    this.#polled?.fail(error)
+    this.#asked?.fail(error)
     this.#stream.cancel()
     this.#client.close()
     this.#tell()

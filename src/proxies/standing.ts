@@ -15,6 +15,10 @@ export interface Standing {
 /** Streams of hitless itself, which stand among istiod's proxies: `NAME.NAMESPACE`. */
 export const OWN_NAME = 'hitless-settle'
 
+export function isOwn({ proxy }: ProxyStatus): boolean {
+  return proxy.startsWith(`${OWN_NAME}-`)
+}
+
 /**
  * Where the proxies of one istiod stand. istiod sends nothing to a proxy that it does not take to depend on a change, and such a proxy
  * stays at an older push; where `isOverdue`, one that has answered to all it was sent counts as such.
@@ -23,8 +27,9 @@ export function standing(statuses: readonly ProxyStatus[], needs: Needs, isOverd
   const late: string[] = []
   const rejected: { proxy: string; error: string }[] = []
   let proxies = 0
-  for (const { proxy, types } of statuses) {
-    if (proxy.startsWith(`${OWN_NAME}-`)) continue
+  for (const status of statuses) {
+    if (isOwn(status)) continue
+    const { proxy, types } = status
     const wanted = wantedOf(types, needs)
     if (wanted.length === 0) continue
     proxies += 1

@@ -1,11 +1,10 @@
 /** What istiod says of the proxies that are connected to it: `syncz` of its debug interface (pilot/pkg/xds/debug.go, `SyncStatus`). */
 import { isRecord } from '../kinds/fields.ts'
-import { pushOfNonce, UnknownForm } from './push-version.ts'
+import { pushOfNonce, UnknownForm, UUID_LENGTH } from './push-version.ts'
 
-/** One proxy takes 1 to 3 KB. */
+/** One proxy takes 1 to 3 KB; so much is read within a millisecond. */
+const PORTION_BYTES = 64 << 10
 const MOST_BYTES = 256 << 10
-/** As long as one step of parsing may keep everything else waiting. */
-const STEP_MS = 5
 
 /** One type of resources that a proxy watches: the pushes in which it was sent last, and which it acknowledged last. */
 export interface Watched {
@@ -20,64 +19,86 @@ export interface Watched {
 export interface ProxyStatus {
   /** `NAME.NAMESPACE` */
   readonly proxy: string
+  /** `sidecar`, `router`, `waypoint`, `ztunnel`; '' where istiod does not say. */
+  readonly kind: string
   /** By the URL of the type. */
   readonly types: ReadonlyMap<string, Watched>
 }
 
-/** Reads an answer proxy by proxy and lets others have their turn between. Throws UnknownForm where it is none. */
+/** Reads an answer some proxies at a time and lets others have their turn between. Throws UnknownForm where it is none. */
 export async function readSyncz(json: Buffer): Promise<ProxyStatus[]> {
   const proxies: ProxyStatus[] = []
-  let sinceMs = performance.now()
-  for (const text of elements(json)) {
-    proxies.push(statusOf(parsed(text)))
-    if (performance.now() - sinceMs < STEP_MS) continue
+  const pushes = new Map<string, number>()
+  for (const text of portions(json)) {
+    for (const entry of parsed(text)) proxies.push(statusOf(entry, pushes))
     await new Promise((resolve) => setImmediate(resolve))
-    sinceMs = performance.now()
   }
   return proxies
 }
 
-/** The elements of a JSON array of objects, found by their braces. */
-function* elements(json: Buffer): Generator<string> {
-  const [open, close, quote, backslash] = [0x7b, 0x7d, 0x22, 0x5c]
+/** A JSON array of objects cut between its elements. */
+function* portions(json: Buffer): Generator<string> {
   if (json[0] !== 0x5b) throw new UnknownForm(`syncz is no list: ${JSON.stringify(json.toString('utf8', 0, 120))}`)
-  let [depth, start, isText] = [0, 0, false]
-  for (let at = 1; at < json.length; at += 1) {
+  for (let start = 1; start < json.length; ) {
+    const end = endOfPortion(json, start)
+    const text = json.toString('utf8', start, end).replace(/^,/, '')
+    if (text !== ']') yield end === json.length ? `[${text}` : `[${text}]`
+    start = end
+  }
+}
+
+/** Behind the first element, found by its braces, that makes a portion long enough; the end of everything where none does. */
+function endOfPortion(json: Buffer, start: number): number {
+  const [open, close, quote, backslash] = [0x7b, 0x7d, 0x22, 0x5c]
+  let [depth, isText] = [0, false]
+  for (let at = start; at < json.length; at += 1) {
     const byte = json[at]
-    if (isText) {
-      if (byte === backslash) at += 1
-      else if (byte === quote) isText = false
-    } else if (byte === quote) isText = true
-    else if (byte === open) {
-      if (depth === 0) start = at
-      depth += 1
-    } else if (byte === close) {
+    if (byte === quote) isText = !isText
+    else if (byte === backslash) at += 1
+    else if (isText) continue
+    else if (byte === open) depth += 1
+    else if (byte === close) {
       depth -= 1
-      if (depth === 0) yield json.toString('utf8', start, at + 1)
+      if (depth === 0 && at - start >= PORTION_BYTES) return at + 1
     }
-    if (depth > 0 && at - start > MOST_BYTES) throw new UnknownForm('syncz has an entry that is too long')
+    if (at - start > MOST_BYTES) throw new UnknownForm('syncz has an entry that is too long')
   }
-  if (depth !== 0) throw new UnknownForm('syncz was cut')
+  return json.length
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string): unknown[] {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    if (Array.isArray(value)) return value
   } catch (cause) {
-    throw new UnknownForm('syncz has an entry that is no JSON', { cause })
+    throw new UnknownForm('syncz is no JSON', { cause })
   }
+  throw new UnknownForm('syncz is no list')
 }
 
-function statusOf(entry: unknown): ProxyStatus {
+function statusOf(entry: unknown, pushes: Map<string, number>): ProxyStatus {
   if (!isRecord(entry) || typeof entry['proxy'] !== 'string') throw new UnknownForm('syncz has an entry without a proxy')
   const resources = entry['resources'] ?? {}
   if (!isRecord(resources)) throw new UnknownForm('syncz does not say what the proxies watch')
-  return { proxy: entry['proxy'], types: new Map(Object.entries(resources).map(([type, status]) => [type, watched(status)])) }
+  return {
+    proxy: entry['proxy'],
+    kind: String(entry['proxy_type'] ?? ''),
+    types: new Map(Object.entries(resources).map(([type, status]) => [type, watched(status, pushes)]))
+  }
 }
 
-function watched(status: unknown): Watched {
+function watched(status: unknown, pushes: Map<string, number>): Watched {
   if (!isRecord(status)) throw new UnknownForm('syncz does not say what the proxies watch')
   const text = (name: string) => (typeof status[name] === 'string' ? status[name] : '')
   const [sent, acked] = [text('sent'), text('acked')]
-  return { sent: pushOfNonce(sent), acked: pushOfNonce(acked), isAnswered: sent === acked, error: text('lastError') }
+  return { sent: numberOf(sent, pushes), acked: numberOf(acked, pushes), isAnswered: sent === acked, error: text('lastError') }
+}
+
+/** Most proxies are at the same push. */
+function numberOf(nonce: string, pushes: Map<string, number>): number {
+  const known = pushes.get(nonce.slice(0, -UUID_LENGTH))
+  if (known !== undefined) return known
+  const push = pushOfNonce(nonce)
+  pushes.set(nonce.slice(0, -UUID_LENGTH), push)
+  return push
 }

@@ -11,6 +11,8 @@ interface Since {
   readonly atMs: number
   /** It was so already when it was first asked about: the push that told the others may have been an earlier one, or is still to come. */
   readonly isFirst: boolean
+  /** Of such a one: when istiod had pushed once more. */
+  passedMs: number | null
 }
 
 /** The first push with which each type of a proxy's resources has what is expected; 0 where nothing of that type is. */
@@ -20,7 +22,7 @@ export interface Needs {
   readonly route: number
   /** When the last of it was seen. */
   readonly sinceMs: number
-  /** Of endpoints it is not known in which push the others heard of them. */
+  /** The push that tells the others may still be to come. */
   readonly isUnsure: boolean
 }
 
@@ -29,12 +31,10 @@ export class View {
   readonly #watched = new Map<string, Sight>()
   readonly #nowMs: () => number
   #lastPush = 0
-  #lastPushMs: number
   #pushes = 0
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs
-    this.#lastPushMs = nowMs()
   }
 
   /** The latest push that this istiod has answered from. */
@@ -42,9 +42,9 @@ export class View {
     return this.#lastPush
   }
 
-  /** How many there were since this view began, as far as they concern what is watched, and when the last one was. */
-  get pushes(): { readonly seen: number; readonly lastMs: number } {
-    return { seen: this.#pushes, lastMs: this.#lastPushMs }
+  /** How many of its pushes were seen. */
+  get pushes(): number {
+    return this.#pushes
   }
 
   /** True where there is more to ask for than before. */
@@ -65,7 +65,7 @@ export class View {
     const push = pushNumber(response.version)
     if (push > this.#lastPush) {
       this.#lastPush = push
-      this.#lastPushMs = this.#nowMs()
+      for (const since of this.#sights.values()) since.passedMs ??= push > since.push ? this.#nowMs() : null
       this.#pushes += 1
     }
     if (response.type === TYPES.cluster) {
@@ -86,10 +86,10 @@ export class View {
     for (const sight of sights) {
       const since = this.#sights.get(keyOf(sight))
       if (since === undefined || since.isThere !== sight.isThere) return null
-      const isUnsure = sight.type === 'endpoint' && since.isFirst
-      needs[sight.type] = Math.max(needs[sight.type], since.push + (isUnsure ? 1 : 0))
-      needs.sinceMs = Math.max(needs.sinceMs, since.atMs)
-      needs.isUnsure ||= isUnsure
+      const isLate = sight.type === 'endpoint' && since.isFirst
+      needs[sight.type] = Math.max(needs[sight.type], since.push + (isLate ? 1 : 0))
+      needs.sinceMs = Math.max(needs.sinceMs, isLate ? (since.passedMs ?? 0) : since.atMs)
+      needs.isUnsure ||= isLate && since.passedMs === null
     }
     return needs
   }
@@ -101,7 +101,7 @@ export class View {
       const now = isThere(sight)
       const known = this.#sights.get(key)
       if (now === null || known?.isThere === now) continue
-      this.#sights.set(key, { isThere: now, push, atMs: this.#nowMs(), isFirst: known === undefined })
+      this.#sights.set(key, { isThere: now, push, atMs: this.#nowMs(), isFirst: known === undefined, passedMs: null })
     }
   }
 }

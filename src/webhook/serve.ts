@@ -42,7 +42,7 @@ export function configured(started: Config, file: ConfigFile | null, { log, metr
 export function liveState(
   source: ClusterSource,
   { settings }: Config,
-  { recent, follow }: Settle,
+  { recent, follow, heard }: Settle,
   { log, metrics }: Telling,
   io: Io
 ): { state: State; failed: Promise<never>; live: LiveFeed } {
@@ -55,6 +55,7 @@ export function liveState(
       tellState(event, log, metrics)
       // What the first lists bring was there before, and has long reached every proxy.
       if (event.type !== 'changed' || !synced) return
+      heard(event.before, event.after)
       recent.note(event.before, event.after)
       for (const listener of listeners) listener(event.before, event.after)
     }

@@ -10,17 +10,21 @@ import type { Propagation } from '../mesh/snapshot/propagation.ts'
 import type { Io } from '../output/io.ts'
 import { exactPropagation } from '../proxies/exact.ts'
 import { istiodsOf } from '../proxies/istiods.ts'
+import { Quiet } from '../proxies/quiet.ts'
 import { nodeOf, Replicas } from '../proxies/replicas.ts'
 import type { Telling } from './telling.ts'
 
 export interface Settle extends Settling {
   /** From now on istiod is asked, where the configuration says so. */
   readonly follow: (cluster: LiveCluster) => void
+  /** Told of whatever changes. */
+  readonly heard: Quiet['heard']
 }
 
 export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal })
   const fixed = fixedTime({ settleMs: () => config().settle.milliseconds, nowMs: io.nowMs, sleep: pause })
+  const quiet = new Quiet(() => 2 * config().settle.milliseconds, io.nowMs)
   let exact: Propagation | null = null
   const current = () => (exact !== null && config().settle.mode === 'exact' ? exact : fixed)
   const propagation: Propagation = {
@@ -30,12 +34,22 @@ export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
     arrival: (...asked) => current().arrival(...asked)
   }
   const follow = (cluster: LiveCluster) => {
-    exact = asked(cluster, fixed, config, told, io)
+    exact = asked({ cluster, fixed, quiet, config, told, io })
   }
-  return { propagation, recent: new RecentChanges(propagation, io.nowMs), follow }
+  const recent = new RecentChanges(propagation, io.nowMs)
+  return { propagation, recent, follow, heard: (before, after) => quiet.heard(before, after) }
 }
 
-function asked(cluster: LiveCluster, fixed: Propagation, config: () => Config, told: Telling, io: Io): Propagation {
+interface Asking {
+  readonly cluster: LiveCluster
+  readonly fixed: Propagation
+  readonly quiet: Quiet
+  readonly config: () => Config
+  readonly told: Telling
+  readonly io: Io
+}
+
+function asked({ cluster, fixed, quiet, config, told, io }: Asking): Propagation {
   const { settings, settle } = config()
   const replicas = new Replicas({
     istiods: istiodsOf({
@@ -53,6 +67,7 @@ function asked(cluster: LiveCluster, fixed: Propagation, config: () => Config, t
     snapshot: () => cluster.snapshot(),
     replicas: (signal) => replicas.current(signal),
     settleMs: () => config().settle.milliseconds,
+    quiet,
     nowMs: io.nowMs,
     sleep: (ms, signal) => sleep(ms, undefined, { signal }),
     onAsked: tellMode(told)

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { endWithParent } from '../rig/own-network.ts'
 import { accountOf, type WriteAccount, wayName } from './account.ts'
+import { holds } from './holds.ts'
 import { picture } from './picture.ts'
 import { play, type Way } from './play.ts'
 import type { Result } from './proof.ts'
@@ -62,6 +63,7 @@ async function releases(scripts: readonly Script[]): Promise<void> {
   await rig.stop()
 }
 
-if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
+if (what === 'holds') for await (const hold of holds()) report({ kind: 'hold', hold })
+else if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
 else await releases(chosen())
 process.stdout.end(() => process.exit(0))

@@ -38,6 +38,10 @@ export interface Mesh {
   know(text: string): Promise<boolean>
   /** istiod's metrics, as it serves them. */
   metrics(): Promise<string>
+  /** Stops a proxy where it is, the first one is 0, until the returned function is called. */
+  freeze(proxy: number): () => void
+  /** Ends istiod without a word. */
+  killIstiod(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -61,16 +65,25 @@ export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecar
     await Promise.all(processes.map((running) => running.stop()))
   }
   try {
-    await untilIstiodReady(start('istiod', binaries.istiod, await istiodArguments(plane), { ...ISTIOD_ENVIRONMENT, ...env }))
+    const istiod = start('istiod', binaries.istiod, await istiodArguments(plane), { ...ISTIOD_ENVIRONMENT, ...env })
+    await untilIstiodReady(istiod)
     const proxies: ProxyKind[] = [...Array.from({ length: sidecars }, () => 'sidecar' as const), 'gateway']
+    const envoys: LocalProcess[] = []
     for (const [index, proxy] of proxies.entries()) {
       const file = join(plane.directory, `envoy-${index}.json`)
       await writeFile(file, JSON.stringify(bootstrap(proxy, index)))
-      start(`envoy-${index}`, binaries.envoy, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warn'])
+      envoys.push(
+        start(`envoy-${index}`, binaries.envoy, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warn'])
+      )
     }
     return {
       know: async (text) => (await Promise.all(proxies.map((_, index) => routesOf(index)))).every((routes) => routes.includes(text)),
       metrics: async () => (await fetch(`http://127.0.0.1:${MONITORING_PORT}/metrics`)).text(),
+      freeze: (proxy) => {
+        envoys[proxy]?.signal('SIGSTOP')
+        return () => envoys[proxy]?.signal('SIGCONT')
+      },
+      killIstiod: () => istiod.stop('SIGKILL'),
       stop
     }
   } catch (error) {

@@ -5,13 +5,15 @@ import { createInterface } from 'node:readline'
 import { installBinaries, installMesh } from '../rig/binaries.ts'
 import { startInOwnNetwork } from '../rig/own-network.ts'
 import type { Account } from './account.ts'
+import type { Hold } from './holds.ts'
 import type { SettleRow } from './settle.ts'
 
-/** One thing that came of it: a script as it was played in one way, the SVG, or one length of settling. */
+/** One thing that came of it: a script as it was played in one way, the SVG, or one length of settling, one write that was held. */
 export type Result =
   | { readonly kind: 'account'; readonly account: Account }
   | { readonly kind: 'picture'; readonly svg: string }
   | { readonly kind: 'settle'; readonly row: SettleRow }
+  | { readonly kind: 'hold'; readonly hold: Hold }
 
 /** Runs inside.ts with these arguments, and yields each result as it comes. */
 export async function* prove(args: readonly string[]): AsyncGenerator<Result> {

@@ -61,7 +61,11 @@ export async function startRig(options: MeshOptions = {}): Promise<Rig> {
       state,
       guard: {
         on: async () => {
-          unregister = await plane.registerWebhook({ url: `https://127.0.0.1:${hitless.port}/validate`, caBundle: hitless.ca })
+          unregister = await plane.registerWebhook({
+            url: `https://127.0.0.1:${hitless.port}/validate`,
+            caBundle: hitless.ca,
+            timeoutSeconds: 10
+          })
         },
         off: () => unregister()
       },

@@ -37,6 +37,7 @@ function propagationBy(replicas: () => Promise<readonly Replica[]>, settleMs = S
     snapshot: () => world,
     replicas,
     settleMs: () => settleMs,
+    quiet: { since: (changedMs) => Date.now() - changedMs > 2 * settleMs },
     nowMs: Date.now,
     sleep: pause,
     onAsked: (problem) => problems.push(problem)
@@ -78,7 +79,7 @@ t.test('proxies of every replica are waited for', async (t) => {
   )
   const { propagation } = propagationBy(async () => [one, other])
   const { notes } = await propagation.arrival([gained()], 300, NEVER)
-  t.strictSame(notes, ['1 of 2 proxies lack what this write relies on: default/b'])
+  t.strictSame(notes, ['1 of 2 proxies lack what this needs: default/b'])
 })
 
 t.test('a proxy that is late is named at the deadline', async (t) => {
@@ -90,7 +91,7 @@ t.test('a proxy that is late is named at the deadline', async (t) => {
   const change = gained()
   t.strictSame(await propagation.arrival([change], 300, NEVER), {
     arrived: false,
-    notes: ['1 of 2 proxies lack what this write relies on: default/late']
+    notes: ['1 of 2 proxies lack what this needs: default/late']
   })
   t.strictSame(propagation.onTheirWay([change]), [change], 'it is asked about again')
 })
@@ -112,7 +113,7 @@ t.test('one that rejected it is named with its own words, at once', async (t) =>
   const { propagation } = propagationBy(async () => [replica])
   t.strictSame(await propagation.arrival([gained()], 60_000, NEVER), {
     arrived: false,
-    notes: ['proxy default/b rejected what this write relies on: no such cluster']
+    notes: ['default/b rejected what this needs: no such cluster']
   })
 })
 

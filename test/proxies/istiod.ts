@@ -7,7 +7,7 @@ import { TYPES } from '../../src/proxies/messages.ts'
 import { openReplica, type Replica } from '../../src/proxies/replica.ts'
 import { nodeOf } from '../../src/proxies/replicas.ts'
 
-const NAME = 'istiod.istio-system.svc'
+export const NAME = 'istiod.istio-system.svc'
 export const UUID = '9f7dd3b2-18b1-4f0a-9c55-3a3e5d1f7a10'
 
 export function version(push: number): string {
@@ -26,16 +26,34 @@ export interface Asked {
   readonly nonce: string
 }
 
-/** Calls `answer` for each request; ended with the test. */
-export async function startIstiod(
-  t: Test,
-  answer: (asked: Asked, stream: Stream) => void,
+type Answer = (asked: Asked, stream: Stream) => void
+
+/** Opens a stream to an istiod that calls `answer` for each request; both end with the test. */
+export async function startIstiod(t: Test, answer: Answer, onToken: (token: string) => void = () => undefined): Promise<Replica> {
+  const { target, ca, stop } = await serveIstiod(answer, onToken)
+  const replica = openReplica({
+    target,
+    serverName: NAME,
+    ca,
+    token: 'secret',
+    node: nodeOf('istio-system', 'cluster.local', 'test'),
+    nowMs: Date.now
+  })
+  t.teardown(() => {
+    replica.close()
+    stop()
+  })
+  return replica
+}
+
+export async function serveIstiod(
+  answer: Answer,
   onToken: (token: string) => void = () => undefined
-): Promise<Replica> {
+): Promise<{ readonly target: string; readonly ca: string; readonly stop: () => void }> {
   const nowMs = Date.now()
   const authority = await createAuthority({ nowMs, days: 1 })
   const leaf = await issue(authority, [NAME], { nowMs, days: 1 })
-  const server = new Server()
+  const server = new Server({ 'grpc.max_send_message_length': -1 })
   const bytes = (value: Buffer) => value
   const method = {
     path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
@@ -46,35 +64,17 @@ export async function startIstiod(
     responseSerialize: bytes,
     responseDeserialize: bytes
   }
-  server.addService(
-    { stream: method },
-    {
-      stream: (stream: Stream) => {
-        onToken(String(stream.metadata.get('authorization')[0]))
-        stream.on('data', (request: Buffer) => answer(readRequest(request), stream))
-        stream.on('error', () => undefined)
-      }
-    }
-  )
-  const certificate = { private_key: Buffer.from(leaf.key), cert_chain: Buffer.from(leaf.certificate) }
+  const stream = (call: Stream) => {
+    onToken(String(call.metadata.get('authorization')[0]))
+    call.on('data', (request: Buffer) => answer(readRequest(request), call))
+    call.on('error', () => undefined)
+  }
+  server.addService({ stream: method }, { stream })
+  const pair = { private_key: Buffer.from(leaf.key), cert_chain: Buffer.from(leaf.certificate) }
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, [certificate]), (error, bound) =>
-      error ? reject(error) : resolve(bound)
-    )
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, [pair]), (error, bound) => (error ? reject(error) : resolve(bound)))
   )
-  const replica = openReplica({
-    target: `127.0.0.1:${port}`,
-    serverName: NAME,
-    ca: authority.certificate,
-    token: 'secret',
-    node: nodeOf('istio-system', 'cluster.local', 'test'),
-    nowMs: Date.now
-  })
-  t.teardown(() => {
-    replica.close()
-    server.forceShutdown()
-  })
-  return replica
+  return { target: `127.0.0.1:${port}`, ca: authority.certificate, stop: () => server.forceShutdown() }
 }
 
 function readRequest(bytes: Buffer): Asked {

@@ -8,6 +8,7 @@ const has = (acked: number): Watched => ({ sent: acked, acked, isAnswered: true,
 const lacks = (sent: number, acked: number, error = ''): Watched => ({ sent, acked, isAnswered: false, error })
 const proxy = (name: string, types: Readonly<Record<string, Watched>>): ProxyStatus => ({
   proxy: name,
+  kind: 'sidecar',
   types: new Map(Object.entries(types))
 })
 const NEEDS = { cluster: 0, endpoint: 0, route: 5, sinceMs: 0, isUnsure: false }

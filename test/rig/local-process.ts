@@ -9,6 +9,7 @@ export interface LocalProcess {
   readonly running: boolean
   /** The last lines it wrote, for an error message. */
   tail(): Promise<string>
+  signal(signal: NodeJS.Signals): void
   /** Ends it and resolves when it has gone. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
@@ -38,6 +39,9 @@ export function startProcess({ name, path, args, env = process.env, log }: Progr
       return child.exitCode === null && child.signalCode === null
     },
     tail: async () => (await readFile(log, 'utf8')).split('\n').slice(-20).join('\n'),
+    signal: (signal) => {
+      child.kill(signal)
+    },
     stop: async (signal = 'SIGKILL') => {
       child.kill(signal)
       await exited
