@@ -15,6 +15,8 @@ export interface Config {
   readonly versionLabels: readonly string[]
   readonly appLabels: readonly string[]
   readonly exemptNamespaces: readonly string[]
+  readonly fallbackAtGateways: Policy['fallbackAtGateways']
+  readonly plainHosts: Policy['plainHosts']
   readonly exemptions: { readonly checkAccess: boolean }
   readonly disclosure: { readonly objectNames: boolean }
   readonly settings: MeshSettings
@@ -44,7 +46,8 @@ type Schema = Readonly<Record<string, unknown>>
 
 /** The JSON schema of the file, defaults included, for the rules of these ids. */
 export function configSchema(ruleIds: readonly string[]): Schema {
-  const { labelKeys, exemptNamespaces, whenStale, dryRun, showForeignNames, exemptionsNeedAccess } = DEFAULT_POLICY
+  const { labelKeys, exemptNamespaces, whenStale, dryRun, showForeignNames, exemptionsNeedAccess, fallbackAtGateways, plainHosts } =
+    DEFAULT_POLICY
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'hitless configuration',
@@ -58,6 +61,16 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         'error'
       ]),
       dryRun: choice('What findings about other objects do to a dry run.', dryRun, ['warn', 'enforce']),
+      fallbackAtGateways: choice(
+        'What becomes of a route object without a fallback for a host at a gateway that nobody served before.',
+        fallbackAtGateways,
+        ['deny', 'warn', 'off']
+      ),
+      plainHosts: choice(
+        'What becomes of a write that closes a host which no VirtualService routes; `auto` refuses it for a Service in the mesh and warns of all else.',
+        plainHosts,
+        ['auto', 'deny', 'warn', 'off']
+      ),
       versionLabels: names('Label keys that tell versions of a workload apart.', labelKeys.version),
       appLabels: names('Label keys that name the workload.', labelKeys.app),
       exemptNamespaces: names('Namespaces whose writes are not judged.', exemptNamespaces),
@@ -157,7 +170,8 @@ export function defaultConfig(ruleIds: readonly string[]): Config {
 
 /** What the review layer needs of it. */
 export function policyOf(config: Config): Policy {
-  const { rules, versionLabels, appLabels, exemptNamespaces, dryRun, whenStale, disclosure, exemptions } = config
+  const { rules, versionLabels, appLabels, exemptNamespaces, dryRun, whenStale, disclosure, exemptions, fallbackAtGateways, plainHosts } =
+    config
   const labelKeys = { version: versionLabels, app: appLabels }
   return {
     rules,
@@ -165,6 +179,8 @@ export function policyOf(config: Config): Policy {
     exemptNamespaces,
     dryRun,
     whenStale,
+    fallbackAtGateways,
+    plainHosts,
     showForeignNames: disclosure.objectNames,
     exemptionsNeedAccess: exemptions.checkAccess
   }

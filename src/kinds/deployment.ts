@@ -33,8 +33,12 @@ export const deployments = defineKind({
   },
   indexes: { deploymentByLabel: ({ namespace, templateLabels }) => labelKeys(namespace, templateLabels) },
   /** A scale between counts above 0 takes nobody's last Pod. */
-  decides: ({ replicas, templateLabels }) => [replicas > 0, Object.entries(templateLabels).sort()],
+  decides: ({ replicas, templateLabels, templatePortNames }) => [
+    replicas > 0,
+    Object.entries(templateLabels).sort(),
+    [...templatePortNames].sort()
+  ],
   reach: ({ namespace, name, templateLabels }) => [
-    { through: 'pods', namespace, labels: templateLabels, deployment: `${namespace}/${name}` }
+    { through: 'workloads', namespace, labels: templateLabels, deployment: `${namespace}/${name}` }
   ]
 })

@@ -23,6 +23,7 @@ export interface Gateway extends Identity {
 export const gateways = defineKind({
   kind: 'Gateway',
   api: istioApi('gateways'),
+  judged: true,
   parse: ({ spec }, identity): Gateway => ({
     kind: 'Gateway',
     ...identity,
@@ -33,7 +34,8 @@ export const gateways = defineKind({
   indexes: {
     /** Gateways by the first pair of their selector; those without one, which every gateway proxy uses, under ''. */
     gatewayBySelector: ({ selector }) => (Object.keys(selector).length === 0 ? [''] : selectorKey('', selector))
-  }
+  },
+  reach: ({ namespace, name }) => [{ through: 'gateway', gateway: `${namespace}/${name}` }]
 })
 
 function parseServer(server: Fields): GatewayServer {

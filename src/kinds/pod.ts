@@ -10,6 +10,8 @@ export interface Pod extends Identity {
   readonly node: string
   /** Names of its containers' ports. */
   readonly portNames: readonly string[]
+  /** A proxy stands beside its containers: it takes part in the mesh. */
+  readonly hasSidecar: boolean
   /** The Deployment behind its ReplicaSet, by the naming rule `<deployment>-<pod-template-hash>`; '' where there is none. */
   readonly deployment: string
 }
@@ -29,6 +31,7 @@ export const pods = defineKind({
         conditions.some((condition) => condition.string('type') === 'Ready' && condition.string('status') === 'True'),
       node: spec.string('nodeName'),
       portNames: portNames(spec),
+      hasSidecar: hasSidecar(spec),
       deployment: deploymentOf(identity, fields)
     }
   },
@@ -36,7 +39,7 @@ export const pods = defineKind({
     podByLabel: ({ namespace, labels }) => labelKeys(namespace, labels),
     podByDeployment: ({ namespace, deployment }) => (deployment === '' ? [] : [`${namespace}/${deployment}`])
   },
-  reach: ({ namespace, labels }) => [{ through: 'pods', namespace, labels, deployment: '' }]
+  reach: ({ namespace, labels }) => [{ through: 'workloads', namespace, labels, deployment: '' }]
 })
 
 /** A Deployment names its ReplicaSets `<deployment>-<pod-template-hash>` (pkg/controller/deployment/sync.go of Kubernetes). */
@@ -48,6 +51,11 @@ function deploymentOf({ labels }: Identity, fields: Fields): string {
     if (owner.string('kind') === 'ReplicaSet' && name.endsWith(`-${hash}`)) return name.slice(0, -hash.length - 1)
   }
   return ''
+}
+
+/** What injection leaves: a container of this name, or a native sidecar among the init containers. */
+function hasSidecar(podSpec: Fields): boolean {
+  return [...podSpec.children('containers'), ...podSpec.children('initContainers')].some((each) => each.string('name') === 'istio-proxy')
 }
 
 /** The names of the ports that a Pod's containers declare. */

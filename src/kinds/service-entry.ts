@@ -1,6 +1,6 @@
 /** ServiceEntries: services that are not Kubernetes' own. `convertServices`, pilot/pkg/serviceregistry/serviceentry/conversion.go. */
 import { hostKey } from '../mesh/names/hosts.ts'
-import type { Labels } from '../mesh/names/labels.ts'
+import { type Labels, selectorKey } from '../mesh/names/labels.ts'
 import { type Protocol, protocolOfEntryPort } from '../mesh/names/ports.ts'
 import type { Identity } from './identity.ts'
 import { defineKind, istioApi } from './kind.ts'
@@ -35,6 +35,7 @@ export interface ServiceEntry extends Identity {
 export const serviceEntries = defineKind({
   kind: 'ServiceEntry',
   api: istioApi('serviceentries'),
+  judged: true,
   parse: ({ spec }, identity): ServiceEntry => ({
     kind: 'ServiceEntry',
     ...identity,
@@ -57,8 +58,11 @@ export const serviceEntries = defineKind({
   indexes: {
     /** ServiceEntries by the `hostKey` of each host. */
     serviceEntryByHost: ({ hosts }) => hosts.map(hostKey),
-    serviceEntryByHttpPort: ({ ports }) => ports.filter(({ traffic }) => traffic === 'http').map(({ number }) => String(number))
-  }
+    serviceEntryByHttpPort: ({ ports }) => ports.filter(({ traffic }) => traffic === 'http').map(({ number }) => String(number)),
+    /** Those that select workloads, by the first pair of their selector. */
+    serviceEntryBySelector: ({ namespace, workloadSelector }) => selectorKey(namespace, workloadSelector)
+  },
+  reach: ({ hosts }) => hosts.map((host) => ({ through: 'service', host }))
 })
 
 function* refusals(entry: ServiceEntry): Iterable<string> {

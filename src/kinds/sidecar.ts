@@ -20,6 +20,7 @@ export interface Sidecar extends Identity {
 export const sidecars = defineKind({
   kind: 'Sidecar',
   api: istioApi('sidecars'),
+  judged: true,
   parse: ({ spec }, identity): Sidecar => ({
     kind: 'Sidecar',
     ...identity,
@@ -30,7 +31,8 @@ export const sidecars = defineKind({
     })),
     outboundMode: outboundModeOf(spec)
   }),
-  indexes: { sidecarByNamespace: ({ namespace }) => [namespace] }
+  indexes: { sidecarByNamespace: ({ namespace }) => [namespace] },
+  reach: ({ namespace }) => [{ through: 'clients', namespace }]
 })
 
 function outboundModeOf(spec: Fields): string {

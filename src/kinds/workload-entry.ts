@@ -15,6 +15,7 @@ export interface WorkloadEntry extends Identity {
 export const workloadEntries = defineKind({
   kind: 'WorkloadEntry',
   api: istioApi('workloadentries'),
+  judged: true,
   parse: ({ spec }, identity): WorkloadEntry => ({
     kind: 'WorkloadEntry',
     ...identity,
@@ -24,5 +25,8 @@ export const workloadEntries = defineKind({
   }),
   indexes: {
     workloadEntryByLabel: ({ namespace, labels, workloadLabels }) => labelKeys(namespace, { ...labels, ...workloadLabels })
-  }
+  },
+  reach: ({ namespace, labels, workloadLabels }) => [
+    { through: 'workloads', namespace, labels: { ...labels, ...workloadLabels }, deployment: '' }
+  ]
 })

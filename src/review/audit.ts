@@ -21,12 +21,17 @@ export interface Audit {
 }
 
 const RULE_OF: Readonly<Record<Cause, string>> = {
+  'no-virtual-host': 'missing-fallback',
   'no-route': 'missing-fallback',
   'no-action': 'missing-fallback',
   host: 'unknown-destination',
   port: 'unknown-destination',
   subset: 'undefined-subset',
-  'no-endpoints': 'unready-destination'
+  'no-endpoints': 'unready-destination',
+  'no-listener': 'gateway-in-use',
+  closed: 'missing-fallback',
+  blocked: 'sidecar-hides',
+  'no-address': 'unready-destination'
 }
 
 /** Every gap of the hosts that VirtualServices take, each cause once for all clients that see it, and every hygiene finding; rules that are off are left out. */
@@ -59,6 +64,7 @@ function ruleIsOn(snapshot: Snapshot, policy: Policy): (rule: string, namespace:
 function hygiene(object: MeshObject, snapshot: Snapshot, policy: Policy): Finding[] {
   const subject: Subject = {
     operation: 'CREATE',
+    tool: null,
     before: null,
     after: object,
     snapshotBefore: snapshot,
@@ -66,6 +72,8 @@ function hygiene(object: MeshObject, snapshot: Snapshot, policy: Policy): Findin
     targets: [],
     gaps: [],
     opened: [],
+    excuseOf: () => null,
+    fallbackAtGateways: policy.fallbackAtGateways,
     labelKeys: policy.labelKeys,
     nameOf: formatRef
   }

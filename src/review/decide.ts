@@ -11,8 +11,9 @@ import { alwaysAdmitted, isNoOp } from './always-admitted.ts'
 import type { Change } from './change.ts'
 import type { Decision } from './decision.ts'
 import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
-import { hintFor } from './hints.ts'
+import { hintFor, toolOf } from './hints.ts'
 import { type Judgement, judgementOf } from './judgement.ts'
+import { excuseOf } from './limits.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
 
@@ -65,18 +66,26 @@ interface Found {
   readonly notes: string[]
 }
 
-function findingsOf({ change, before, after, meter, targets, unjudged, gaps, opened }: Judgement, policy: Policy): Found {
+function findingsOf(judgement: Judgement, policy: Policy): Found {
+  const { change, before, after, meter, targets, unjudged, gaps, opened } = judgement
+  const excuses = new Map(opened.map((gap) => [gap, excuseOf(judgement, policy, gap)]))
   const nameOf = (ref: ObjectRef) => nameFor(ref, change.ref.namespace, policy)
   const notes = notesOn(unjudged, refKey(change.ref), nameOf)
   const subject: Subject = {
     operation: change.operation,
+    tool: toolOf(change),
     before: change.before,
     after: change.after,
     snapshotBefore: before,
     snapshotAfter: after,
     targets,
     gaps,
-    opened,
+    opened: opened.filter((gap) => excuses.get(gap) !== 'off'),
+    excuseOf: (gap) => {
+      const excuse = excuses.get(gap) ?? null
+      return excuse === 'off' ? null : excuse
+    },
+    fallbackAtGateways: policy.fallbackAtGateways,
     labelKeys: policy.labelKeys,
     nameOf
   }

@@ -1,11 +1,10 @@
 /** What to tell the user of a tool whose order of writes is its own (delivery-scenarios, rule 11). */
 import type { Labels } from '../mesh/names/labels.ts'
+import type { Tool } from '../rules/rule.ts'
 import type { Author, Change } from './change.ts'
 
-export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger'
-
 /** The tool behind a write, by its field manager, its account, or the labels that it leaves on its objects. */
-function toolOf({ author, before, after }: Pick<Change, 'author' | 'before' | 'after'>): Tool | null {
+export function toolOf({ author, before, after }: Pick<Change, 'author' | 'before' | 'after'>): Tool | null {
   const object = after ?? before
   return byManager(author) ?? byLabels(object?.labels ?? {}, object?.annotations ?? {})
 }

@@ -19,6 +19,10 @@ export interface Policy {
   readonly whenStale: 'warn' | 'deny' | 'error'
   /** Names of objects in namespaces other than the written object's may be shown. */
   readonly showForeignNames: boolean
+  /** What becomes of a route object that brings no fallback for a host at a gateway that nobody served before: others may bring theirs. */
+  readonly fallbackAtGateways: Mode
+  /** What becomes of a write that closes a host which no route object touches. `auto`: a Service's own is refused in the mesh, all else warned of. */
+  readonly plainHosts: 'auto' | Mode
   /** An exemption counts only where the writer may `exempt` the rule, as the API server's authorizers say. */
   readonly exemptionsNeedAccess: boolean
 }
@@ -33,6 +37,8 @@ export const DEFAULT_POLICY: Policy = {
   dryRun: 'warn',
   whenStale: 'warn',
   showForeignNames: false,
+  fallbackAtGateways: 'warn',
+  plainHosts: 'auto',
   exemptionsNeedAccess: true
 }
 

@@ -1,13 +1,18 @@
 /** The rules, in the order of the documentation: gaps first, then hygiene. */
 import { conflictingHost } from './conflicting-host.ts'
 import { deadMirror } from './dead-mirror.ts'
+import { entryInUse } from './entry-in-use.ts'
+import { gatewayInUse } from './gateway-in-use.ts'
 import { halfQualifiedHost } from './half-qualified-host.ts'
+import { hiddenService } from './hidden-service.ts'
 import { misplacedField } from './misplaced-field.ts'
 import { missingFallback } from './missing-fallback.ts'
 import { obsoleteSubset } from './obsolete-subset.ts'
+import { portInUse } from './port-in-use.ts'
 import type { Rule } from './rule.ts'
 import { selectorInUse } from './selector-in-use.ts'
 import { serviceRemoved } from './service-removed.ts'
+import { sidecarHides } from './sidecar-hides.ts'
 import { subsetInUse } from './subset-in-use.ts'
 import { undefinedSubset } from './undefined-subset.ts'
 import { unknownDestination } from './unknown-destination.ts'
@@ -26,6 +31,11 @@ export const RULES: readonly Rule[] = [
   subsetInUse,
   workloadInUse,
   selectorInUse,
+  portInUse,
+  hiddenService,
+  gatewayInUse,
+  entryInUse,
+  sidecarHides,
   versionInSelector,
   unversionedWorkload,
   workloadName,

@@ -1,6 +1,9 @@
-import type { Gap } from '../mesh/gaps/gaps.ts'
-import type { Rule, Subject } from './rule.ts'
-import { byRoute, loss, percent, place, routeOwner, state } from './wording.ts'
+import { type ObjectRef, refKey } from '../kinds/index.ts'
+import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
+import { formatPath } from '../mesh/names/path.ts'
+import { isExported } from '../mesh/names/visibility.ts'
+import type { Rule, Severity, Subject } from './rule.ts'
+import { byRoute, GATEWAY_LABEL, loss, percent, place, routeOwner, severityOf, state, wayOut } from './wording.ts'
 
 export const missingFallback: Rule = {
   id: 'missing-fallback',
@@ -13,13 +16,24 @@ export const missingFallback: Rule = {
     'VirtualService a host.',
   remedy: 'Add a last http route without match that sends all other requests to a live destination.',
   reads: ['VirtualService', 'Service', 'Gateway'],
-  check: (subject) => state(unmatched(subject), byRoute, (gap) => say(subject, gap))
+  check: (subject) =>
+    state(
+      unmatched(subject),
+      (gap) => `${byRoute(gap)}${severityKey(subject, gap)}`,
+      (gap) => say(subject, gap)
+    )
 }
 
+/** What a route object alone decides about: whether anything takes the request. What becomes of it then, other rules say. */
+const NOTHING_TAKES_IT: readonly Cause[] = ['no-route', 'no-action', 'no-virtual-host', 'no-listener', 'closed', 'blocked', 'no-address']
+const BROUGHT: readonly Cause[] = ['no-route', 'no-action']
+
 /** What the write opens; and what a new or changed VirtualService brings, served before or not: it is wrong in any state. */
-function unmatched({ operation, gaps, opened }: Subject): Gap[] {
-  const brought = operation === 'DELETE' ? [] : gaps.filter((gap) => gap.share > gap.shareBefore)
-  return [...new Set([...opened, ...brought])].filter(({ cause }) => cause === 'no-route' || cause === 'no-action')
+function unmatched({ operation, gaps, opened, fallbackAtGateways }: Subject): Gap[] {
+  const isTold = ({ context }: Gap) => context.kind !== 'gateway' || fallbackAtGateways !== 'off'
+  const brought =
+    operation === 'DELETE' ? [] : gaps.filter((gap) => gap.share > gap.shareBefore && BROUGHT.includes(gap.cause) && isTold(gap))
+  return [...new Set([...opened, ...brought])].filter(({ cause }) => NOTHING_TAKES_IT.includes(cause))
 }
 
 function say(subject: Subject, gap: Gap) {
@@ -34,12 +48,60 @@ function say(subject: Subject, gap: Gap) {
     }
   }
   return {
-    severity: 'deny' as const,
+    severity: severityOfUnmatched(subject, gap),
     object: routeOwner(gap),
     path: gap.path,
-    message: `${unmatchedRequests(gap)} would get 404: ${subject.nameOf(routeOwner(gap))} has no fallback route that takes them`,
-    remedy: 'First add a last http route without match, to a destination that is live, then apply this again'
+    message: `${unmatchedRequests(gap)} would get 404: ${subject.nameOf(routeOwner(gap))} has no fallback route that takes them${servedBefore(subject, gap)}`,
+    remedy: remedyFor(subject, gap)
   }
+}
+
+/** What is refused and what is warned of are two findings. */
+function severityKey(subject: Subject, gap: Gap): Severity {
+  return gap.virtualService === null ? severityOf(subject, gap) : severityOfUnmatched(subject, gap)
+}
+
+/** At a gateway others may bring the rest of a host that nobody has served so far. */
+function severityOfUnmatched(subject: Subject, gap: Gap): Severity {
+  if (subject.opened.includes(gap)) return severityOf(subject, gap)
+  return gap.context.kind === 'gateway' && subject.fallbackAtGateways !== 'deny' ? 'warn' : 'deny'
+}
+
+/** Which other object answered these requests so far: its routes can be copied. */
+function servedBefore(subject: Subject, gap: Gap): string {
+  const server = serverBefore(gap)
+  return server === null ? '' : `; so far ${subject.nameOf(server)} answers them`
+}
+
+function serverBefore({ servedBy, virtualService }: Gap): ObjectRef | null {
+  if (servedBy === null || servedBy.virtualService === null || servedBy.virtualService === virtualService) return null
+  const [namespace = '', name = ''] = servedBy.virtualService.split('/')
+  return { kind: 'VirtualService', namespace, name }
+}
+
+function remedyFor(subject: Subject, gap: Gap): string {
+  const server = serverBefore(gap)
+  const delegate = missingDelegate(subject, gap)
+  if (delegate !== null) return delegate
+  if (server !== null && subject.operation !== 'DELETE')
+    return `First copy the routes of ${subject.nameOf(server)} that take them, then apply this again`
+  const meant = subject.operation === 'UPDATE' && subject.opened.includes(gap) ? `; if this is meant, ${wayOut(subject)}` : ''
+  return `First add a last http route without match, to a destination that is live, then apply this again${meant}`
+}
+
+/** A rule whose delegate is not there takes nothing (7.2). */
+function missingDelegate({ operation, before, after, snapshotAfter, nameOf }: Subject, gap: Gap): string | null {
+  const root = routeOwner(gap)
+  const rules = snapshotAfter.find('VirtualService', root.namespace, root.name)?.http ?? []
+  for (const { delegate, path } of rules) {
+    if (delegate === null || snapshotAfter.find('VirtualService', delegate.namespace, delegate.name) !== undefined) continue
+    const ref: ObjectRef = { kind: 'VirtualService', ...delegate }
+    if (operation === 'DELETE' && before !== null && refKey(before) === refKey(ref)) {
+      return `First take the delegate out of ${nameOf(root)} ${formatPath(path.slice(1))}, then delete this`
+    }
+    if (after !== null) return `First apply the delegate ${nameOf(ref)}, then apply this again`
+  }
+  return null
 }
 
 function unmatchedRequests(gap: Gap): string {
@@ -49,14 +111,47 @@ function unmatchedRequests(gap: Gap): string {
     : text
 }
 
-/** No VirtualService serves the host at the gateway any longer: a wish when the VirtualService is deleted, a gap when it is only edited. */
-function sayUnbound({ operation, before, after }: Subject, gap: Gap) {
+/** No VirtualService serves the host, or the connection, any longer: a wish when the VirtualService is deleted, a gap when it is only edited. */
+function sayUnbound(subject: Subject, gap: Gap) {
+  const { after, before } = subject
   const written = after ?? before
   return {
-    severity: operation === 'DELETE' ? ('warn' as const) : ('deny' as const),
+    severity: severityOf(subject, gap),
     object: { kind: 'VirtualService' as const, namespace: written?.namespace ?? '', name: written?.name ?? '' },
     path: [],
-    message: `${loss(gap)}: no VirtualService would serve this host any longer`,
-    remedy: 'First move its clients to another host, or add the host to another VirtualService'
+    message: `${loss(gap)}: ${unbound(subject, gap)}`,
+    remedy: unboundRemedy(subject, gap)
   }
+}
+
+function unbound(subject: Subject, gap: Gap): string {
+  const { after, nameOf } = subject
+  const missing = unknownGateway(subject)
+  if (missing !== null && after !== null) return `Gateway ${missing}, which ${nameOf(after)} names instead, does not exist`
+  if (after !== null && isNewlyHidden(subject, gap))
+    return `exportTo hides ${nameOf(after)} from namespace ${gap.context.namespace}, where the gateway runs`
+  if (gap.cause === 'closed' || gap.cause === 'no-listener') return 'no tls or tcp route would take them any longer'
+  return 'no VirtualService would serve this host any longer'
+}
+
+function unboundRemedy(subject: Subject, gap: Gap): string {
+  if (unknownGateway(subject) !== null) return 'Name a Gateway that exists, as namespace/name, or create it first'
+  if (isNewlyHidden(subject, gap)) return 'Leave the namespace of the gateway in spec.exportTo'
+  return `First let another VirtualService serve it, or move its clients to another host; if this is meant, ${wayOut(subject)}`
+}
+
+/** A Gateway that the write newly names and that nobody knows: a slip of the pen. */
+function unknownGateway({ before, after, snapshotAfter }: Subject): string | null {
+  if (before?.kind !== 'VirtualService' || after?.kind !== 'VirtualService') return null
+  const isKnown = (gateway: string) => {
+    const [namespace = '', name = ''] = gateway.split('/')
+    const found = snapshotAfter.find('Gateway', namespace, name)
+    return found !== undefined && !Object.hasOwn(found.selector, GATEWAY_LABEL)
+  }
+  return after.gateways.find((name) => name !== 'mesh' && !before.gateways.includes(name) && !isKnown(name)) ?? null
+}
+
+function isNewlyHidden({ before, after }: Subject, { context }: Gap): boolean {
+  if (before?.kind !== 'VirtualService' || after?.kind !== 'VirtualService') return false
+  return before.exportTo.join() !== after.exportTo.join() && !isExported(after.exportTo, after.namespace, context.namespace)
 }

@@ -32,6 +32,15 @@ export interface LabelKeys {
   readonly app: readonly string[]
 }
 
+/**
+ * Why a gap is only warned of. `retired`: a route object is deleted with what it alone served. `moved`: another gateway goes on answering.
+ * `plain-host`: no route object touches the host, and nobody says that it is in the mesh.
+ */
+export type Excuse = 'retired' | 'moved' | 'plain-host'
+
+/** Tools whose order of writes is their own. */
+export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger'
+
 /** What a rule judges: one write, the snapshot without and with it, and the gaps that it opens. */
 export interface Subject {
   readonly labelKeys: LabelKeys
@@ -40,12 +49,18 @@ export interface Subject {
   /** Every (context, host) that the write can affect. */
   readonly targets: readonly Target[]
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
+  /** The release tool that writes, as far as it can be told; null for any other. */
+  readonly tool: Tool | null
   readonly before: MeshObject | null
   readonly after: MeshObject | null
   readonly snapshotBefore: Snapshot
   readonly snapshotAfter: Snapshot
   /** Gaps that are larger after the write than before it. */
   readonly opened: readonly Gap[]
+  /** Why a gap is no reason to refuse the write; null where it is one. */
+  readonly excuseOf: (gap: Gap) => Excuse | null
+  /** What becomes of a route object that brings no fallback for a host at a gateway that nobody served before. */
+  readonly fallbackAtGateways: 'deny' | 'warn' | 'off'
   /** Gaps of the hosts that the write can affect, as they are after it: opened, older, and never served. */
   readonly gaps: readonly Gap[]
 }

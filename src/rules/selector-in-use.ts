@@ -1,8 +1,9 @@
-import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
+import { own } from '../mesh/names/own.ts'
 import { compareText } from '../mesh/names/text.ts'
 import type { Rule, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, sends, state } from './wording.ts'
+import { changeBehind } from './service-change.ts'
+import { byRoute, destinationName, loss, place, sends, severityOf, state } from './wording.ts'
 
 /** Argo Rollouts switches selectors by this label before it scales the new ReplicaSet: a denial would stop it for good. */
 const ROLLOUTS_HASH = 'rollouts-pod-template-hash'
@@ -14,35 +15,42 @@ export const selectorInUse: Rule = {
   summary: 'a changed Service leaves a carried destination with no Ready Pod',
   description:
     'A subset reaches only Pods that the selector of its Service takes as well. A new selector - one with a version label, say - can leave a subset, or the ' +
-    'whole Service, without any Ready Pod; and a removed port leaves its routes without a cluster. Those requests get 503. Changes by Argo Rollouts to its own label are warned of only.',
+    'whole Service, without any Ready Pod. Those requests get 503. Changes by Argo Rollouts to its own label are warned of only.',
   remedy: 'Keep the selector to the app label, or move the requests away first.',
   reads: ['Service', 'Pod', 'VirtualService', 'DestinationRule'],
   check: (subject) =>
-    subject.operation === 'DELETE'
-      ? []
-      : state(subject.opened, byRoute, (gap) => ({
-          severity: isRolloutsSwitch(subject) ? 'warn' : 'deny',
-          object: { kind: 'Service', namespace: subject.after?.namespace ?? '', name: subject.after?.name ?? '' },
-          path: gap.cause === 'port' ? ['spec', 'ports'] : ['spec', 'selector'],
-          message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, ${lost(gap)}`,
-          remedy: remedyFor(gap)
-        }))
+    state(
+      subject.opened.filter((gap) => changeBehind(subject, gap) === 'selector'),
+      byRoute,
+      (gap) => ({
+        severity: isRolloutsSwitch(subject) ? 'warn' : severityOf(subject, gap),
+        object: { kind: 'Service', namespace: subject.after?.namespace ?? '', name: subject.after?.name ?? '' },
+        path: ['spec', 'selector'],
+        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which the changed selector leaves without a Ready Pod`,
+        remedy: remedyFor(subject)
+      })
+    )
 }
 
-function lost({ cause, destination }: Gap): string {
-  return cause === 'port' ? `which would no longer have port ${destination?.port}` : 'which the changed selector leaves without a Ready Pod'
+/** A version label pins the Service to one release; any other that Pods lack they can be given first. */
+function remedyFor({ before, after, labelKeys }: Subject): string {
+  const selector = after?.kind === 'Service' ? (after.selector ?? {}) : {}
+  const old = before?.kind === 'Service' ? (before.selector ?? {}) : {}
+  const fresh = Object.entries(selector).filter(([key, value]) => own(old, key) !== value)
+  if (fresh.some(([key]) => labelKeys.version.includes(key))) {
+    return 'Leave version labels out of the selector, or first move the requests away in the VirtualService'
+  }
+  const labels = fresh.map(([key, value]) => `"${key}: ${value}"`).join(' and ')
+  return labels === ''
+    ? 'First wait until a Pod that the new selector takes is Ready'
+    : `First give the Pods label ${labels} and wait until one is Ready, then apply this again`
 }
 
-function remedyFor({ cause, virtualService }: Gap): string {
-  if (cause === 'port') return 'First move the requests to another port, then apply this again'
-  return virtualService === null
-    ? 'First wait until a Pod that the new selector takes is Ready, then apply this again'
-    : 'Leave version labels out of the selector, or first move the requests away in the VirtualService'
-}
-
-function isRolloutsSwitch({ before, after }: Subject): boolean {
+/** Nothing but the hash by which Argo Rollouts tells its ReplicaSets apart changes, in a Service that it manages, and it is the one that writes. */
+function isRolloutsSwitch({ before, after, tool }: Subject): boolean {
+  if (tool !== 'argo-rollouts') return false
   if (before?.kind !== 'Service' || after?.kind !== 'Service') return false
-  if (Object.hasOwn(after.annotations, ROLLOUTS_MANAGED) && Object.hasOwn(after.selector ?? {}, ROLLOUTS_HASH)) return true
+  if (!Object.hasOwn(after.annotations, ROLLOUTS_MANAGED) || own(after.selector ?? {}, ROLLOUTS_HASH) === undefined) return false
   return JSON.stringify(withoutHash(before.selector)) === JSON.stringify(withoutHash(after.selector))
 }
 

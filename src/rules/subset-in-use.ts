@@ -1,6 +1,6 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Rule, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, routeOwner, sends, state } from './wording.ts'
+import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
 
 export const subsetInUse: Rule = {
   id: 'subset-in-use',
@@ -14,7 +14,7 @@ export const subsetInUse: Rule = {
   reads: ['DestinationRule', 'VirtualService', 'Service', 'Pod'],
   check: (subject) =>
     state(subject.opened, byRoute, (gap) => ({
-      severity: 'deny',
+      severity: severityOf(subject, gap),
       object: written(subject),
       path: subsetPath(subject, gap),
       message: `${loss(gap)}: ${place(subject, gap)} still ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap)}`,

@@ -1,6 +1,6 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Rule, Subject } from './rule.ts'
-import { byRoute, loss, place, routeOwner, sends, state } from './wording.ts'
+import { byRoute, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
 
 export const unknownDestination: Rule = {
   id: 'unknown-destination',
@@ -18,7 +18,7 @@ export const unknownDestination: Rule = {
       subject.gaps.filter(({ cause, share, shareBefore }) => (cause === 'host' || cause === 'port') && share > shareBefore),
       (gap) => `${byRoute(gap)}${opened.has(gap)}`,
       (gap) => ({
-        severity: opened.has(gap) ? 'deny' : 'warn',
+        severity: opened.has(gap) ? severityOf(subject, gap) : 'warn',
         object: routeOwner(gap),
         path: [...gap.path, gap.cause],
         message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${unknown(gap)}`,

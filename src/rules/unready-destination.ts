@@ -1,5 +1,5 @@
 import type { Rule } from './rule.ts'
-import { byRoute, destinationName, loss, place, routeOwner, sends, state } from './wording.ts'
+import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
 
 export const unreadyDestination: Rule = {
   id: 'unready-destination',
@@ -16,7 +16,7 @@ export const unreadyDestination: Rule = {
       subject.gaps.filter((gap) => gap.cause === 'no-endpoints' && gap.share > gap.shareBefore),
       (gap) => `${byRoute(gap)}${opened.has(gap)}`,
       (gap) => ({
-        severity: opened.has(gap) ? 'deny' : 'warn',
+        severity: opened.has(gap) ? severityOf(subject, gap) : 'warn',
         object: routeOwner(gap),
         path: gap.path,
         message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which no Ready Pod backs`,

@@ -6,20 +6,39 @@ import { formatPath } from '../mesh/names/path.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { describeClass, describeLabels } from '../mesh/requests/classes.ts'
 import { EVERY_REQUEST, type RoutedDestination } from '../mesh/routing/table.ts'
-import type { Statement, Subject } from './rule.ts'
+import type { Severity, Statement, Subject } from './rule.ts'
 
 /** The label of the proxy behind a Gateway that is not known, whose value names that Gateway. No Pod can have it: a label's value has no slash. */
 export const GATEWAY_LABEL = 'hitless.io/gateway'
 
 /** `50% of requests to reviews.prod.svc.cluster.local would get 503`. */
 export function loss(gap: Gap): string {
-  if (gap.protocol === 'tcp') return `${percent(gap.share)} of connections to ${gap.host}:${gap.port}${asker(gap)} would be closed`
-  return `${percent(gap.share)} of ${requests(gap)} would get ${gap.status}`
+  if (gap.protocol === 'tcp') {
+    return `${percent(gap.share)} of connections to ${gap.serverName ?? gap.host}:${gap.port}${asker(gap)} would be closed`
+  }
+  return `${percent(gap.share)} of ${requests(gap)} would ${fate(gap)}`
+}
+
+function fate({ status, cause }: Gap): string {
+  if (status !== 0) return `get ${status}`
+  if (cause === 'no-listener') return 'find nothing listening'
+  return cause === 'no-address' ? 'find no address' : 'be closed'
+}
+
+/** A gap that has an excuse is told, and refuses nothing. */
+export function severityOf({ excuseOf }: Subject, gap: Gap): Severity {
+  return excuseOf(gap) === null ? 'deny' : 'warn'
+}
+
+/** How to do it all the same, where it is meant: for a write that takes away the last of something. */
+export function wayOut({ before, after }: Subject): string {
+  const namespace = (after ?? before)?.namespace ?? ''
+  return namespace === '' ? 'annotate it with hitless.io/allow' : `label namespace ${namespace} hitless.io/mode=warn for the time being`
 }
 
 /** `VirtualService prod/reviews http[1]`, the place of a gap. */
 export function place({ nameOf }: Subject, gap: Gap): string {
-  if (gap.virtualService === null) return "Istio's default route"
+  if (gap.virtualService === null) return gap.destination === null ? 'nothing' : "Istio's default route"
   return `${nameOf(routeOwner(gap))} ${formatPath(gap.path.slice(1, 3))}`.trimEnd()
 }
 

@@ -1,31 +1,98 @@
+import type { Gap } from '../mesh/gaps/gaps.ts'
+import { type Labels, sameLabels } from '../mesh/names/labels.ts'
+import { routeTables } from '../mesh/routing/routes.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, routeOwner, sends, state } from './wording.ts'
+import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state, wayOut } from './wording.ts'
 
 export const workloadInUse: Rule = {
   id: 'workload-in-use',
-  on: ['Deployment'],
-  summary: 'the last Ready Pods behind a carried destination go away',
+  on: ['Deployment', 'Pod'],
+  summary: 'the last Ready Pods behind a carried destination, or behind a gateway that serves, go away',
   description:
-    'Deleting a Deployment, scaling it to 0, or giving its Pods other labels takes its Pods from the destinations that they back. Where no other Ready ' +
-    'Pod - of any owner - backs a destination that a VirtualService still sends to, those requests get 503.',
+    'Deleting a Deployment, scaling it to 0, or giving its Pods other labels takes its Pods from the destinations that they back; so does a template whose containers no longer declare ' +
+    'the port that the Service targets by name. Where no other Ready Pod - of any owner - backs a destination that a VirtualService still sends to, those requests get 503. Where the ' +
+    'Pods are the last ones of a gateway, nothing listens there.',
   remedy: 'Move the requests to another version in the VirtualService first.',
-  reads: ['Deployment', 'Pod', 'VirtualService', 'DestinationRule', 'Service'],
+  reads: ['Deployment', 'Pod', 'VirtualService', 'DestinationRule', 'Service', 'Gateway'],
   check: (subject) =>
-    state(subject.opened, byRoute, (gap) => ({
-      severity: 'deny',
-      object: { kind: 'Deployment', namespace: subject.before?.namespace ?? '', name: subject.before?.name ?? '' },
-      path: changedField(subject),
-      message: `${loss(gap)}: ${place(subject, gap)} still ${sends(gap)} ${destinationName(gap.destination)}, whose last Ready Pods ${act(subject)}`,
-      remedy: `First move the requests to another version in ${subject.nameOf(routeOwner(gap))}, then do this again`
-    }))
+    state(
+      subject.opened,
+      (gap) => (isOfGateway(gap) ? JSON.stringify([gap.context.namespace, gap.cause]) : byRoute(gap)),
+      (gap) => ({
+        severity: severityOf(subject, gap),
+        object: written(subject),
+        path: changedField(subject),
+        message: `${loss(gap)}: ${lost(subject, gap)}`,
+        remedy: remedyFor(subject, gap)
+      })
+    )
 }
 
-function changedField({ after }: Subject) {
+function written({ before, after }: Subject) {
+  const object = before ?? after
+  return { kind: object?.kind ?? 'Deployment', namespace: object?.namespace ?? '', name: object?.name ?? '' }
+}
+
+/** The Pods are the proxies that should answer, and not what they send to. */
+function isOfGateway({ cause, destination }: Gap): boolean {
+  return destination === null && (cause === 'no-listener' || cause === 'no-virtual-host')
+}
+
+function changedField(subject: Subject) {
+  const { after } = subject
   if (after?.kind !== 'Deployment') return []
-  return after.replicas === 0 ? ['spec', 'replicas'] : ['spec', 'template', 'metadata', 'labels']
+  if (after.replicas === 0) return ['spec', 'replicas']
+  return isRelabelled(subject) ? ['spec', 'template', 'metadata', 'labels'] : ['spec', 'template', 'spec', 'containers']
 }
 
-function act({ operation, after }: Subject): string {
+function isRelabelled({ before, after }: Subject): boolean {
+  return before?.kind !== 'Deployment' || after?.kind !== 'Deployment' || !sameLabels(before.templateLabels, after.templateLabels)
+}
+
+function lost(subject: Subject, gap: Gap): string {
+  if (isOfGateway(gap)) return `these are the last Ready Pods of the gateway, which ${act(subject)}`
+  if (gap.destination === null) return `its last Ready Pods ${act(subject)}`
+  return `${place(subject, gap)} still ${sends(gap)} ${destinationName(gap.destination)}, whose last Ready Pods ${act(subject)}`
+}
+
+function act(subject: Subject): string {
+  const { operation, before, after } = subject
   if (operation === 'DELETE') return 'this deletes'
-  return after?.kind === 'Deployment' && after.replicas === 0 ? 'this scales to 0' : 'this relabels'
+  if (after?.kind === 'Deployment' && after.replicas === 0) return 'this scales to 0'
+  if (isRelabelled(subject) || before?.kind !== 'Deployment' || after?.kind !== 'Deployment') return 'this relabels'
+  const gone = before.templatePortNames.filter((name) => !after.templatePortNames.includes(name))
+  return `would no longer declare container port ${gone.map((name) => `"${name}"`).join(', ')}, which the Service targets`
+}
+
+function remedyFor(subject: Subject, gap: Gap): string {
+  const { operation, after } = subject
+  if (isOfGateway(gap)) return `First let other Pods that its Gateways select become Ready; if this is meant, ${wayOut(subject)}`
+  if (operation === 'UPDATE' && after?.kind === 'Deployment' && after.replicas > 0 && !isRelabelled(subject)) {
+    return 'First let the Service target the new port name once some Pods declare both, or keep the old name'
+  }
+  if (hasOtherVersion(subject, gap))
+    return `First move the requests to another version in ${subject.nameOf(routeOwner(gap))}, then do this again`
+  return `No other version can take them: to shut it down, first delete ${serviceName(subject, gap)}, or ${wayOut(subject)}`
+}
+
+/** A destination of the host is answered still: there is somewhere to move the requests to. */
+function hasOtherVersion({ snapshotAfter }: Subject, { context, host, virtualService, destination }: Gap): boolean {
+  if (virtualService === null) return false
+  const name = destination?.host ?? host
+  const routed = routeTables(snapshotAfter, context, host).flatMap(({ routes }) => routes.flatMap(({ destinations }) => destinations))
+  if (routed.some(({ missing, ready }) => missing === null && ready !== 0)) return true
+  const [service] = snapshotAfter.lookup('serviceByHost', name)
+  if (service === undefined || service.selector === null) return false
+  const subsets = [...snapshotAfter.lookup('destinationRuleByHost', name)].flatMap((rule) => rule.subsets)
+  return subsets.some(({ labels }) => hasReadyPod(snapshotAfter, service.namespace, { ...service.selector, ...labels }))
+}
+
+function serviceName({ snapshotBefore, nameOf }: Subject, { host, destination }: Gap): string {
+  const [service] = snapshotBefore.lookup('serviceByHost', destination?.host ?? host)
+  return service === undefined ? `what sends to ${destination?.host ?? host}` : nameOf(service)
+}
+
+function hasReadyPod(snapshot: Snapshot, namespace: string, labels: Labels): boolean {
+  return podsSelected(snapshot, namespace, labels).some(({ ready, deleting }) => ready && !deleting)
 }

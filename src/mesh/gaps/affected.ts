@@ -3,12 +3,17 @@
 import { type MeshObject, reachOf } from '../../kinds/index.ts'
 import type { Reach } from '../../kinds/kind.ts'
 import type { Service } from '../../kinds/service.ts'
+import type { ServiceEntry } from '../../kinds/service-entry.ts'
 import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, hostKey, isWildcard } from '../names/hosts.ts'
-import { type Labels, selects } from '../names/labels.ts'
+import { type Labels, labelKeys, selects } from '../names/labels.ts'
+import { gatewayNames, gatewaysSelecting } from '../routing/gateways.ts'
+import { scopeOf } from '../routing/scope.ts'
+import { allowsAnyHost } from '../routing/sidecars.ts'
+import type { Context } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
-import { gatewayContexts, meshContexts } from './contexts.ts'
+import { clientContexts, gatewayContexts, meshContexts } from './contexts.ts'
 import type { Target } from './gaps.ts'
 
 /**
@@ -69,6 +74,8 @@ interface Claim {
   readonly namespace: string
   readonly gateway: string
   readonly host: string
+  /** Only for clients of this namespace, or of those that its Sidecar stands for. */
+  readonly clients?: string
 }
 
 /** Those of the own namespace first, then of those namespaces that have the fewest: where there are too many, whose are that many is cut. */
@@ -82,18 +89,23 @@ function inTurn(claims: readonly Claim[], own: string): Claim[] {
 function* targetsOf({ bounded, allowance }: Survey, claims: readonly Claim[]): Iterable<Target> {
   const unique = new Map<string, Claim>()
   for (const claim of claims) {
-    const key = `${claim.gateway} ${claim.host}`
+    const key = `${claim.gateway} ${claim.host} ${claim.clients ?? ''}`
     if (!unique.has(key)) unique.set(key, claim)
   }
-  const contextsOf = ({ gateway, host }: Claim) => {
-    const contexts = gateway === 'mesh' ? meshContexts(bounded, host) : gatewayContexts(bounded, gateway)
+  const found = (claim: Claim) => {
+    const contexts = contextsOf(bounded, claim)
     bounded.charge(TARGET_EFFORT * contexts.length)
     return contexts
   }
   for (const claim of unique.values()) {
-    const contexts = allowance.for(claim, () => contextsOf(claim)) ?? []
+    const contexts = allowance.for(claim, () => found(claim)) ?? []
     for (const context of contexts) yield { context, host: claim.host, namespace: claim.namespace }
   }
+}
+
+function contextsOf(snapshot: Snapshot, { gateway, host, clients }: Claim): Context[] {
+  if (gateway !== 'mesh') return gatewayContexts(snapshot, gateway)
+  return clients === undefined ? meshContexts(snapshot, host) : clientContexts(snapshot, host, clients)
 }
 
 function claimsOf(survey: Survey, object: MeshObject): Claim[] {
@@ -113,10 +125,13 @@ function claimsThrough(survey: Survey, reach: Reach, object: MeshObject): Claim[
     case 'senders':
       return senders(survey, reach.host).flatMap((vs) => claimsOf(survey, vs))
     case 'service':
-      // Its own host is served by default where no VirtualService takes it.
-      return [{ namespace, gateway: 'mesh', host: reach.host }, ...senders(survey, reach.host).flatMap((vs) => claimsOf(survey, vs))]
-    case 'pods':
+      return claimsThroughService(survey, reach.host, namespace)
+    case 'workloads':
       return claimsBehind(survey, reach)
+    case 'gateway':
+      return claimsOfProxies(survey, reach.gateway)
+    case 'clients':
+      return claimsOfClients(survey, reach.namespace)
   }
 }
 
@@ -137,14 +152,74 @@ function claimsAt(snapshot: Snapshot, named: readonly string[], gateway: string,
   return [...hosts].map((host) => ({ namespace: object.namespace, gateway, host }))
 }
 
-/** The Services that can select the Pods, and of those only the hosts that a VirtualService routes: a plain Service's last Pods may go. */
-function claimsBehind(survey: Survey, { namespace, labels, deployment }: Extract<Reach, { through: 'pods' }>): Claim[] {
+/** Every service that can select the workloads, and whatever they serve as the proxies of Gateways. */
+function claimsBehind(survey: Survey, { namespace, labels, deployment }: Extract<Reach, { through: 'workloads' }>): Claim[] {
   const { snapshot } = survey
   const owned = deployment === '' ? [] : [...snapshot.lookup('podByDeployment', deployment)]
-  const sets = new Set([labels, ...owned.map((pod) => pod.labels)])
-  const services = new Set([...sets].flatMap((each) => servicesSelecting(snapshot, namespace, each)))
-  const routes = new Set([...services].flatMap(({ host }) => senders(survey, host)))
-  return [...routes].flatMap((vs) => claimsOf(survey, vs))
+  const sets = [...new Set([labels, ...owned.map((pod) => pod.labels)])]
+  const hosts = sets.flatMap((each) => [
+    ...servicesSelecting(snapshot, namespace, each).map(({ host }) => host),
+    ...entriesSelecting(snapshot, namespace, each).flatMap((entry) => entry.hosts)
+  ])
+  const gateways = sets
+    .flatMap((each) => gatewaysSelecting(snapshot, each))
+    // One without a selector is every proxy's, and whether these are proxies nobody tells.
+    .filter(({ selector }) => Object.keys(selector).length > 0)
+    .map((gateway) => `${gateway.namespace}/${gateway.name}`)
+  return [
+    ...[...new Set(hosts)].flatMap((host) => claimsThroughService(survey, host, namespace)),
+    ...[...new Set(gateways)].flatMap((gateway) => claimsAtGateway(survey, gateway))
+  ]
+}
+
+function claimsThroughService(survey: Survey, host: string, namespace: string): Claim[] {
+  // Its own host is served by default where no VirtualService takes it.
+  return [{ namespace, gateway: 'mesh', host }, ...senders(survey, host).flatMap((vs) => claimsOf(survey, vs))]
+}
+
+function claimsAtGateway({ snapshot, bounded, allowance }: Survey, gateway: string): Claim[] {
+  return [...snapshot.lookup('virtualServiceByGateway', gateway)].flatMap(
+    (vs) => allowance.for({ host: vs.hosts[0] ?? '', namespace: vs.namespace }, () => claimsAt(bounded, vs.hosts, gateway, vs)) ?? []
+  )
+}
+
+/** Gateways of one proxy share its ports: a change of one can give or take those of another (6.1). */
+function claimsOfProxies(survey: Survey, gateway: string): Claim[] {
+  const { snapshot } = survey
+  const names = new Set([gateway, ...gatewayContexts(snapshot, gateway).flatMap((context) => gatewayNames(scopeOf(snapshot, context)))])
+  return [...names].flatMap((name) => claimsAtGateway(survey, name))
+}
+
+/** Every host that a client of the mesh can reach by a VirtualService, and where unknown hosts are refused every service. */
+function claimsOfClients(survey: Survey, namespace: string): Claim[] {
+  const { snapshot } = survey
+  const routed = claimsAtGateway(survey, 'mesh')
+  const services = refusesUnknownHosts(snapshot, namespace) ? everyHost(snapshot).map((host) => ({ namespace, gateway: 'mesh', host })) : []
+  return [...routed, ...services].map((claim) => ({ ...claim, clients: namespace }))
+}
+
+function refusesUnknownHosts(snapshot: Snapshot, namespace: string): boolean {
+  const sidecars = [...snapshot.lookup('sidecarByNamespace', namespace)]
+  const labels: Labels[] = [{}, ...sidecars.flatMap(({ workloadSelector }) => (workloadSelector === null ? [] : [workloadSelector]))]
+  return labels.some((each) => !allowsAnyHost(snapshot, { kind: 'mesh', namespace, labels: each }))
+}
+
+function everyHost(snapshot: Snapshot): string[] {
+  const services = [...snapshot.all('Service')].map(({ host }) => host)
+  const entries = [...snapshot.all('ServiceEntry')].flatMap(({ hosts }) => {
+    snapshot.charge(hosts.length)
+    return hosts
+  })
+  return [...services, ...entries]
+}
+
+/** The ServiceEntries of a namespace whose selector takes these labels. */
+function entriesSelecting(snapshot: Snapshot, namespace: string, labels: Labels): ServiceEntry[] {
+  return labelKeys(namespace, labels).flatMap((key) =>
+    [...snapshot.lookup('serviceEntryBySelector', key)].filter(
+      ({ workloadSelector }) => workloadSelector !== null && selects(workloadSelector, labels)
+    )
+  )
 }
 
 /** The Services of a namespace whose selector takes these labels. */
@@ -176,12 +251,7 @@ function aliases(snapshot: Snapshot, host: string): string[] {
 }
 
 function servicesUnder(snapshot: Snapshot, wildcard: string): string[] {
-  const services = [...snapshot.all('Service')].map(({ host }) => host)
-  const entries = [...snapshot.all('ServiceEntry')].flatMap(({ hosts }) => {
-    snapshot.charge(hosts.length)
-    return hosts
-  })
-  return [...services, ...entries].filter((host) => hostCovers(wildcard, host))
+  return everyHost(snapshot).filter((host) => hostCovers(wildcard, host))
 }
 
 /** The virtual host of a gateway for a VirtualService's host and a server's: the narrower of the two (6.2). */

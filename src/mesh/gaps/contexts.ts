@@ -24,6 +24,17 @@ export function meshContexts(snapshot: Snapshot, host: string): Context[] {
   )
 }
 
+/** The clients to which the Sidecars of a namespace apply, as they can see `host` differently; those of the root namespace apply where there is no other. */
+export function clientContexts(snapshot: Snapshot, host: string, namespace: string): Context[] {
+  if (namespace === snapshot.settings.rootNamespace) {
+    return meshContexts(snapshot, host).filter(
+      (context) => context.namespace === namespace || [...snapshot.lookup('sidecarByNamespace', context.namespace)].length === 0
+    )
+  }
+  const { selectors } = concernsOf(snapshot, host)
+  return labelSets(snapshot, namespace, selectors).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
+}
+
 /** The gateway proxies that serve a Gateway: its Pods by namespace and labels, or one in the Gateway's namespace where no Pod is known. */
 export function gatewayContexts(snapshot: Snapshot, gateway: string): Context[] {
   const [namespace = '', name = ''] = gateway.split('/')

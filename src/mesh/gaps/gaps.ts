@@ -5,19 +5,12 @@ import { serviceOfHost } from '../names/hosts.ts'
 import type { Path } from '../names/path.ts'
 import { classKey, effortToClass, type RequestClass, requestClasses } from '../requests/classes.ts'
 import { Conditions } from '../requests/conditions.ts'
-import { covers } from '../routing/covers.ts'
-import { toWhole } from '../routing/destinations.ts'
-import { chains, routeTables } from '../routing/routes.ts'
-import { scopeOf, serviceInScope } from '../routing/scope.ts'
-import {
-  type Chain,
-  type Context,
-  EVERY_REQUEST,
-  type Missing,
-  type Route,
-  type RoutedDestination,
-  type RouteTable
-} from '../routing/table.ts'
+import { type Connection, type Ending, ends, type Reached } from '../routing/connections.ts'
+import { covers, coversEverything } from '../routing/covers.ts'
+import { candidatesTo, reach } from '../routing/listeners.ts'
+import { gatewayAfter } from '../routing/proxies.ts'
+import { type Scope, scopeOf, serviceInScope } from '../routing/scope.ts'
+import { type Context, EVERY_REQUEST, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
 
@@ -30,27 +23,44 @@ export interface Target {
 }
 
 /**
- * Why a share of a class gets no answer. `no-route`: no route takes it, 404. `no-action`: Envoy refuses the route (4.9). `host`, `port`, `subset`:
- * the destination has no cluster, 503. `no-endpoints`: it has a cluster and no Ready endpoint, 503.
+ * Why a share of a class gets no answer. `no-virtual-host`: nothing has the host at the gateway, 404. `no-route`: no route takes it, 404.
+ * `no-action`: Envoy refuses the route (4.9). `host`, `port`, `subset`: the destination has no cluster, 503. `no-endpoints`: it has a cluster and no
+ * Ready endpoint, 503. The rest are connections that lead nowhere, see `Ending`.
  */
-export type Cause = 'no-route' | 'no-action' | Missing | 'no-endpoints'
+export type Cause = 'no-virtual-host' | 'no-route' | 'no-action' | Missing | 'no-endpoints' | LostEnding
+
+/** Endings by which requests are lost: of all others nobody can know what becomes of them. */
+export type LostEnding = Exclude<Ending, 'passthrough' | 'protocol' | 'no-such-host'>
 
 /** A destination, or the lack of a route, for which a share of a class gets no answer. */
 export interface Gap extends Target {
   readonly port: number
   readonly requestClass: RequestClass
+  /** Of a TLS connection that is told apart by it. */
+  readonly serverName: string | null
   /** Of a TCP or TLS chain: connections are closed, so there is no status. */
   readonly protocol: 'http' | 'tcp'
   /** 0..1 of the class that fails for this cause, and how much of it did before the change. */
   readonly share: number
   readonly shareBefore: number
-  readonly status: 404 | 503
+  /** What it gets; 0 for a connection that is not answered at all. */
+  readonly status: 404 | 502 | 503 | 0
   readonly cause: Cause
   /** `namespace/name` of the VirtualService whose route takes the class, or whose routes do not; null for Istio's default route. */
   readonly virtualService: string | null
   /** The route or destination in that VirtualService; [] where there is none. */
   readonly path: Path
   readonly destination: RoutedDestination | null
+  /** What answered the class before the change; null where nothing did. */
+  readonly servedBy: Served | null
+}
+
+/** The route or chain that answered. */
+export interface Served {
+  /** `namespace/name`; null for Istio's default route. */
+  readonly virtualService: string | null
+  /** It takes every request, and not only those of an explicit condition. */
+  readonly isFallback: boolean
 }
 
 const EPSILON = 1e-9
@@ -67,7 +77,7 @@ export function virtualServiceOf({ virtualService }: Pick<Gap, 'virtualService'>
 export function gaps(snapshot: Snapshot, targets: readonly Target[], tell: TellUnjudged = () => undefined): Gap[] {
   const allowance = new Allowance(tell)
   const bounded = allowance.bound(snapshot)
-  return targets.flatMap((target) => allowance.for(target, () => compare(target, null, view(bounded, target)).all) ?? [])
+  return targets.flatMap((target) => allowance.for(target, () => compare(target, null, viewOf(bounded, target)).all) ?? [])
 }
 
 /** The gaps of a change's targets after it, and among them those that it opens: more of a class fails after it than before. */
@@ -99,49 +109,75 @@ export function gapsOfChange(
 }
 
 function ofTarget(before: Snapshot, after: Snapshot, target: Target): Pick<GapsOfChange, 'all' | 'opened'> {
-  const now = view(after, target)
-  if (isServed(now) && isSameService(before, after, target)) return NO_GAPS
-  const found = compare(target, view(before, target), now)
-  // Once its Service is gone, nothing on a host counts as served: teardown opens no gap.
-  const isTornDown = isGone(before, target.host, true) || isGone(after, target.host, true)
-  return isTornDown ? { ...found, opened: [] } : found
+  const now = viewAfter(before, after, target)
+  if (isServedAlike(before, now, target)) return NO_GAPS
+  const found = compare(target, viewOf(before, target), now)
+  return isTornDown(before, after, target) ? { ...found, opened: [] } : found
 }
 
-/** No class can fail, whichever it is: each table has a route for every request, and all routes are answered. */
-function isServed({ snapshot, tables, chains: l4 }: View): boolean {
-  return (
-    l4.length === 0 &&
-    tables.every((table) => table.catchAll && table.routes.every((route) => routeFailures(snapshot, route, table).length === 0))
-  )
+/** Every request of the class is answered on some connection by which the target can be reached. */
+export function answers(snapshot: Snapshot, target: Target, requestClass: RequestClass): boolean {
+  const view = viewOf(snapshot, target)
+  return candidatesTo(scopeOf(snapshot, target.context), target.host).some((connection) => {
+    const reached = reachedIn(view, connection)
+    return leads(reached) && failures(snapshot, reached, requestClass)?.length === 0
+  })
 }
 
-/** The host is the same service before and after, and no alias: on the mesh it has a table for the same ports then, and none can be lost. */
-function isSameService(before: Snapshot, after: Snapshot, { context, host }: Target): boolean {
-  if (context.kind === 'gateway') return false
-  const service = serviceInScope(scopeOf(after, context), host)
-  if (service === null || service.resolution === 'alias') return false
-  return service.object === serviceInScope(scopeOf(before, context), host)?.object
+/** Once its Service or its last ServiceEntry is gone, nothing on a mesh host counts as served: teardown opens no gap. */
+function isTornDown(before: Snapshot, after: Snapshot, { context, host }: Target): boolean {
+  if (isGone(before, host, true) || isGone(after, host, true)) return true
+  if (context.kind === 'gateway' || serviceOfHost(host, after.settings.domain) !== null) return false
+  const isEntry = (snapshot: Snapshot) => [...snapshot.lookup('serviceEntryByHost', host)].length > 0
+  return isEntry(before) && !isEntry(after)
 }
 
+/** One host as one context sees it in one snapshot. */
 interface View {
   readonly snapshot: Snapshot
-  readonly context: Context
-  readonly tables: readonly RouteTable[]
-  readonly chains: readonly Chain[]
+  /** null where the gateway's Pods are gone: nobody listens. */
+  readonly scope: Scope | null
 }
 
-function view(snapshot: Snapshot, { context, host }: Target): View {
-  return { snapshot, context, tables: routeTables(snapshot, context, host), chains: chains(snapshot, context, host) }
+function viewOf(snapshot: Snapshot, { context }: Target): View {
+  return { snapshot, scope: scopeOf(snapshot, context) }
+}
+
+/** The gateway's Pods may have other labels after the change, or be gone. */
+function viewAfter(before: Snapshot, after: Snapshot, { context }: Target): View {
+  const moved = context.kind === 'gateway' ? gatewayAfter(before, after, context) : context
+  return { snapshot: after, scope: moved === null ? null : scopeOf(after, moved) }
+}
+
+function reachedIn({ scope }: View, connection: Connection): Reached {
+  return scope === null ? ends('no-listener') : reach(scope, connection)
+}
+
+/**
+ * No class can fail, whichever it is: the host is the same service before and after, so that it has the same ports, and on each a table whose
+ * routes all are answered, with one for every request.
+ */
+function isServedAlike(before: Snapshot, { snapshot: after, scope }: View, { context, host }: Target): boolean {
+  if (context.kind === 'gateway' || scope === null) return false
+  const service = serviceInScope(scope, host)
+  if (service === null || service.resolution === 'alias' || service.ports.some(({ protocol }) => protocol !== 'http')) return false
+  if (service.object !== serviceInScope(scopeOf(before, context), host)?.object) return false
+  return service.ports.every(({ number: port }) => {
+    const reached = reach(scope, { host, port, serverName: null, http: true })
+    if (reached.by !== 'virtual-host' || reached.table === null) return false
+    const { catchAll, routes } = reached.table
+    return catchAll && routes.every((route) => routeFailures(after, route).length === 0)
+  })
 }
 
 function compare(target: Target, before: View | null, after: View): { all: Gap[]; opened: Gap[] } {
   const all: Gap[] = []
   const opened: Gap[] = []
-  for (const { earlier, now, ...rest } of comparisons(before, after)) {
+  for (const { earlier, servedBy, now, ...rest } of comparisons(target, before, after)) {
     const known = new Map(earlier?.map((failure) => [failure.key, failure.share]))
     const grew = earlier !== null && total(now) > total(earlier) + EPSILON
     for (const { key, ...failure } of now) {
-      const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0 }
+      const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0, servedBy: servedBy() }
       all.push(gap)
       if (grew && gap.share > gap.shareBefore + EPSILON) opened.push(gap)
     }
@@ -149,32 +185,47 @@ function compare(target: Target, before: View | null, after: View): { all: Gap[]
   return { all, opened }
 }
 
-/** How one class fares on one port after a change, and before it; `earlier` is null where there was nobody to ask. */
-interface Comparison extends Pick<Gap, 'port' | 'requestClass' | 'protocol'> {
+/** How one class fares on one connection after a change, and before it; `earlier` is null where nobody can know how it fared. */
+interface Comparison extends Pick<Gap, 'port' | 'requestClass' | 'serverName' | 'protocol'> {
   readonly earlier: readonly Failure[] | null
   readonly now: readonly Failure[]
+  readonly servedBy: () => Served | null
 }
 
-function comparisons(before: View | null, after: View): Comparison[] {
-  const kept = after.tables.flatMap((table) => ofTable(before, after, table))
-  const lost = before?.tables.filter(({ port }) => !after.tables.some((table) => table.port === port)) ?? []
-  return [
-    ...kept,
-    ...(before === null ? [] : lost.flatMap((table) => ofLostTable(before, table))),
-    ...after.chains.map((chain) => ofChain(before, after, chain))
-  ]
+/** Every connection by which the host can be reached before the change or after it. */
+function comparisons({ host }: Target, before: View | null, after: View): Comparison[] {
+  const connections = new Map<string, Connection>()
+  for (const view of before === null ? [after] : [before, after]) {
+    for (const connection of view.scope === null ? [] : candidatesTo(view.scope, host))
+      connections.set(connectionKey(connection), connection)
+  }
+  return [...connections.values()].flatMap((connection) => ofConnection(before, after, connection))
 }
 
-function ofTable(before: View | null, after: View, table: RouteTable): Comparison[] {
-  const { port } = table
-  const old = before?.tables.find((other) => other.port === port)
-  return classesOf(after.snapshot, old === undefined ? [table] : [old, table]).map((requestClass) => ({
-    port,
+function ofConnection(before: View | null, after: View, connection: Connection): Comparison[] {
+  const now = reachedIn(after, connection)
+  const earlier = before === null ? null : reachedIn(before, connection)
+  if (!leads(now) && (earlier === null || !leads(earlier))) return []
+  const tables = [earlier, now].flatMap((reached) => (reached?.by === 'virtual-host' ? (reached.table ?? []) : []))
+  const classes = tables.length === 0 ? [EVERY_REQUEST] : classesOf(after.snapshot, tables)
+  return classes.map((requestClass) => ({
+    port: connection.port,
     requestClass,
-    protocol: 'http',
-    earlier: before === null || old === undefined ? null : failures(before.snapshot, old, requestClass),
-    now: failures(after.snapshot, table, requestClass)
+    serverName: connection.serverName,
+    protocol: connection.http ? 'http' : 'tcp',
+    earlier: before === null || earlier === null ? null : failures(before.snapshot, earlier, requestClass),
+    now: failures(after.snapshot, now, requestClass) ?? [],
+    servedBy: () => (before === null || earlier === null ? null : servedBy(before.snapshot, earlier, requestClass))
   }))
+}
+
+function connectionKey({ host, port, serverName, http }: Connection): string {
+  return JSON.stringify([host, port, serverName, http])
+}
+
+/** Something that answers stands at the end of the connection. */
+function leads(reached: Reached): boolean {
+  return reached.by === 'chain' || (reached.by === 'virtual-host' && reached.table !== null)
 }
 
 function classesOf(snapshot: Snapshot, tables: readonly RouteTable[]): RequestClass[] {
@@ -182,43 +233,43 @@ function classesOf(snapshot: Snapshot, tables: readonly RouteTable[]): RequestCl
   return requestClasses(tables)
 }
 
-function ofLostTable(before: View, table: RouteTable): Comparison[] {
-  return classesOf(before.snapshot, [table]).map((requestClass) => ({
-    port: table.port,
-    requestClass,
-    protocol: 'http',
-    earlier: failures(before.snapshot, table, requestClass),
-    now: [noTable(table)]
-  }))
-}
-
-function ofChain(before: View | null, after: View, chain: Chain): Comparison {
-  const now = destinationFailures(after.snapshot, chain)
-  return {
-    port: chain.port,
-    requestClass: EVERY_REQUEST,
-    protocol: 'tcp',
-    earlier: before === null ? null : chainFailuresBefore(before, chain),
-    now
-  }
-}
-
-/** How a chain's connections fared before: through a chain of the same key, or through the default chain of the service's port (12.1). */
-function chainFailuresBefore(before: View, chain: Chain): readonly Failure[] | null {
-  const old = before.chains.find((other) => chainKey(other) === chainKey(chain))
-  if (old !== undefined) return destinationFailures(before.snapshot, old)
-  const destination = toWhole(scopeOf(before.snapshot, before.context), chain.host, chain.port)
-  return destination.missing === null ? destinationFailures(before.snapshot, { virtualService: null, destinations: [destination] }) : null
-}
-
 interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualService' | 'path' | 'destination'> {
   /** The same failure before and after a change. */
   readonly key: string
 }
 
-function failures(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Failure[] {
-  const route = firstRoute(snapshot, table, requestClass)
-  return route === undefined ? [noRoute(table)] : routeFailures(snapshot, route, table)
+/** null where nobody can know. */
+function failures(snapshot: Snapshot, reached: Reached, requestClass: RequestClass): Failure[] | null {
+  switch (reached.by) {
+    case 'none':
+      return isLost(reached.ending) ? [lost(reached.ending)] : null
+    case 'chain':
+      return destinationFailures(snapshot, reached.chain)
+    case 'virtual-host': {
+      if (reached.redirects) return reached.table === null ? null : []
+      if (reached.table === null) return [{ ...NO_ROUTE, key: 'no-virtual-host', cause: 'no-virtual-host', virtualService: null, path: [] }]
+      const route = firstRoute(snapshot, reached.table, requestClass)
+      return route === undefined ? [noRoute(reached.table)] : routeFailures(snapshot, route)
+    }
+  }
+}
+
+/** Which route or chain takes the class. */
+function servedBy(snapshot: Snapshot, reached: Reached, requestClass: RequestClass): Served | null {
+  if (reached.by === 'chain') return { virtualService: reached.chain.virtualService, isFallback: true }
+  if (reached.by === 'none' || reached.table === null) return null
+  const route = firstRoute(snapshot, reached.table, requestClass)
+  return route === undefined ? null : { virtualService: route.virtualService, isFallback: coversEverything(route.condition) }
+}
+
+function isLost(ending: Ending): ending is LostEnding {
+  return ending !== 'passthrough' && ending !== 'protocol' && ending !== 'no-such-host'
+}
+
+const NO_ROUTE = { share: 1, status: 404 as const, path: ['spec', 'http'], destination: null }
+
+function lost(ending: LostEnding): Failure {
+  return { ...NO_ROUTE, key: ending, status: ending === 'blocked' ? 502 : 0, cause: ending, virtualService: null, path: [] }
 }
 
 /** Made once for each table: every class asks it. */
@@ -233,33 +284,20 @@ function firstRoute(snapshot: Snapshot, table: RouteTable, requestClass: Request
   return undefined
 }
 
-function routeFailures(snapshot: Snapshot, route: Route, table: RouteTable): Failure[] {
+function routeFailures(snapshot: Snapshot, route: Route): Failure[] {
   switch (route.action) {
     case 'redirect':
     case 'direct':
       return []
     case 'none':
-      return [{ ...noRoute(table), cause: 'no-action', path: route.path, virtualService: route.virtualService }]
+      return [{ ...NO_ROUTE, key: 'no-action', cause: 'no-action', path: route.path, virtualService: route.virtualService }]
     case 'route':
       return destinationFailures(snapshot, route)
   }
 }
 
-function noRoute(table: RouteTable): Failure {
-  return {
-    key: 'no-route',
-    share: 1,
-    status: 404,
-    cause: 'no-route',
-    virtualService: table.virtualServices[0] ?? null,
-    path: ['spec', 'http'],
-    destination: null
-  }
-}
-
-/** The host is no longer known on that port: at a gateway it has no virtual host (6.5), on the mesh it is gone. */
-function noTable(earlier: RouteTable): Failure {
-  return { ...noRoute(earlier), virtualService: null, path: [] }
+function noRoute({ virtualServices }: RouteTable): Failure {
+  return { ...NO_ROUTE, key: 'no-route', cause: 'no-route', virtualService: virtualServices[0] ?? null }
 }
 
 function destinationFailures(
@@ -293,11 +331,7 @@ function total(failed: readonly Failure[]): number {
   return failed.reduce((sum, { share }) => sum + share, 0)
 }
 
-function chainKey(chain: Chain): string {
-  return `${chain.port}|${[...chain.serverNames].sort().join(',')}`
-}
-
 /** One text for equal gaps of one cause, whichever context sees them. */
 export function gapKey(gap: Gap): string {
-  return JSON.stringify([gap.virtualService, gap.path, gap.cause, gap.host, gap.port, classKey(gap.requestClass)])
+  return JSON.stringify([gap.virtualService, gap.path, gap.cause, gap.host, gap.port, gap.serverName, classKey(gap.requestClass)])
 }

@@ -3,9 +3,10 @@
 import type { Gateway, GatewayServer } from '../../kinds/gateway.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
-import { selects } from '../names/labels.ts'
+import { type Labels, labelKeys, selects } from '../names/labels.ts'
 import { parseProtocol } from '../names/ports.ts'
 import { byAge, inOrderFor } from '../names/visibility.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { isIstioCatchAll } from './matches.ts'
 import { registeredService, type Scope, serviceInScope } from './scope.ts'
 import { isVisible, type MeshService } from './services.ts'
@@ -152,11 +153,16 @@ export function routeGroups(servers: readonly Server[]): RouteGroup[] {
 }
 
 function gatewaysOf({ snapshot, context }: Scope): Gateway[] {
-  const keys = ['', ...Object.entries(context.labels).map(([key, value]) => `/${key}=${value}`)]
+  return gatewaysSelecting(snapshot, context.labels).sort(byAge)
+}
+
+/** The Gateways of any namespace whose selector takes these labels, in no particular order. */
+export function gatewaysSelecting(snapshot: Snapshot, labels: Labels): Gateway[] {
+  const keys = ['', ...labelKeys('', labels)]
   const found = keys.flatMap((key) => [...snapshot.lookup('gatewayBySelector', key)])
   snapshot.charge(found.length)
   for (const { servers } of found) for (const { hosts } of servers) snapshot.charge(1 + hosts.length)
-  return found.filter(({ selector }) => selects(selector, context.labels)).sort(byAge)
+  return found.filter(({ selector }) => selects(selector, labels))
 }
 
 function toServers({ namespace, name, servers }: Gateway): Server[] {

@@ -9,14 +9,7 @@ export function reach(scope: Scope, connection: Connection): Reached {
   return scope.context.kind === 'mesh' ? reachFromClient(scope, connection) : reachAtGateway(scope, connection)
 }
 
-/**
- * The connections by which a host can be reached in a scope, each of which meets a virtual host or a chain there: what a change may take away.
- * A host may be a wildcard.
- */
-export function connectionsTo(scope: Scope, host: string): Connection[] {
-  const candidates = scope.context.kind === 'mesh' ? clientConnections(scope, host) : gatewayConnections(scope, host)
-  return candidates.filter((connection) => {
-    const reached = reach(scope, connection)
-    return reached.by === 'chain' || (reached.by === 'virtual-host' && reached.table !== null)
-  })
+/** The connections by which a host may be reached in a scope; a host may be a wildcard. Whether they lead anywhere, `reach` tells. */
+export function candidatesTo(scope: Scope, host: string): Connection[] {
+  return scope.context.kind === 'mesh' ? clientConnections(scope, host) : gatewayConnections(scope, host)
 }

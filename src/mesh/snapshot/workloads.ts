@@ -26,6 +26,7 @@ export function podsOf(deployment: Deployment): Pod[] {
     ready: at < readyReplicas,
     node: '',
     portNames: deployment.templatePortNames,
+    hasSidecar: false,
     deployment: deployment.name
   }))
 }
@@ -36,7 +37,7 @@ function podsLeaving({ ref, after }: Pick<Write, 'ref' | 'after'>, snapshot: Sna
   return [...snapshot.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)]
 }
 
-/** A Deployment's Pods after a write: none once it is deleted or at 0; moved to the new labels, as a rolling update does, when the template changes. */
+/** A Deployment's Pods after a write: none once it is deleted or at 0; moved to the new labels and ports, as a rolling update does, when the template changes. */
 export function podsAfter(write: Write, snapshot: Snapshot): { readonly removed: readonly Pod[]; readonly added: readonly Pod[] } {
   const { before, after } = write
   const removed = podsLeaving(write, snapshot)
@@ -47,13 +48,15 @@ export function podsAfter(write: Write, snapshot: Snapshot): { readonly removed:
   return { removed, added: pods.map((pod) => relabelled(pod, before, after)) }
 }
 
-/** Labels that the template does not name come from controllers and stay. */
+/** Labels and ports that the template does not name come from controllers and from injection, and stay. */
 function relabelled(pod: Pod, before: Deployment, after: Deployment): Pod {
   const kept = Object.entries(pod.labels).filter(([key]) => !Object.hasOwn(before.templateLabels, key))
-  return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels } }
+  const ports = pod.portNames.filter((name) => !before.templatePortNames.includes(name))
+  return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels }, portNames: [...ports, ...after.templatePortNames] }
 }
 
-/** The Pods of both have the same labels. */
+/** The Pods of both have the same labels, and ports of the same names. */
 export function sameTemplate(before: Deployment, after: Deployment): boolean {
-  return sameLabels(before.templateLabels, after.templateLabels)
+  const ports = ({ templatePortNames }: Deployment) => [...templatePortNames].sort().join(' ')
+  return sameLabels(before.templateLabels, after.templateLabels) && ports(before) === ports(after)
 }

@@ -4,7 +4,7 @@ import { HitlessError } from '../../../src/errors.ts'
 import { readManifestText } from '../../../src/manifests/manifests.ts'
 import type { Request } from '../../../src/mesh/requests/request.ts'
 import { serve } from '../../../src/mesh/requests/serve.ts'
-import { connectionsTo } from '../../../src/mesh/routing/listeners.ts'
+import { candidatesTo, reach } from '../../../src/mesh/routing/listeners.ts'
 import { gatewayAfter } from '../../../src/mesh/routing/proxies.ts'
 import { scopeOf } from '../../../src/mesh/routing/scope.ts'
 import type { Context } from '../../../src/mesh/routing/table.ts'
@@ -191,7 +191,12 @@ t.test('a gateway: TLS, ended and passed through', async (t) => {
 t.test('the connections that meet something of a host', async (t) => {
   const scope = (context: Context) => scopeOf(sandboxWith('').snapshot(), context)
   const ways = (context: Context, host: string) =>
-    connectionsTo(scope(context), host).map(({ port, serverName, http: isHttp }) => [port, serverName, isHttp])
+    candidatesTo(scope(context), host)
+      .filter((connection) => {
+        const reached = reach(scope(context), connection)
+        return reached.by === 'chain' || (reached.by === 'virtual-host' && reached.table !== null)
+      })
+      .map(({ port, serverName, http: isHttp }) => [port, serverName, isHttp])
   t.same(ways(CLIENT, REVIEWS), [
     [80, null, true],
     [8080, null, true]

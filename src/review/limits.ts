@@ -1,0 +1,60 @@
+/** The limits of what is denied (design, section 1): why a gap that a change opens is only warned of. */
+import type { Gap } from '../mesh/gaps/gaps.ts'
+import { answers } from '../mesh/gaps/gaps.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Excuse } from '../rules/rule.ts'
+import type { Judgement } from './judgement.ts'
+import type { Policy } from './policy.ts'
+
+/** Labels of a namespace by which Istio takes its Pods into the mesh. Injection and ambient mode, pkg/kube/inject/webhook.go and cni/pkg/util. */
+const MESH_LABELS: readonly (readonly [string, (value: string) => boolean])[] = [
+  ['istio-injection', (value) => value === 'enabled'],
+  ['istio.io/rev', () => true],
+  ['istio.io/dataplane-mode', (value) => value === 'ambient']
+]
+const WORKLOADS: readonly string[] = ['Deployment', 'Pod']
+
+/** Why this gap is no reason to refuse the change; null where it is one. `off`: it is not even told. */
+export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap): Excuse | 'off' | null {
+  if (isRetired(judgement, gap)) return 'retired'
+  if (isMoved(judgement, gap)) return 'moved'
+  if (!isPlain(gap)) return null
+  if (plainHosts !== 'auto') return plainHosts === 'deny' ? null : plainHosts === 'warn' ? 'plain-host' : 'off'
+  const { ref } = judgement.change
+  if (WORKLOADS.includes(ref.kind)) return 'plain-host'
+  return ref.kind === 'Service' && !isInMesh(judgement.before, ref.namespace, ref.name) ? 'plain-host' : null
+}
+
+/** The last route object of a host at a gateway is deleted, or one of several whose lost requests were those of its own explicit conditions. */
+function isRetired({ change }: Judgement, { context, virtualService, servedBy }: Gap): boolean {
+  if (change.operation !== 'DELETE' || change.ref.kind !== 'VirtualService' || context.kind !== 'gateway') return false
+  if (virtualService === null) return true
+  return servedBy !== null && !servedBy.isFallback && servedBy.virtualService === `${change.ref.namespace}/${change.ref.name}`
+}
+
+/** The host leaves one gateway while another, that has Pods, answers the same requests as it did before. */
+function isMoved({ change, before, after, targets }: Judgement, gap: Gap): boolean {
+  if (change.operation !== 'UPDATE' || change.ref.kind !== 'VirtualService' || gap.context.kind !== 'gateway') return false
+  if (gap.cause !== 'no-virtual-host' && gap.cause !== 'no-listener') return false
+  return targets.some(
+    (target) =>
+      target.host === gap.host &&
+      target.context.kind === 'gateway' &&
+      target.context !== gap.context &&
+      [...after.podsAnywhere(target.context.labels)].length > 0 &&
+      answers(before, target, gap.requestClass) &&
+      answers(after, target, gap.requestClass)
+  )
+}
+
+/** A host that no route object touches: Istio's default route, before and after. */
+function isPlain({ context, virtualService, servedBy }: Gap): boolean {
+  return context.kind === 'mesh' && virtualService === null && servedBy !== null && servedBy.virtualService === null
+}
+
+function isInMesh(snapshot: Snapshot, namespace: string, name: string): boolean {
+  const labels = snapshot.find('Namespace', '', namespace)?.labels ?? {}
+  if (MESH_LABELS.some(([key, takes]) => Object.hasOwn(labels, key) && takes(labels[key] ?? ''))) return true
+  const selector = snapshot.find('Service', namespace, name)?.selector ?? null
+  return selector !== null && podsSelected(snapshot, namespace, selector).some(({ hasSidecar }) => hasSidecar)
+}

@@ -1,0 +1,46 @@
+import type { Gap } from '../mesh/gaps/gaps.ts'
+import type { Rule, Subject } from './rule.ts'
+import { byRoute, destinationName, loss, place, sends, severityOf, state } from './wording.ts'
+
+export const entryInUse: Rule = {
+  id: 'entry-in-use',
+  on: ['ServiceEntry', 'WorkloadEntry'],
+  summary: 'the host, a port or the last endpoint behind a carried destination goes away with a ServiceEntry or WorkloadEntry',
+  description:
+    'A route can send to a host outside the cluster only while a ServiceEntry has that host and port, and to machines outside of it only while a WorkloadEntry, or an endpoint of the ' +
+    'ServiceEntry, has the labels that are asked for. Without them the route has no cluster, or a cluster without endpoints: 503.',
+  remedy: 'Move the requests to another destination first, or add the new endpoint before the old one goes.',
+  reads: ['ServiceEntry', 'WorkloadEntry', 'VirtualService', 'DestinationRule', 'Service', 'Pod'],
+  check: (subject) =>
+    state(subject.opened, byRoute, (gap) => ({
+      severity: severityOf(subject, gap),
+      object: written(subject),
+      path: [],
+      message: `${loss(gap)}: ${routed(subject, gap)}`,
+      remedy: remedyFor(gap)
+    }))
+}
+
+function written({ before, after }: Subject) {
+  const object = after ?? before
+  const kind = object?.kind === 'WorkloadEntry' ? ('WorkloadEntry' as const) : ('ServiceEntry' as const)
+  return { kind, namespace: object?.namespace ?? '', name: object?.name ?? '' }
+}
+
+function routed(subject: Subject, gap: Gap): string {
+  const name = subject.nameOf(written(subject))
+  if (gap.destination === null) return `${name} would no longer have it`
+  return `${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap, name)}`
+}
+
+function lost({ operation }: Subject, { cause, destination }: Gap, name: string): string {
+  if (cause === 'no-endpoints' || cause === 'subset')
+    return operation === 'DELETE' ? `whose last endpoint ${name} is` : `which this leaves without an endpoint`
+  if (cause === 'port') return `which would no longer have port ${destination?.port}`
+  return operation === 'DELETE' ? `which only ${name} makes known` : `which ${name} would no longer make known to its clients`
+}
+
+function remedyFor({ cause }: Gap): string {
+  if (cause === 'no-endpoints' || cause === 'subset') return 'First add an endpoint that takes its place, then do this again'
+  return 'First move the requests to another host in the VirtualService, then do this again'
+}

@@ -1,0 +1,31 @@
+/** What of a changed Service or ServiceEntry takes an answer away. */
+import type { Service } from '../kinds/service.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
+import { sameLabels } from '../mesh/names/labels.ts'
+import type { Subject } from './rule.ts'
+
+export type ServiceChange = 'selector' | 'port' | 'hidden'
+
+/** The part of an updated Service that a gap comes of; null where the write is no update of a Service. */
+export function changeBehind({ operation, before, after }: Subject, gap: Gap): ServiceChange | null {
+  if (operation !== 'UPDATE' || before?.kind !== 'Service' || after?.kind !== 'Service') return null
+  if (isHidden(before, after) && gap.cause !== 'no-endpoints' && gap.cause !== 'port') return 'hidden'
+  const reselected = !sameLabels(before.selector ?? {}, after.selector ?? {})
+  const isEmpty = gap.cause === 'no-endpoints' || gap.cause === 'no-address'
+  if (reselected && isEmpty && !renamesTarget(before, after, gap)) return 'selector'
+  return isHidden(before, after) && samePorts(before, after) ? 'hidden' : 'port'
+}
+
+function isHidden(before: Service, after: Service): boolean {
+  return before.externalName !== after.externalName || before.exportTo.join() !== after.exportTo.join()
+}
+
+function samePorts(before: Service, after: Service): boolean {
+  return JSON.stringify(before.ports) === JSON.stringify(after.ports)
+}
+
+/** The port's target became another name or number. */
+function renamesTarget(before: Service, after: Service, { destination }: Gap): boolean {
+  const target = ({ ports }: Service) => ports.find(({ port }) => port === destination?.port)?.targetPort
+  return target(before) !== target(after)
+}
