@@ -42,6 +42,8 @@ log: { level: debug }
     rules: { 'missing-fallback': 'warn', 'workload-name': 'off' },
     labelKeys: { version: ['release'], app: DEFAULT_POLICY.labelKeys.app },
     exemptNamespaces: DEFAULT_POLICY.exemptNamespaces,
+    fallbackAtGateways: 'warn',
+    plainHosts: 'auto',
     dryRun: 'enforce',
     whenStale: 'error',
     showForeignNames: true,

@@ -70,12 +70,12 @@ export function rule(route: readonly Fields[], match?: readonly Fields[]): Field
 
 export const DEBUG = [{ headers: { 'my-header': { regex: '.*debug.*' } } }]
 
-export function gateway(hosts: readonly string[] = ['*']): Manifest {
+export function gateway(hosts: readonly string[] = ['*'], spec: Fields = {}, metadata: Fields = {}): Manifest {
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'Gateway',
-    metadata: { name: 'gateway', namespace: 'default' },
-    spec: { selector: { istio: 'ingressgateway' }, servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts }] }
+    metadata: { name: 'gateway', namespace: 'default', ...metadata },
+    spec: { selector: { istio: 'ingressgateway' }, servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts }], ...spec }
   }
 }
 

@@ -62,7 +62,8 @@ export const virtualServices = defineKind({
     /** VirtualServices by the `namespace/name` of the VirtualServices they delegate to. */
     virtualServiceByDelegate: ({ http }) =>
       http.flatMap(({ delegate }) => (delegate === null ? [] : [`${delegate.namespace}/${delegate.name}`])),
-    virtualServiceByGateway: ({ gateways }) => gateways
+    virtualServiceByGateway: ({ gateways }) => gateways,
+    routeObjectByNamespace: ({ namespace }) => [namespace]
   },
   reach: ({ namespace, name, hosts, gateways }) =>
     hosts.length > 0 ? [{ through: 'claims', hosts, gateways }] : [{ through: 'roots', delegate: `${namespace}/${name}` }]

@@ -1,17 +1,22 @@
 /** The limits of what is denied (design, section 1): why a gap that a change opens is only warned of. */
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
+import type { Labels } from '../mesh/names/labels.ts'
+import { own } from '../mesh/names/own.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Excuse } from '../rules/rule.ts'
 import type { Judgement } from './judgement.ts'
 import type { Policy } from './policy.ts'
 
 /** Labels of a namespace by which Istio takes its Pods into the mesh. Injection and ambient mode, pkg/kube/inject/webhook.go and cni/pkg/util. */
-const MESH_LABELS: readonly (readonly [string, (value: string) => boolean])[] = [
-  ['istio-injection', (value) => value === 'enabled'],
-  ['istio.io/rev', () => true],
-  ['istio.io/dataplane-mode', (value) => value === 'ambient']
-]
+function takesPartBy(labels: Labels): boolean {
+  return (
+    own(labels, 'istio-injection') === 'enabled' ||
+    own(labels, 'istio.io/rev') !== undefined ||
+    own(labels, 'istio.io/dataplane-mode') === 'ambient'
+  )
+}
+
 const WORKLOADS: readonly string[] = ['Deployment', 'Pod']
 
 /** Why this gap is no reason to refuse the change; null where it is one. `off`: it is not even told. */
@@ -52,9 +57,13 @@ function isPlain({ context, virtualService, servedBy }: Gap): boolean {
   return context.kind === 'mesh' && virtualService === null && servedBy !== null && servedBy.virtualService === null
 }
 
+/** The namespace is labelled for injection or ambient mode, its Pods carry a sidecar, or somebody wrote routes or rules there. */
 function isInMesh(snapshot: Snapshot, namespace: string, name: string): boolean {
-  const labels = snapshot.find('Namespace', '', namespace)?.labels ?? {}
-  if (MESH_LABELS.some(([key, takes]) => Object.hasOwn(labels, key) && takes(labels[key] ?? ''))) return true
-  const selector = snapshot.find('Service', namespace, name)?.selector ?? null
+  if (takesPartBy(snapshot.find('Namespace', '', namespace)?.labels ?? {})) return true
+  const service = snapshot.find('Service', namespace, name)
+  if (service === undefined) return false
+  const { host, selector } = service
+  const rules = [...snapshot.lookup('destinationRuleByHost', host), ...snapshot.lookup('routeObjectByNamespace', namespace)]
+  if (rules.length > 0) return true
   return selector !== null && podsSelected(snapshot, namespace, selector).some(({ hasSidecar }) => hasSidecar)
 }

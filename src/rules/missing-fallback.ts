@@ -85,7 +85,7 @@ function remedyFor(subject: Subject, gap: Gap): string {
   if (delegate !== null) return delegate
   if (server !== null && subject.operation !== 'DELETE')
     return `First copy the routes of ${subject.nameOf(server)} that take them, then apply this again`
-  const meant = subject.operation === 'UPDATE' && subject.opened.includes(gap) ? `; if this is meant, ${wayOut(subject)}` : ''
+  const meant = subject.operation === 'UPDATE' && gap.servedBy?.isFallback === false ? `; if this is meant, ${wayOut(subject)}` : ''
   return `First add a last http route without match, to a destination that is live, then apply this again${meant}`
 }
 

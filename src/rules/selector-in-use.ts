@@ -7,7 +7,6 @@ import { byRoute, destinationName, loss, place, sends, severityOf, state } from 
 
 /** Argo Rollouts switches selectors by this label before it scales the new ReplicaSet: a denial would stop it for good. */
 const ROLLOUTS_HASH = 'rollouts-pod-template-hash'
-const ROLLOUTS_MANAGED = 'argo-rollouts.argoproj.io/managed-by-rollouts'
 
 export const selectorInUse: Rule = {
   id: 'selector-in-use',
@@ -46,11 +45,10 @@ function remedyFor({ before, after, labelKeys }: Subject): string {
     : `First give the Pods label ${labels} and wait until one is Ready, then apply this again`
 }
 
-/** Nothing but the hash by which Argo Rollouts tells its ReplicaSets apart changes, in a Service that it manages, and it is the one that writes. */
+/** Nothing but the hash by which Argo Rollouts tells its ReplicaSets apart changes, and it is the one that writes. */
 function isRolloutsSwitch({ before, after, tool }: Subject): boolean {
   if (tool !== 'argo-rollouts') return false
   if (before?.kind !== 'Service' || after?.kind !== 'Service') return false
-  if (!Object.hasOwn(after.annotations, ROLLOUTS_MANAGED) || own(after.selector ?? {}, ROLLOUTS_HASH) === undefined) return false
   return JSON.stringify(withoutHash(before.selector)) === JSON.stringify(withoutHash(after.selector))
 }
 

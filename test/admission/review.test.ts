@@ -71,7 +71,11 @@ t.test('a Scale of a Deployment that is not known has just its name and count', 
 t.test('what hitless does not judge holds no change', async (t) => {
   const others: Record<string, Review> = {
     'another kind': create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default' } }),
-    'a kind that the model reads and no rule judges': create({ ...stored('VirtualService'), kind: 'Gateway' }),
+    'a kind that the model reads and no rule judges': create({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { namespace: 'default', name: 'p' }
+    }),
     'a kind of the same name in another group': create({ ...stored('Service'), apiVersion: 'serving.knative.dev/v1' }),
     'the status of a Deployment': update(stored('Deployment'), stored('Deployment'), { subResource: 'status' }),
     'the Scale of something else': {

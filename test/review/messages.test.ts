@@ -106,7 +106,7 @@ const CASES: readonly Case[] = [
     ),
     delete: virtualService([], { hosts: ['hello.example.com'] }, { name: 'public' }),
     warning:
-      '[missing-fallback] 100% of requests to hello.example.com through gateway default/ingressgateway would get 404: no VirtualService would serve this host any longer. First move its clients to another host, or add the host to another VirtualService.'
+      '[missing-fallback] 100% of requests to hello.example.com through gateway default/ingressgateway would get 404: no VirtualService would serve this host any longer. First let another VirtualService serve it, or move its clients to another host; if this is meant, label namespace default hitless.io/mode=warn for the time being.'
   }
 ]
 

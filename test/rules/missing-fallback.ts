@@ -20,7 +20,7 @@ export const missingFallback: RuleExamples = {
       name: 'a VirtualService for a Gateway that is not known has no fallback either',
       given: guideWithout('VirtualService'),
       apply: atGateway('public', [rule([to('v1')], DEBUG)]),
-      severity: 'deny',
+      severity: 'warn',
       says: 'hello.example.com that match none of its routes'
     },
     { name: 'only exact / is matched', apply: virtualService([rule([to('v1')], [{ uri: { exact: '/' } }])]), severity: 'deny' },

@@ -219,6 +219,8 @@ export class Rollout {
   }
 }
 
+const IN_MESH: Manifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default', labels: { 'istio-injection': 'enabled' } } }
+
 /** What one interval of Flagger does; after a refusal it waits for the next. */
 export class Canary {
   readonly #cluster: Cluster
@@ -233,7 +235,7 @@ export class Canary {
 
   /** An app that serves through a Service of its name. */
   static start(): Manifest[] {
-    return [podinfoService('podinfo', 'podinfo'), podinfo('podinfo', 2)]
+    return [IN_MESH, podinfoService('podinfo', 'podinfo'), podinfo('podinfo', 2)]
   }
 
   async initialise(): Promise<boolean> {

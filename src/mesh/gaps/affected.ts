@@ -167,9 +167,15 @@ function claimsBehind(survey: Survey, { namespace, labels, deployment }: Extract
     .filter(({ selector }) => Object.keys(selector).length > 0)
     .map((gateway) => `${gateway.namespace}/${gateway.name}`)
   return [
-    ...[...new Set(hosts)].flatMap((host) => claimsThroughService(survey, host, namespace)),
+    ...[...new Set(hosts)].flatMap((host) => claimsOfSenders(survey, host, namespace)),
     ...[...new Set(gateways)].flatMap((gateway) => claimsAtGateway(survey, gateway))
   ]
+}
+
+/** Whoever routes to the host decides how many Pods it needs; its own clients do where nobody routes to it. */
+function claimsOfSenders(survey: Survey, host: string, namespace: string): Claim[] {
+  const routed = senders(survey, host).flatMap((vs) => claimsOf(survey, vs))
+  return routed.length > 0 ? routed : [{ namespace, gateway: 'mesh', host }]
 }
 
 function claimsThroughService(survey: Survey, host: string, namespace: string): Claim[] {

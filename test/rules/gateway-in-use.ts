@@ -1,0 +1,39 @@
+import { gateway, guide, HOST, rule, virtualService } from '../manifests.ts'
+import type { RuleExamples } from './examples.ts'
+
+const server = (hosts: string[], port = 80) => ({ port: { number: port, name: `http-${port}`, protocol: 'HTTP' }, hosts })
+const SERVED = [
+  ...guide().filter(({ kind }) => kind !== 'VirtualService'),
+  gateway(['*'], { servers: [server(['*.example.com'])] }),
+  virtualService([rule([{ destination: { host: HOST } }])], { hosts: ['hello.example.com'], gateways: ['gateway'] })
+]
+
+export const gatewayInUse: RuleExamples = {
+  rule: 'gateway-in-use',
+  finds: [
+    {
+      name: 'a served host is no longer listed',
+      given: SERVED,
+      apply: gateway(['*'], { servers: [server(['other.example.com'])] }),
+      severity: 'deny',
+      says: 'no server of Gateway default/gateway would have this host any longer'
+    },
+    {
+      name: 'the port moves',
+      given: SERVED,
+      apply: gateway(['*'], { servers: [server(['*.example.com'], 8080)] }),
+      severity: 'deny',
+      says: 'would have port 80 any longer'
+    },
+    { name: 'it is deleted', given: SERVED, delete: gateway(), severity: 'deny', says: 'this deletes Gateway default/gateway' }
+  ],
+  safe: [
+    { name: 'hosts are narrowed to what is served', given: SERVED, apply: gateway(['*'], { servers: [server(['hello.example.com'])] }) },
+    {
+      name: 'a server more',
+      given: SERVED,
+      apply: gateway(['*'], { servers: [server(['*.example.com']), server(['*.example.com'], 8080)] })
+    },
+    { name: 'one that serves nothing is deleted', given: [...guide(), gateway()], delete: gateway() }
+  ]
+}
