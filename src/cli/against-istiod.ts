@@ -1,5 +1,4 @@
 /** `hitless routes --against-istiod`: the model's routes compared with those that istiod has given each proxy. */
-import { randomBytes } from 'node:crypto'
 import { HitlessError } from '../errors.ts'
 import { systemClock } from '../kubernetes/clock.ts'
 import { Connection } from '../kubernetes/connection.ts'
@@ -10,9 +9,9 @@ import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { EXIT, type Io } from '../output/io.ts'
 import { type HostJson, type RouteJson, routesJson } from '../output/route-json.ts'
 import { line } from '../output/text.ts'
+import { replicasOf } from '../proxies/asked.ts'
 import type { GivenHost, GivenRoute } from '../proxies/given.ts'
-import { istiodsOf } from '../proxies/istiods.ts'
-import { nodeOf, Replicas } from '../proxies/replicas.ts'
+import type { Replicas } from '../proxies/replicas.ts'
 import { isOwn } from '../proxies/standing.ts'
 import type { ProxyStatus } from '../proxies/syncz.ts'
 import { type ClusterFlags, sourceOf } from './cluster-source.ts'
@@ -30,9 +29,7 @@ interface Comparison {
 /** Gives 0 where all agree, 1 where one does not, 3 where istiod cannot be asked. */
 export async function compareWithIstiod(snapshot: Snapshot, options: AgainstIstiodOptions, io: Io): Promise<number> {
   const connection = new Connection(new CredentialReader(sourceOf(options, io.env)), systemClock)
-  const { rootNamespace: namespace, domain } = snapshot.settings
-  const istiods = istiodsOf({ connection, namespace, serviceAccount: options.istiodAccount, nowMs: io.nowMs })
-  const replicas = new Replicas({ istiods, node: nodeOf(namespace, domain, randomBytes(4).toString('hex')), nowMs: io.nowMs })
+  const replicas = replicasOf({ connection, snapshot: () => snapshot, serviceAccount: options.istiodAccount, nowMs: io.nowMs })
   try {
     const { hosts, differences } = await compared(snapshot, replicas, io)
     for (const difference of differences) io.out(line([difference], false))

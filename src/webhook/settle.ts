@@ -1,5 +1,4 @@
 /** What writes may have to wait for: what changed of late, and how its way to the proxies is known. */
-import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fixedTime } from '../admission/fixed-time.ts'
 import type { Settling } from '../admission/judge.ts'
@@ -8,10 +7,8 @@ import type { LiveCluster } from '../cluster/live-cluster.ts'
 import type { Config } from '../config.ts'
 import type { Propagation } from '../mesh/snapshot/propagation.ts'
 import type { Io } from '../output/io.ts'
-import { exactPropagation } from '../proxies/exact.ts'
-import { istiodsOf } from '../proxies/istiods.ts'
+import { askedPropagation } from '../proxies/asked.ts'
 import { Quiet } from '../proxies/quiet.ts'
-import { nodeOf, Replicas } from '../proxies/replicas.ts'
 import type { Telling } from './telling.ts'
 
 export interface Settle extends Settling {
@@ -34,44 +31,22 @@ export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
     arrival: (...asked) => current().arrival(...asked)
   }
   const follow = (cluster: LiveCluster) => {
-    exact = asked({ cluster, fixed, quiet, config, told, io })
+    exact = askedPropagation(
+      {
+        connection: cluster.connection,
+        snapshot: () => cluster.snapshot(),
+        serviceAccount: config().settle.serviceAccount,
+        fixed,
+        settleMs: () => config().settle.milliseconds,
+        quiet,
+        nowMs: io.nowMs,
+        onAsked: tellMode(told)
+      },
+      io.signal
+    )
   }
   const recent = new RecentChanges(propagation, io.nowMs)
   return { propagation, recent, follow, heard: (before, after) => quiet.heard(before, after) }
-}
-
-interface Asking {
-  readonly cluster: LiveCluster
-  readonly fixed: Propagation
-  readonly quiet: Quiet
-  readonly config: () => Config
-  readonly told: Telling
-  readonly io: Io
-}
-
-function asked({ cluster, fixed, quiet, config, told, io }: Asking): Propagation {
-  const { settings, settle } = config()
-  const replicas = new Replicas({
-    istiods: istiodsOf({
-      connection: cluster.connection,
-      namespace: settings.rootNamespace,
-      serviceAccount: settle.serviceAccount,
-      nowMs: io.nowMs
-    }),
-    node: nodeOf(settings.rootNamespace, settings.domain, randomBytes(4).toString('hex')),
-    nowMs: io.nowMs
-  })
-  io.signal.addEventListener('abort', () => replicas.close(), { once: true })
-  return exactPropagation({
-    fixed,
-    snapshot: () => cluster.snapshot(),
-    replicas: (signal) => replicas.current(signal),
-    settleMs: () => config().settle.milliseconds,
-    quiet,
-    nowMs: io.nowMs,
-    sleep: (ms, signal) => sleep(ms, undefined, { signal }),
-    onAsked: tellMode(told)
-  })
 }
 
 /** Says it once when istiod can be asked no more, and once when it can again. */

@@ -1,4 +1,5 @@
 /** Releases in the right order without a pause between the writes: what hitless' settling is for. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { destinationRule, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { type Convergence, convergence } from './convergence.ts'
 import { isFailure, startLoad } from './load.ts'
@@ -32,10 +33,12 @@ export interface BackToBackOptions {
   readonly guarded: boolean
   /** Something else changes all the time, from the first write of a release to the last. */
   readonly busy: boolean
+  /** For so long the gateway's proxy, to which no request is sent here, stops again and again; 0: never. */
+  readonly stopsMs: number
 }
 
 /** Plays releases from v1 to v2 and back. */
-export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBackOptions): Promise<BackToBack> {
+export async function backToBack(rig: Rig, { releases, guarded, busy, stopsMs }: BackToBackOptions): Promise<BackToBack> {
   const release = new Release(rig)
   await release.start([helloworld(), workload('v1'), destinationRule(['v1']), all('v1')])
   if (guarded) await rig.guard.on()
@@ -55,8 +58,10 @@ export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBa
       const seen = load.answers.length
       const [from, next] = number % 2 === 0 ? (['v1', 'v2'] as const) : (['v2', 'v1'] as const)
       const others = busy ? rig.marker.disturb(BUSY_MS) : null
+      const goOn = stopsMs === 0 ? null : await stopping(rig, stopsMs)
       writing.push(await play(release, from, next, number % 4 < 2, writes))
       await others?.stop()
+      await goOn?.()
       await release.quiet()
       const failures = load.answers.slice(seen).filter(isFailure)
       if (failures.length > 0) spans.push((failures.at(-1)?.answeredMs ?? 0) - (failures[0]?.answeredMs ?? 0))
@@ -99,6 +104,25 @@ async function play(release: Release, from: string, next: string, arePodsFirst: 
   await written(apply('DestinationRule drops a subset', destinationRule([next])))
   await written(remove('Deployment deleted', workload(from)))
   return performance.now() - startedMs
+}
+
+/** Stops the last proxy for so long and lets it go on for as long, until the returned function is called. */
+async function stopping(rig: Rig, ms: number): Promise<() => Promise<void>> {
+  const ended = new AbortController()
+  const pause = () => sleep(ms, undefined, { signal: ended.signal }).catch(() => undefined)
+  const run = async () => {
+    while (!ended.signal.aborted) {
+      const goOn = rig.mesh.freeze(-1)
+      await pause()
+      goOn()
+      await pause()
+    }
+  }
+  const running = run()
+  return async () => {
+    ended.abort()
+    await running
+  }
 }
 
 async function heldCount(rig: Rig): Promise<number> {

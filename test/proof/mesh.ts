@@ -38,7 +38,7 @@ export interface Mesh {
   know(text: string): Promise<boolean>
   /** istiod's metrics, as it serves them. */
   metrics(): Promise<string>
-  /** Stops a proxy where it is, the first one is 0, until the returned function is called. */
+  /** Stops a proxy where it is, by its place, from the end where that is below 0, until the returned function is called. */
   freeze(proxy: number): () => void
   /** Ends istiod without a word. */
   killIstiod(): Promise<void>
@@ -80,8 +80,8 @@ export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecar
       know: async (text) => (await Promise.all(proxies.map((_, index) => routesOf(index)))).every((routes) => routes.includes(text)),
       metrics: async () => (await fetch(`http://127.0.0.1:${MONITORING_PORT}/metrics`)).text(),
       freeze: (proxy) => {
-        envoys[proxy]?.signal('SIGSTOP')
-        return () => envoys[proxy]?.signal('SIGCONT')
+        envoys.at(proxy)?.signal('SIGSTOP')
+        return () => envoys.at(proxy)?.signal('SIGCONT')
       },
       killIstiod: () => istiod.stop('SIGKILL'),
       stop

@@ -8,6 +8,8 @@ interface Mesh extends MeshOptions {
   readonly releases: number
   /** Something else changes all the time. */
   readonly busy?: boolean
+  /** A proxy stops for this long, again and again. */
+  readonly stopsMs?: number
   /** Null: without hitless. */
   readonly lengths: readonly (Length | null)[]
 }
@@ -35,7 +37,8 @@ const MESHES: readonly Mesh[] = [
     istiod: { PILOT_PUSH_THROTTLE: '1', PILOT_DEBOUNCE_AFTER: '1s' },
     lengths: [null, 250, 1000, 2000, 'exact']
   },
-  { name: 'another object changes every 50 ms, 2 proxies', releases: 50, busy: true, lengths: [null, 250, 1000, 3000, 'exact'] }
+  { name: 'another object changes every 50 ms, 2 proxies', releases: 50, busy: true, lengths: [null, 250, 1000, 3000, 'exact'] },
+  { name: 'a proxy that stops for 1.5 s again and again, 2 proxies', releases: 20, stopsMs: 1500, lengths: [1000, 'exact'] }
 ]
 
 /** Hitless as it is installed must not cost a request in any mesh, nor hold a write for longer than this in a quiet one. */
@@ -58,7 +61,12 @@ export async function settleRows(asked: readonly string[], part: number, report:
     const rig = await startRig(mesh)
     for (const settle of mesh.lengths.filter((length) => chosen.length === 0 || chosen.includes(String(length)))) {
       if (settle !== null) await rig.settle(settle)
-      const options = { releases: Math.ceil(mesh.releases * part), guarded: settle !== null, busy: mesh.busy ?? false }
+      const options = {
+        releases: Math.ceil(mesh.releases * part),
+        guarded: settle !== null,
+        busy: mesh.busy ?? false,
+        stopsMs: mesh.stopsMs ?? 0
+      }
       report({ mesh: mesh.name, settle, ...(await backToBack(rig, options)) })
     }
     await rig.stop()
