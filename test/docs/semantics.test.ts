@@ -1,0 +1,65 @@
+/** What comments cite is there to be read, and each statement names what shows it. */
+import { existsSync, globSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+
+const ROOT = join(import.meta.dirname, '../..')
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+
+const page = read('docs/istio-semantics.md')
+const statements = new Map(
+  [...page.matchAll(/^\*\*(\d+\.\d+)\*\* ([\s\S]*?)(?=\n\n|\n$(?![\s\S]))/gm)].map(([, number = '', text = '']) => [number, text])
+)
+const worlds = readdirSync(join(ROOT, 'test/conformance/worlds/named')).map((name) => name.split('-')[0] ?? '')
+
+/** Numbers in brackets, such as (3.4) or (3.2, 3.8): nothing else in the sources looks so. */
+function cited(text: string): string[] {
+  const lists = [...text.matchAll(/\((\d+\.\d+(?:(?:,| and) ?\d+\.\d+)*)\)/g)].map(([, list = '']) => list)
+  return lists.flatMap((list) => list.split(/, ?| and ?/))
+}
+
+t.test('every statement that a comment cites exists', async (t) => {
+  const files = ['src', 'test', 'bench'].flatMap((folder) => globSync(`${folder}/**/*.ts`, { cwd: ROOT })).sort()
+  const found = new Set<string>()
+  for (const file of files) {
+    for (const [line] of read(file).matchAll(/^.*(?:\/\/|\*).*$/gm)) {
+      for (const number of cited(line)) {
+        found.add(number)
+        if (!statements.has(number)) t.fail(`${file} cites ${number}`)
+      }
+    }
+  }
+  t.ok(found.size > 50, `${found.size} of ${statements.size} are cited`)
+})
+
+t.test('they cite each other rightly, and stand in order', async (t) => {
+  for (const number of [
+    ...cited(page),
+    ...read('test/conformance/disagreements.yaml')
+      .matchAll(/statement: '?(\d+\.\d+)/g)
+      .map(([, n = '']) => n)
+  ])
+    t.ok(statements.has(number), number)
+  const numbers = [...statements.keys()].map((number) => number.split('.').map(Number))
+  const next = numbers.slice(1).every(([section = 0, at = 0], before) => {
+    const [last = 0, lastAt = 0] = numbers[before] ?? []
+    return section === last ? at === lastAt + 1 : section === last + 1 && at === 1
+  })
+  t.ok(next, 'no number is missing')
+})
+
+t.test('each names a world that shows it, or says that it was only read', async (t) => {
+  for (const [number, text] of statements) {
+    const named = [...text.matchAll(/\[([a-z]\d\d(?: [a-z]\d\d)*)\]/g)].flatMap(([, list = '']) => list.split(' '))
+    for (const world of named) t.equal(worlds.filter((name) => name === world).length, 1, `${number}: ${world}`)
+    if (named.length === 0) t.match(text, /_By reading\._/, number)
+  }
+})
+
+t.test('no named world is without a statement', async (t) => {
+  t.strictSame(
+    worlds.filter((world) => /^[a-z]\d\d$/.test(world) && !page.includes(world)),
+    []
+  )
+  t.ok(existsSync(join(ROOT, 'test/tools/istio/go.mod')))
+})
