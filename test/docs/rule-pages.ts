@@ -1,6 +1,4 @@
 /** The pages of docs/rules, made from the rules and from the first of their tested examples. `npm run docs` writes them. */
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
 import { dump } from 'js-yaml'
 import { decide } from '../../src/review/decide.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
@@ -9,10 +7,6 @@ import type { Rule } from '../../src/rules/rule.ts'
 import { apply, remove, worldOf } from '../changes.ts'
 import { guide } from '../manifests.ts'
 import type { Example, RuleExamples } from '../rules/examples.ts'
-import { ERRORS_PAGE, errorsPage } from './errors-page.ts'
-import { VALUES_PAGE, valuesPage } from './values-table.ts'
-
-const ROOT = join(import.meta.dirname, '../..')
 
 /** Every page by its path from the root of the repository. */
 export async function rulePages(): Promise<Map<string, string>> {
@@ -70,11 +64,4 @@ function answer({ given = guide(), ...example }: Example): string {
 
 function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
-}
-
-if (import.meta.main) {
-  for (const [path, text] of [...(await rulePages()), [VALUES_PAGE, valuesPage()] as const, [ERRORS_PAGE, errorsPage()] as const]) {
-    mkdirSync(dirname(join(ROOT, path)), { recursive: true })
-    writeFileSync(join(ROOT, path), text)
-  }
 }

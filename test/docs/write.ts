@@ -1,0 +1,26 @@
+/** `npm run docs`: writes every page, and every part of one, that is made from the sources. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ERRORS_PAGE, errorsPage } from './errors-page.ts'
+import { README, readme } from './readme.ts'
+import { rulePages } from './rule-pages.ts'
+import { VALUES_SCHEMA, valuesSchema } from './values-schema.ts'
+import { VALUES_PAGE, valuesPage } from './values-table.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+
+/** What is made, by its path: in an order in which each may read what was made before. */
+export const MADE: readonly (readonly [path: string, make: () => string])[] = [
+  [VALUES_SCHEMA, valuesSchema],
+  [VALUES_PAGE, valuesPage],
+  [ERRORS_PAGE, errorsPage],
+  [README, readme],
+  ...[...(await rulePages())].map(([path, text]) => [path, () => text] as const)
+]
+
+if (import.meta.main) {
+  for (const [path, make] of MADE) {
+    mkdirSync(dirname(join(ROOT, path)), { recursive: true })
+    writeFileSync(join(ROOT, path), make())
+  }
+}
