@@ -54,6 +54,7 @@ const BANS: readonly Ban[] = [
   {
     name: 'a list spread into the arguments of a call, of which there may be as many as fit on the stack',
     pattern: /[\w\])>]\((?:[^()[\]{}]*, ?)?\.\.\.(?!\w+(?:: [^=]*)?\) ?=>|\w+: )(?!asked\b)/,
+    where: /^(?:kinds|mesh|rules|review|admission|sandbox|manifests|cluster)\//,
     insteadOf: 'a loop, reduce, or a list as one argument'
   },
   { name: 'Object.assign, for which __proto__ is no name', pattern: /\bObject\.assign\(/, insteadOf: 'Object.fromEntries' }

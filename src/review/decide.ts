@@ -110,16 +110,17 @@ function checked(rule: Rule, subject: Subject): readonly Statement[] | null {
 
 /** Each object that makes too much work once, with one of its hosts. */
 function notesOn(unjudged: readonly Unjudged[], written: string, nameOf: (ref: ObjectRef) => string): string[] {
-  const byCause = new Map<string, { host: string; others: number; object: MeshObject | null }>()
-  for (const { host, error } of unjudged) {
-    const object = dearest(error, written)
-    const key = object === null ? '' : refKey(object)
+  const byCause = new Map<string, { host: string; clients: Unjudged['clients']; others: number; object: MeshObject | null }>()
+  for (const { host, clients, error } of unjudged) {
+    const object = clients === 'some' ? null : dearest(error, written)
+    const key = object === null ? clients : refKey(object)
     const known = byCause.get(key)
-    if (known === undefined) byCause.set(key, { host, others: 0, object })
+    if (known === undefined) byCause.set(key, { host, clients, others: 0, object })
     else known.others++
   }
   const causes = [...byCause.values()]
-  const notes = causes.slice(0, MOST_CAUSES).map(({ host, others, object }) => {
+  const notes = causes.slice(0, MOST_CAUSES).map(({ host, clients, others, object }) => {
+    if (clients === 'some') return `requests to ${host} from some clients were not judged: too many are told apart by their labels`
     const why = object === null ? 'too much is written about it' : `${nameOf(object)} makes too much work`
     return `requests to ${host}${others === 0 ? '' : ` and ${others} more`} were not judged: ${why}`
   })

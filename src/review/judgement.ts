@@ -40,7 +40,7 @@ export function judgementOf(change: Change, snapshot: Snapshot): Judgement {
   const targets = affectedTargets(before, after, objects, tell)
   meter.renew()
   const { all, opened, judged } = gapsOfChange(before, after, targets, tell, change.ref.namespace)
-  for (const { error } of unjudged) if (isCausedBy(error, change.ref)) throw error
+  for (const { error, clients } of unjudged) if (clients === 'all' && isCausedBy(error, change.ref)) throw error
   const known = opened.filter(({ context }) => !isStandIn(context))
   return { change, before, after, meter, targets: judged, unjudged, gaps: all, opened: known }
 }

@@ -11,9 +11,10 @@ import { gatewayNames, gatewaysSelecting } from '../routing/gateways.ts'
 import { scopeOf } from '../routing/scope.ts'
 import { allowsAnyHost } from '../routing/sidecars.ts'
 import type { Context } from '../routing/table.ts'
+import { TooMuchWork } from '../snapshot/metered.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { Allowance, type TellUnjudged } from './allowance.ts'
-import { clientContexts, gatewayContexts, meshContexts } from './contexts.ts'
+import { Allowance, isSelected, type TellUnjudged } from './allowance.ts'
+import { clientContexts, gatewayContexts, meshContexts, type TellCut } from './contexts.ts'
 import type { Target } from './gaps.ts'
 
 /**
@@ -31,7 +32,9 @@ export function affectedTargets(before: Snapshot, after: Snapshot, objects: read
       if (!found.has(key)) found.set(key, target)
     }
   }
-  return [...found.values()]
+  // Anybody's Pods may be told apart by their labels, and there may be many: they come last.
+  const targets = [...found.values()]
+  return [...targets.filter(({ context }) => !isSelected(context)), ...targets.filter(({ context }) => isSelected(context))]
 }
 
 /** Every (context, host) that a VirtualService of the snapshot takes, found as it is asked for; past the first hundred thousand one may come twice. */
@@ -92,8 +95,11 @@ function* targetsOf({ bounded, allowance }: Survey, claims: readonly Claim[]): I
     const key = `${claim.gateway} ${claim.host} ${claim.clients ?? ''}`
     if (!unique.has(key)) unique.set(key, claim)
   }
+  const proxies = new Map<string, Context[]>()
   const found = (claim: Claim) => {
-    const contexts = contextsOf(bounded, claim)
+    const cut = () => allowance.tell({ host: claim.host, clients: 'some', error: new TooMuchWork(0, new Map()) })
+    const contexts = proxies.get(claim.gateway) ?? contextsOf(bounded, claim, cut)
+    if (claim.gateway !== 'mesh') proxies.set(claim.gateway, contexts)
     bounded.charge(TARGET_EFFORT * contexts.length)
     return contexts
   }
@@ -103,9 +109,9 @@ function* targetsOf({ bounded, allowance }: Survey, claims: readonly Claim[]): I
   }
 }
 
-function contextsOf(snapshot: Snapshot, { gateway, host, clients }: Claim): Context[] {
-  if (gateway !== 'mesh') return gatewayContexts(snapshot, gateway)
-  return clients === undefined ? meshContexts(snapshot, host) : clientContexts(snapshot, host, clients)
+function contextsOf(snapshot: Snapshot, { gateway, host, clients }: Claim, cut: TellCut): Context[] {
+  if (gateway !== 'mesh') return gatewayContexts(snapshot, gateway, cut)
+  return clients === undefined ? meshContexts(snapshot, host, cut) : clientContexts(snapshot, host, clients, cut)
 }
 
 function claimsOf(survey: Survey, object: MeshObject): Claim[] {

@@ -1,6 +1,7 @@
 /** What one target may cost, so that what somebody wrote about one host takes nothing from the judgement of others (design, section 8). */
 
 import { type MeshObject, type ObjectRef, refKey } from '../../kinds/index.ts'
+import type { Context } from '../routing/table.ts'
 import { Meter, metered, TooMuchWork } from '../snapshot/metered.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
@@ -12,21 +13,35 @@ const NAMESPACE_STEPS = 300_000
 /** A host that takes more work to judge than it may. */
 export interface Unjudged {
   readonly host: string
+  /** `some`: there are more clients, or Pods of a gateway, than are told apart. */
+  readonly clients: 'all' | 'some'
   readonly error: TooMuchWork
 }
 
 export type TellUnjudged = (unjudged: Unjudged) => void
 
+/** What a piece of work is about: a host that a route object of the namespace has, for one client or all. */
+export interface Piece {
+  readonly host: string
+  readonly namespace: string
+  readonly context?: Context
+}
+
+/** A client that is told apart by its labels. */
+export function isSelected({ kind, labels }: Context): boolean {
+  return kind === 'mesh' && Object.keys(labels).length > 0
+}
+
 /** One piece of work after the other, each within its own allowance. */
 export class Allowance {
   readonly #meter = new Meter(TARGET_STEPS)
-  readonly #tell: TellUnjudged
+  readonly tell: TellUnjudged
   readonly #own: string | null
   readonly #left = new Map<string, number>()
 
   /** `own` is the namespace of the written object; null where nothing is written, and no namespace is another's. */
   constructor(tell: TellUnjudged, own: string | null = null) {
-    this.#tell = tell
+    this.tell = tell
     this.#own = own
   }
 
@@ -35,15 +50,15 @@ export class Allowance {
     return metered(snapshot, this.#meter)
   }
 
-  /** What `work` gives for a host that a route object of `namespace` has; null where it is too much, which is told. */
-  for<T>({ host, namespace }: { readonly host: string; readonly namespace: string }, work: () => T): T | null {
+  /** What `work` gives; null where it is too much, which is told. */
+  for<T>({ host, namespace, context }: Piece, work: () => T): T | null {
     const left = this.#leftOf(namespace)
     this.#meter.renew(Math.min(left, TARGET_STEPS))
     try {
       return work()
     } catch (error) {
       if (!(error instanceof TooMuchWork)) throw error
-      this.#tell({ host, error })
+      this.tell({ host, clients: context !== undefined && isSelected(context) ? 'some' : 'all', error })
       return null
     } finally {
       this.#left.set(namespace, left - this.#meter.used)

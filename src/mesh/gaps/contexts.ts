@@ -4,50 +4,106 @@
  */
 
 import type { DestinationRule } from '../../kinds/destination-rule.ts'
+import type { Pod } from '../../kinds/pod.ts'
 import type { Sidecar } from '../../kinds/sidecar.ts'
 import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
 import { serviceOfHost, wildcardsOver } from '../names/hosts.ts'
-import { type Labels, sameLabels, selects } from '../names/labels.ts'
+import { type Labels, selects } from '../names/labels.ts'
 import type { Context } from '../routing/table.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 
-/** How many different sets of labels of one namespace's clients are told apart at most. */
-const MOST_LABEL_SETS = 16
+/** How many different sets of labels of one namespace's clients, or of a Gateway's Pods, are told apart at most. */
+const MOST_LABEL_SETS = 64
+/** What Kubernetes and its controllers make different in each Pod or ReplicaSet; Istio decides nothing by it. */
+const OWN_TO_PODS = ['pod-template-hash', 'controller-revision-hash', 'statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
+
+/** Told that there are more clients than are told apart. */
+export type TellCut = () => void
 
 /** The mesh clients that can see `host` differently, each standing for all that see it alike. */
-export function meshContexts(snapshot: Snapshot, host: string): Context[] {
+export function meshContexts(snapshot: Snapshot, host: string, cut: TellCut = () => undefined): Context[] {
   const concerns = concernsOf(snapshot, host)
   const namespaces = [...concerns.namespaces].filter((namespace) => isNamespace(snapshot, namespace)).sort()
   const others = otherNamespaces(snapshot, concerns.namespaces)
-  return [...namespaces, ...others].flatMap((namespace) =>
-    labelSets(snapshot, namespace, concerns.selectors).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
+  const selected = selectedElsewhere(snapshot, new Set([...concerns.namespaces, ...others]), concerns.selectors, cut)
+  const known = [...namespaces, ...others].flatMap((namespace) =>
+    labelSets(snapshot, namespace, concerns.selectors, cut).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
   )
+  return [...known, ...selected]
+}
+
+/** Clients of namespaces that nothing names, as the selectors tell them apart: what their namespaces see is alike but for their labels. */
+function selectedElsewhere(snapshot: Snapshot, known: ReadonlySet<string>, selectors: readonly Labels[], cut: TellCut): Context[] {
+  const sets = new LabelSets()
+  if (selectors.length > MOST_LABEL_SETS) cut()
+  for (const selector of selectors.slice(0, MOST_LABEL_SETS)) {
+    for (const pod of snapshot.podsAnywhere(selector)) {
+      snapshot.charge(selectors.length)
+      if (known.has(pod.namespace) || [...snapshot.lookup('sidecarByNamespace', pod.namespace)].length > 0) continue
+      if (!sets.add(pod.namespace, joined(selectors, pod.labels))) {
+        cut()
+        return sets.contexts('mesh')
+      }
+    }
+  }
+  return sets.contexts('mesh')
+}
+
+/** What the selectors that take a Pod ask for. */
+function joined(selectors: readonly Labels[], labels: Labels): Labels {
+  return Object.fromEntries(selectors.filter((selector) => selects(selector, labels)).flatMap((selector) => Object.entries(selector)))
+}
+
+/** Different sets of labels, each with a namespace where it was met first. */
+class LabelSets {
+  readonly #known = new Map<string, { readonly namespace: string; readonly labels: Labels }>()
+
+  /** False where the set is one too many. */
+  add(namespace: string, labels: Labels): boolean {
+    const key = labelsKey(labels)
+    if (this.#known.has(key)) return true
+    if (this.#known.size === MOST_LABEL_SETS) return false
+    this.#known.set(key, { namespace, labels })
+    return true
+  }
+
+  contexts(kind: Context['kind']): Context[] {
+    return [...this.#known.values()].map((each) => ({ kind, ...each }))
+  }
+}
+
+function labelsKey(labels: Labels): string {
+  return JSON.stringify(Object.entries(labels).sort())
 }
 
 /** The clients to which the Sidecars of a namespace apply, as they can see `host` differently; those of the root namespace apply where there is no other. */
-export function clientContexts(snapshot: Snapshot, host: string, namespace: string): Context[] {
+export function clientContexts(snapshot: Snapshot, host: string, namespace: string, cut: TellCut = () => undefined): Context[] {
   if (namespace === snapshot.settings.rootNamespace) {
-    return meshContexts(snapshot, host).filter(
+    return meshContexts(snapshot, host, cut).filter(
       (context) => context.namespace === namespace || [...snapshot.lookup('sidecarByNamespace', context.namespace)].length === 0
     )
   }
   const { selectors } = concernsOf(snapshot, host)
-  return labelSets(snapshot, namespace, selectors).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
+  return labelSets(snapshot, namespace, selectors, cut).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
 }
 
 /** The gateway proxies that serve a Gateway: its Pods by namespace and labels, or one in the Gateway's namespace where no Pod is known. */
-export function gatewayContexts(snapshot: Snapshot, gateway: string): Context[] {
+export function gatewayContexts(snapshot: Snapshot, gateway: string, cut: TellCut = () => undefined): Context[] {
   const [namespace = '', name = ''] = gateway.split('/')
   const found = snapshot.find('Gateway', namespace, name)
   if (found === undefined) return []
-  const contexts: Context[] = []
-  for (const pod of snapshot.podsAnywhere(found.selector)) {
-    const labels = withoutHash(pod.labels)
-    if (contexts.some((known) => known.namespace === pod.namespace && sameLabels(known.labels, labels))) continue
-    contexts.push({ kind: 'gateway', namespace: pod.namespace, labels })
-    if (contexts.length === MOST_LABEL_SETS) break
-  }
-  return contexts.length === 0 ? [{ kind: 'gateway', namespace, labels: found.selector }] : contexts
+  const contexts = [...fewestFirst(Map.groupBy(snapshot.podsAnywhere(found.selector), (pod) => pod.namespace))]
+  if (contexts.length > MOST_LABEL_SETS) cut()
+  return contexts.length === 0 ? [{ kind: 'gateway', namespace, labels: found.selector }] : contexts.slice(0, MOST_LABEL_SETS)
+}
+
+/** Anybody's Pods may have a gateway's labels: where there are too many to tell apart, the namespaces with the fewest different ones come first. */
+function fewestFirst(pods: ReadonlyMap<string, readonly Pod[]>): Context[] {
+  const byNamespace = [...pods].map(([namespace, each]) => {
+    const sets = new Map(each.map(({ labels }) => withoutOwn(labels)).map((labels) => [labelsKey(labels), labels]))
+    return [...sets.values()].map((labels): Context => ({ kind: 'gateway', namespace, labels }))
+  })
+  return byNamespace.sort((one, other) => one.length - other.length).flat()
 }
 
 /** VirtualServices that can take a host on the mesh: those that name it, or a wildcard over it, and those they delegate to. */
@@ -128,9 +184,9 @@ function otherNamespaces(snapshot: Snapshot, named: ReadonlySet<string>): string
   }
   for (const { name } of snapshot.all('Namespace')) {
     if (named.has(name) || [...snapshot.lookup('sidecarByNamespace', name)].length > 0) continue
-    return [name, ...bySidecar.values()]
+    return [name, ...new Set(bySidecar.values())]
   }
-  return [...bySidecar.values()]
+  return [...new Set(bySidecar.values())]
 }
 
 /** Read once for each Sidecar: every host asks for the key of every one. */
@@ -149,25 +205,24 @@ function toImportsKey(sidecar: Sidecar): string {
 }
 
 /** The clients of a namespace as the selectors tell them apart; always also one that none of them takes. */
-function labelSets(snapshot: Snapshot, namespace: string, fromHost: readonly Labels[]): Labels[] {
+function labelSets(snapshot: Snapshot, namespace: string, fromHost: readonly Labels[], cut: TellCut): Labels[] {
   const own = [...snapshot.lookup('sidecarByNamespace', namespace)].flatMap(({ workloadSelector }) =>
     workloadSelector === null ? [] : [workloadSelector]
   )
   const selectors = [...fromHost, ...own]
-  const effort = selectors.length + MOST_LABEL_SETS
-  const sets: Labels[] = [{}]
+  const sets = new LabelSets()
+  sets.add(namespace, {})
   for (const selector of selectors) {
     for (const pod of podsSelected(snapshot, namespace, selector)) {
-      snapshot.charge(effort)
-      const labels = Object.fromEntries(selectors.filter((each) => selects(each, pod.labels)).flatMap((each) => Object.entries(each)))
-      if (!sets.some((known) => sameLabels(known, labels))) sets.push(labels)
-      if (sets.length === MOST_LABEL_SETS) return sets
+      snapshot.charge(selectors.length)
+      if (sets.add(namespace, joined(selectors, pod.labels))) continue
+      cut()
+      return sets.contexts('mesh').map(({ labels }) => labels)
     }
   }
-  return sets
+  return sets.contexts('mesh').map(({ labels }) => labels)
 }
 
-function withoutHash(labels: Labels): Labels {
-  const { 'pod-template-hash': _, ...others } = labels
-  return others
+function withoutOwn(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !OWN_TO_PODS.includes(key)))
 }

@@ -28,18 +28,20 @@ export function readyEndpoints(snapshot: Snapshot, context: Context, service: Me
   if (service.resolution === 'passthrough' && context.kind === 'mesh') return null
   if (service.resolution === 'dynamic-dns') return null
   const { object } = service
-  return object.kind === 'Service'
-    ? ofService(snapshot, object, service, port, subset)
-    : ofEntry(snapshot, object, service.resolution, subset)
+  const known = withoutNodeLabels(subset)
+  const most =
+    object.kind === 'Service' ? ofService(snapshot, object, service, port, known) : ofEntry(snapshot, object, service.resolution, known)
+  const isExact = known === subset && !(object.kind === 'Service' && object.internalTrafficLocal)
+  // Of labels of nodes, and of the client's own node (11.5), it is not known how many of these there are; but of none there is none.
+  return isExact || most === 0 ? most : null
 }
 
 function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService, port: number, subset: Labels): number | null {
-  if (service.internalTrafficLocal) return null // only those on the client's own node count, which is not known (11.5)
   const portName = ports.find(({ number }) => number === port)?.name ?? ''
   const slices = [...snapshot.lookup('endpointSliceByService', `${service.namespace}/${service.name}`)]
   if (slices.length > 0 && !slices.some(({ portNames }) => portNames.includes(portName))) return 0 // (11.5)
   if (service.selector === null) return slices.length === 0 ? null : ofSlices(snapshot, slices, service.namespace, subset)
-  if (!snapshot.knows('Pod') || asksForNode(subset)) return null
+  if (!snapshot.knows('Pod')) return null
   if (!compatible(service.selector, subset)) return 0 // no Pod can have both labels (11.1)
   const target = service.ports.find((each) => each.port === port)?.targetPort
   let count = 0
@@ -116,9 +118,10 @@ function labelsOfWorkload({ labels, workloadLabels }: WorkloadEntry): Labels {
   return { ...labels, ...workloadLabels }
 }
 
-/** The subset asks for labels that Istio takes from nodes, which hitless does not watch. */
-function asksForNode(subset: Labels): boolean {
-  return NODE_LABELS.some((label) => Object.hasOwn(subset, label))
+/** Without the labels that Istio takes from nodes, which hitless does not watch. */
+function withoutNodeLabels(subset: Labels): Labels {
+  if (!NODE_LABELS.some((label) => Object.hasOwn(subset, label))) return subset
+  return Object.fromEntries(Object.entries(subset).filter(([label]) => !NODE_LABELS.includes(label)))
 }
 
 /** A service resolved by DNS has no cluster without endpoints, and no subset cluster without endpoints of the subset (8.5). */

@@ -59,6 +59,9 @@ export function metered(base: Snapshot, meter: Meter): Snapshot {
   return new Metered(base, meter)
 }
 
+/** The index behind it may have to be made, by a walk over all Pods. */
+const PODS_ANYWHERE = 500
+
 class Metered implements Snapshot {
   readonly settings: MeshSettings
   readonly #base: Snapshot
@@ -98,6 +101,7 @@ class Metered implements Snapshot {
   }
 
   podsAnywhere(selector: Labels): Iterable<Pod> {
+    this.#meter.charge(PODS_ANYWHERE)
     return this.#walked(this.#base.podsAnywhere(selector))
   }
 

@@ -57,6 +57,9 @@ export interface Difference {
   readonly added?: readonly MeshObject[]
 }
 
+/** Label keys by which Pods of all namespaces are indexed; strangers may write more into selectors. */
+const MOST_POD_LABELS = 256
+
 /** The mutable store: objects come and go one at a time, and every index follows. */
 export class World implements Snapshot {
   readonly settings: MeshSettings
@@ -141,6 +144,8 @@ export class World implements Snapshot {
     const known = this.#podsByLabelValue.get(label)
     if (known !== undefined) return known
     const byValue = new Map<string, Set<Pod>>()
+    const [oldest] = this.#podsByLabelValue.keys()
+    if (oldest !== undefined && this.#podsByLabelValue.size >= MOST_POD_LABELS) this.#podsByLabelValue.delete(oldest)
     this.#podsByLabelValue.set(label, byValue)
     for (const pod of this.all('Pod')) this.#indexPod(pod, label, byValue)
     return byValue

@@ -74,6 +74,41 @@ t.test('a gateway is its Pods, by namespace, or one beside its object where none
   ])
 })
 
+const pod = (name: string, inNamespace: string, labels: Record<string, string>): Manifest => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: inNamespace, labels }
+})
+const many = <T>(count: number, each: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => each(at))
+const ofLabel = (count: number) =>
+  virtualService([...many(count, (at) => rule([to('v3')], [{ sourceLabels: { team: `t${at}` } }])), rule([to('v1')])])
+
+t.test('a client is found by its labels in a namespace that nothing else names', async (t) => {
+  const world = worldOf([...guide(), ...namespaces(10), pod('client', 'team-0007', { team: 't1' })])
+  const { verdict, message } = decide(apply(world, ofLabel(3)), world, DEFAULT_POLICY, 0)
+  t.equal(verdict, 'deny')
+  t.match(message, 'from Pods team=t1 would get 503')
+})
+
+t.test('clients beyond those that are told apart are said not to be judged', async (t) => {
+  const clients = many(200, (at) => pod(`client${at}`, 'default', { team: `t${at}` }))
+  const world = worldOf([...guide(), ...clients])
+  const few = decide(apply(world, ofLabel(40)), world, DEFAULT_POLICY, 0)
+  t.equal(few.verdict, 'deny', 'forty sets of labels are told apart')
+  t.same(few.warnings, [])
+  const routes = many(200, (at) => rule([to('v1')], [{ sourceLabels: { team: `t${at}` } }]))
+  const { verdict, warnings } = decide(apply(world, virtualService([...routes, rule([to('v1')])])), world, DEFAULT_POLICY, 0)
+  t.equal(verdict, 'warn')
+  t.match(warnings, [/^requests to helloworld.* from some clients were not judged/])
+})
+
+t.test("a stranger's Pods with a gateway's labels do not hide its own", async (t) => {
+  const strangers = many(300, (at) => pod(`a${at}`, 'stranger', { istio: 'ingressgateway', at: `${at}` }))
+  const own = pod('gateway', 'zz-ingress', { istio: 'ingressgateway', 'statefulset.kubernetes.io/pod-name': 'gateway-0' })
+  const [first] = gatewayContexts(worldOf(guideWith(gateway(), ...strangers, own)), 'default/gateway')
+  t.same(first, { kind: 'gateway', namespace: 'zz-ingress', labels: { istio: 'ingressgateway' } })
+})
+
 /** A snapshot that counts what is asked of it. */
 function counting(base: Snapshot): { snapshot: Snapshot; count: () => number } {
   let count = 0

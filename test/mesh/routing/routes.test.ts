@@ -147,6 +147,16 @@ t.test('labels that Istio takes from nodes are not known (11.3)', async (t) => {
   t.equal(ready({ 'topology.kubernetes.io/zone': 'a' }), null)
   t.equal(ready({ 'topology.istio.io/cluster': 'Kubernetes' }), 2)
   t.equal(ready({ 'topology.istio.io/cluster': 'elsewhere' }), 0)
+  t.equal(ready({ 'topology.kubernetes.io/zone': 'a', version: 'gone' }), 0, 'no Pod has the labels that are known, wherever it runs')
+})
+
+t.test('how many endpoints the node of a client has is not known, but of none it has none (11.5)', async (t) => {
+  const ready = (workloads: readonly (readonly [Kind, string, Fields])[]) => {
+    const snapshot = world([service('reviews', { internalTrafficPolicy: 'Local' }), ...workloads])
+    return routeTables(snapshot, client('prod'), REVIEWS)[0]?.routes[0]?.destinations[0]?.ready
+  }
+  t.equal(ready([workload('reviews')]), null)
+  t.equal(ready([]), 0)
 })
 
 t.test('a spelling of a service belongs to the older VirtualService of the two (1.3)', async (t) => {
