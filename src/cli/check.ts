@@ -27,7 +27,7 @@ interface CheckOptions extends ClusterFlags {
   readonly namespace?: string
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
-  /** Pods of applied Deployments stay unready, as right after a real apply. */
+  /** Pods of applied workloads stay unready, as right after a real apply. */
   readonly strictReady: boolean
 }
 
@@ -47,7 +47,7 @@ const FILES_POLICY: Policy = { ...DEFAULT_POLICY, showForeignNames: true }
 
 export function checkCommand({ io, done }: Cli): Command {
   return onCluster(new Command('check'), 'what the cluster holds already is read from it')
-    .description('judge manifests as writes; Deployments count as Ready once applied')
+    .description('judge manifests as writes; workloads count as Ready once applied')
     .argument('<paths...>', 'files or folders; - is standard input')
     .option('--base <path>', 'what the cluster holds already; may be given more than once', collect, [])
     .option('--base-git <commit>', 'it holds what this commit has at the same paths')
@@ -55,7 +55,7 @@ export function checkCommand({ io, done }: Cli): Command {
     .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
     .addOption(namespaceOption())
     .addOption(failOnOption())
-    .option('--strict-ready', 'applied Deployments have no Ready Pod, as right after a real apply', false)
+    .option('--strict-ready', 'applied workloads have no Ready Pod, as right after a real apply', false)
     .addOption(outputOption(REPORT_FORMATS))
     .addHelpText(
       'after',
@@ -103,11 +103,12 @@ function readCommitted(paths: readonly string[], { baseGit, prune, namespace }: 
 
 async function judged({ manifest, deletes }: Write, session: Session, { strictReady }: CheckOptions): Promise<Step | null> {
   if (manifest.object === null) return null
-  const written = deletes ? await session.delete(manifest.object) : await session.apply(manifest.object)
+  const object = strictReady && manifest.object.kind === 'Pod' ? { ...manifest.object, ready: false } : manifest.object
+  const written = deletes ? await session.delete(object) : await session.apply(object)
   if (written === null) return null
   const { change, decision } = written
-  if (!deletes && change.ref.kind === 'Deployment' && decision.verdict !== 'deny' && !strictReady) {
-    session.sandbox.ready(change.ref.namespace, change.ref.name)
+  if (!deletes && decision.verdict !== 'deny' && !strictReady) {
+    session.sandbox.ready(change.ref.namespace, change.ref.name, change.ref.kind)
   }
   const found = decision.findings.map(raised)
   return {

@@ -3,6 +3,7 @@
  * by which keys it is looked up is all derived from here; a test holds the chart's webhook rules and RBAC to it.
  */
 import { AS_WRITTEN, type Domain } from '../mesh/names/hosts.ts'
+import { daemonSets } from './daemon-set.ts'
 import { deployments } from './deployment.ts'
 import { destinationRules } from './destination-rule.ts'
 import { endpointSlices } from './endpoint-slice.ts'
@@ -12,9 +13,12 @@ import { parseIdentity } from './identity.ts'
 import type { KindModule, Reach } from './kind.ts'
 import { namespaces } from './namespace.ts'
 import { pods } from './pod.ts'
+import { replicaSets } from './replica-set.ts'
+import { rollouts } from './rollout.ts'
 import { services } from './service.ts'
 import { serviceEntries } from './service-entry.ts'
 import { sidecars } from './sidecar.ts'
+import { statefulSets } from './stateful-set.ts'
 import { virtualServices } from './virtual-service.ts'
 import { workloadEntries } from './workload-entry.ts'
 
@@ -27,6 +31,10 @@ const MODULES = {
   WorkloadEntry: workloadEntries,
   Service: services,
   Deployment: deployments,
+  StatefulSet: statefulSets,
+  DaemonSet: daemonSets,
+  ReplicaSet: replicaSets,
+  Rollout: rollouts,
   Pod: pods,
   EndpointSlice: endpointSlices,
   DestinationRule: destinationRules,
@@ -46,6 +54,14 @@ export const KINDS = Object.keys(MODULES) as readonly Kind[]
 export const WATCHED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind].watched)
 /** The kinds whose writes are judged. */
 export const JUDGED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind].judged)
+
+/** The kinds that make Pods of a template. */
+export const WORKLOAD_KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Rollout'] as const satisfies readonly Kind[]
+export type Workload = ObjectOf<(typeof WORKLOAD_KINDS)[number]>
+
+export function isWorkload(object: MeshObject): object is Workload {
+  return WORKLOAD_KINDS.some((kind) => kind === object.kind)
+}
 
 /** The name of an object in messages and maps. */
 export interface ObjectRef {

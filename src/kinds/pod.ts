@@ -1,5 +1,6 @@
 /** Pods: the endpoints behind Services. */
 import { labelKeys } from '../mesh/names/labels.ts'
+import { own } from '../mesh/names/own.ts'
 import type { Fields } from './fields.ts'
 import type { Identity } from './identity.ts'
 import { defineKind } from './kind.ts'
@@ -14,6 +15,8 @@ export interface Pod extends Identity {
   readonly hasSidecar: boolean
   /** The Deployment behind its ReplicaSet, by the naming rule `<deployment>-<pod-template-hash>`; '' where there is none. */
   readonly deployment: string
+  /** What else makes it anew when it is gone, `StatefulSet/db`; '' where there is none, or a Deployment does. */
+  readonly workload: string
 }
 
 export const pods = defineKind({
@@ -32,25 +35,30 @@ export const pods = defineKind({
       node: spec.string('nodeName'),
       portNames: portNames(spec),
       hasSidecar: hasSidecar(spec),
-      deployment: deploymentOf(identity, fields)
+      ...ownersOf(identity, fields)
     }
   },
   indexes: {
     podByLabel: ({ namespace, labels }) => labelKeys(namespace, labels),
-    podByDeployment: ({ namespace, deployment }) => (deployment === '' ? [] : [`${namespace}/${deployment}`])
+    podByDeployment: ({ namespace, deployment }) => (deployment === '' ? [] : [`${namespace}/${deployment}`]),
+    podByWorkload: ({ namespace, workload }) => (workload === '' ? [] : [`${namespace}/${workload}`])
   },
   reach: ({ namespace, labels }) => [{ through: 'workloads', namespace, labels, deployment: '' }]
 })
 
-/** A Deployment names its ReplicaSets `<deployment>-<pod-template-hash>` (pkg/controller/deployment/sync.go of Kubernetes). */
-function deploymentOf({ labels }: Identity, fields: Fields): string {
-  const hash = labels['pod-template-hash']
-  if (hash === undefined) return ''
-  for (const owner of fields.child('metadata')?.children('ownerReferences') ?? []) {
-    const name = owner.string('name')
-    if (owner.string('kind') === 'ReplicaSet' && name.endsWith(`-${hash}`)) return name.slice(0, -hash.length - 1)
+/** A Deployment names its ReplicaSets `<deployment>-<pod-template-hash>` (pkg/controller/deployment/sync.go of Kubernetes), and so does a Rollout by a label of its own. */
+function ownersOf({ labels }: Identity, fields: Fields): { deployment: string; workload: string } {
+  const owners = fields.child('metadata')?.children('ownerReferences') ?? []
+  const owner = owners.find((each) => each.string('kind') === 'ReplicaSet') ?? owners[0]
+  if (owner === undefined) return { deployment: '', workload: '' }
+  const [kind, name] = [owner.string('kind'), owner.string('name')]
+  const stemOf = (label: string) => {
+    const hash = own(labels, label)
+    return kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`) ? name.slice(0, -hash.length - 1) : ''
   }
-  return ''
+  const deployment = stemOf('pod-template-hash')
+  const rollout = stemOf('rollouts-pod-template-hash')
+  return { deployment, workload: deployment !== '' ? '' : rollout !== '' ? `Rollout/${rollout}` : `${kind}/${name}` }
 }
 
 /** What injection leaves: a container of this name, or a native sidecar among the init containers. */

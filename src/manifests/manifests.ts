@@ -93,11 +93,22 @@ function toManifest(value: unknown, namespace: string | undefined, { file, templ
       const { line, column } = position(path)
       return { line: line - offset, column }
     }
-    return { raw: value, object, file, source: template?.source ?? null, position: inTemplate }
+    return {
+      raw: value,
+      object: object === null ? null : asStored(object, value),
+      file,
+      source: template?.source ?? null,
+      position: inTemplate
+    }
   } catch (cause) {
     if (!(cause instanceof InvalidField)) throw cause
     return invalid(cause.path, cause.message, cause)
   }
+}
+
+/** What a file says of a running state: a Pod without a status counts as Ready, as the Pods of a workload without one do. */
+export function asStored(object: MeshObject, raw: unknown): MeshObject {
+  return object.kind === 'Pod' && isRecord(raw) && !Object.hasOwn(raw, 'status') ? { ...object, ready: true } : object
 }
 
 /** The object as it would be written: into the namespace that is given, where it names none. */

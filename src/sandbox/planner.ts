@@ -2,7 +2,7 @@
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
 import { isRecord } from '../kinds/fields.ts'
-import { JUDGED_KINDS, KINDS, type MeshObject, type ObjectRef, parseAs, refKey } from '../kinds/index.ts'
+import { isWorkload, JUDGED_KINDS, KINDS, type MeshObject, type ObjectRef, parseAs, refKey, WORKLOAD_KINDS } from '../kinds/index.ts'
 import { everyTarget, targetKey } from '../mesh/gaps/affected.ts'
 import { gapsOfChange } from '../mesh/gaps/gaps.ts'
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
@@ -38,7 +38,7 @@ export interface PlannedWrite {
 
 export interface Step {
   readonly writes: readonly PlannedWrite[]
-  /** Deployments whose Pods the next step relies on. */
+  /** Workloads whose Pods the next step relies on. */
   readonly waitFor: readonly ObjectRef[]
   /** What the writes say of themselves where nothing better was possible. */
   readonly warnings: readonly string[]
@@ -140,7 +140,7 @@ class Planner {
           1
         )
     }
-    const waitFor = step.flatMap(({ ref, after }) => (after?.kind === 'Deployment' && after.replicas > 0 ? [ref] : []))
+    const waitFor = step.flatMap(({ ref, after }) => (after !== null && isWorkload(after) && after.replicas > 0 ? [ref] : []))
     this.#steps.push({ writes: step.map(({ after: _, ...write }) => write), waitFor, warnings })
   }
 }
@@ -174,7 +174,9 @@ class Lab {
   }
 
   allReady(): void {
-    for (const { namespace, name } of [...this.#sandbox.snapshot().all('Deployment')]) this.#sandbox.ready(namespace, name)
+    for (const kind of WORKLOAD_KINDS) {
+      for (const { namespace, name } of [...this.#sandbox.snapshot().all(kind)]) this.#sandbox.ready(namespace, name, kind)
+    }
   }
 
   #decide(write: Candidate): Judgement {
@@ -186,12 +188,23 @@ class Lab {
   /** Of a kind that no rule judges: by the gaps of everybody. */
   #compare(write: Candidate): Judgement {
     const before = this.#sandbox.snapshot()
-    const after = overlay(before, { removed: [write.ref], added: write.after === null ? [] : [write.after] })
+    const after = this.#after(write)
     const targets = new Map([...everyTarget(before), ...everyTarget(after)].map((target) => [targetKey(target), target]))
     const { opened } = gapsOfChange(before, after, [...targets.values()])
     const hosts = [...new Set(opened.map(({ host }) => host))].join(', ')
     const why = `requests to ${hosts} would go unanswered`
     return { safe: opened.length === 0, denied: false, why, warnings: opened.length === 0 ? [] : [why] }
+  }
+
+  /** A workload's Pods go with it, or follow its template. */
+  #after(write: Candidate): Snapshot {
+    const { ref, after } = write
+    const before = this.#sandbox.snapshot()
+    if (!WORKLOAD_KINDS.some((kind) => kind === ref.kind)) return overlay(before, { removed: [ref], added: after === null ? [] : [after] })
+    const tried = this.copy()
+    tried.apply(write)
+    if (before.find(ref.kind, ref.namespace, ref.name) !== undefined) tried.#sandbox.ready(ref.namespace, ref.name, ref.kind)
+    return tried.#sandbox.snapshot()
   }
 
   #changeOf({ ref, after }: Candidate): Change {

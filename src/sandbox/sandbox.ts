@@ -1,18 +1,28 @@
-/** The embedded cluster: a world from manifests that admitted writes change, with Pods for its Deployments. */
+/** The embedded cluster: a world from manifests that admitted writes change, with Pods for its workloads. */
 
-import type { Deployment } from '../kinds/deployment.ts'
-import { KINDS, type Kind, type MeshObject, type ObjectOf, type ObjectRef, parseAs } from '../kinds/index.ts'
+import {
+  isWorkload,
+  KINDS,
+  type Kind,
+  type MeshObject,
+  type ObjectOf,
+  type ObjectRef,
+  parseAs,
+  WORKLOAD_KINDS,
+  type Workload
+} from '../kinds/index.ts'
 import type { Pod } from '../kinds/pod.ts'
+import type { PodTemplate } from '../kinds/workload.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
 import { type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Facts, Health, ListQuery, State } from '../mesh/snapshot/state.ts'
-import { podsOf } from '../mesh/snapshot/workloads.ts'
+import { podsOf, podsOwned } from '../mesh/snapshot/workloads.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
 
 /** Who is told of what happens in the sandbox. */
 export interface SandboxEvents {
-  /** A Deployment's Pods wait to become Ready: a kubelet would start them. */
-  readonly started?: (deployment: Deployment) => void
+  /** A workload's Pods wait to become Ready: a kubelet would start them. */
+  readonly started?: (workload: Workload) => void
   /** An admitted write was made. */
   readonly changed?: (before: MeshObject | null, after: MeshObject | null) => void
 }
@@ -47,12 +57,12 @@ export class Sandbox implements State {
     return { fresh: true, ageMs: {}, reasons: [] }
   }
 
-  /** Stores an object as it stands in a running cluster: a Deployment's Pods are there, Ready as its status says. Loaded later is younger. */
+  /** Stores an object as it stands in a running cluster: a workload's Pods are there, Ready as its status says. Loaded later is younger. */
   load(object: MeshObject): void {
     const stored = this.#store(object)
-    if (stored.kind !== 'Deployment') return
-    this.#dropPods(stored)
-    for (const pod of podsOf(stored)) this.#store(pod)
+    if (stored.kind === 'Pod') this.#standsFor(stored)
+    if (isWorkload(stored) && !this.#podsOf(stored).some(isReal)) this.#haveThePods(stored)
+    this.#takeTemplate(stored)
   }
 
   /** Takes over all that another snapshot holds, Pods as they are. */
@@ -64,7 +74,7 @@ export class Sandbox implements State {
     this.#remove(ref)
   }
 
-  /** Applies an admitted write. Pods of a new Deployment, or of a new template, are not Ready until `ready` says so. */
+  /** Applies an admitted write. Pods of a new workload, or of a new template, are not Ready until `ready` says so. */
   admitted({ ref, after }: Write): void {
     const before = this.#world.find(ref.kind, ref.namespace, ref.name) ?? null
     this.#events.changed?.(before, after)
@@ -73,31 +83,70 @@ export class Sandbox implements State {
       return
     }
     const stored = this.#store(after)
-    if (stored.kind === 'Deployment') this.#scale(stored, before?.kind === 'Deployment' ? before : null)
+    if (isWorkload(stored)) this.#scale(stored, before !== null && isWorkload(before) ? before : null)
+    this.#takeTemplate(stored)
   }
 
-  /** All replicas of a Deployment become Ready, with the labels of its template. False where there is no such Deployment. */
-  ready(namespace: string, name: string): boolean {
-    const deployment = this.#world.find('Deployment', namespace, name)
-    if (deployment === undefined) return false
-    this.#dropPods(deployment)
-    for (const pod of podsOf(allReady(deployment))) this.#store(pod)
-    return true
+  /** All replicas of a workload become Ready, with the labels of its template. False where there is no such workload, of any kind where none is named. */
+  ready(namespace: string, name: string, kind?: Kind): boolean {
+    const found = this.workloads(namespace, name, kind)
+    for (const workload of found) this.#haveThePods(allReady(workload))
+    const pod = kind === undefined || kind === 'Pod' ? this.#world.find('Pod', namespace, name) : undefined
+    if (pod !== undefined) this.#store({ ...pod, ready: true })
+    return found.length > 0 || pod !== undefined
+  }
+
+  /** The workloads of a name, of any kind where none is named. */
+  workloads(namespace: string, name: string, kind?: Kind): Workload[] {
+    return WORKLOAD_KINDS.filter((each) => kind === undefined || kind === each).flatMap(
+      (each) => this.#world.find(each, namespace, name) ?? []
+    )
   }
 
   /** A rolling update keeps the Pods of the old template until those of the new one are Ready. */
-  #scale(deployment: Deployment, before: Deployment | null): void {
-    const owned = this.#podsOf(deployment)
-    if (deployment.replicas === 0) {
-      this.#dropPods(deployment)
-      return
-    }
-    const kept = owned.slice(0, deployment.replicas)
-    for (const pod of owned.slice(deployment.replicas)) this.#world.delete(pod)
-    const missing = podsOf(allReady(deployment)).slice(kept.length)
+  #scale(workload: Workload, before: Workload | null): void {
+    const made = podsOf(allReady(workload), this.#templateOf(workload))
+    const owned = this.#podsOf(workload)
+    const kept = owned.slice(0, made.length)
+    for (const pod of owned.slice(made.length)) this.#world.delete(pod)
+    const missing = made.slice(kept.length)
     for (const pod of missing) this.#store({ ...pod, ready: false })
-    const moves = before !== null && !sameLabels(before.templateLabels, deployment.templateLabels)
-    if (missing.length > 0 || moves) this.#events.started?.(deployment)
+    const moves = made.length > 0 && before !== null && !sameLabels(before.templateLabels, workload.templateLabels)
+    if (missing.length > 0 || moves) this.#events.started?.(workload)
+  }
+
+  /** A Pod of a real cluster comes in place of those that its workload stood for. */
+  #standsFor(pod: Pod): void {
+    if (!isReal(pod)) return
+    const [kind, name = ''] = pod.deployment !== '' ? ['Deployment', pod.deployment] : pod.workload.split('/')
+    for (const workload of this.workloads(pod.namespace, name)) {
+      if (workload.kind !== kind) continue
+      for (const other of this.#podsOf(workload)) if (!isReal(other)) this.#world.delete(other)
+    }
+  }
+
+  /** Its Pods, and no others. */
+  #haveThePods(workload: Workload): void {
+    this.#dropPods(workload)
+    for (const pod of podsOf(workload, this.#templateOf(workload))) this.#store(pod)
+  }
+
+  /** That of a Rollout may be another workload's, which need not be there yet. */
+  #templateOf(workload: Workload): PodTemplate {
+    if (workload.kind !== 'Rollout' || workload.templateOf === null) return workload
+    const { kind, name } = workload.templateOf
+    const known = WORKLOAD_KINDS.find((each) => each === kind)
+    return (known === undefined ? undefined : this.#world.find(known, workload.namespace, name)) ?? workload
+  }
+
+  /** The Rollouts that take the template of a workload that is there now. */
+  #takeTemplate({ kind, namespace, name }: MeshObject): void {
+    for (const rollout of this.#world.all('Rollout')) {
+      const { templateOf } = rollout
+      if (templateOf?.kind !== kind || templateOf.name !== name || rollout.namespace !== namespace) continue
+      const ready = this.#podsOf(rollout).filter((pod) => pod.ready).length
+      this.#haveThePods({ ...rollout, status: { replicas: rollout.replicas, readyReplicas: Math.min(ready, rollout.replicas) } })
+    }
   }
 
   #store<T extends MeshObject>(object: T): T {
@@ -119,18 +168,17 @@ export class Sandbox implements State {
 
   #remove(ref: ObjectRef): void {
     this.#world.delete(ref)
-    if (ref.kind === 'Deployment') this.#dropPods(ref)
+    this.#dropPods(ref)
     if (ref.kind !== 'Namespace') return
     const inside = KINDS.flatMap((kind) => [...this.#world.all(kind)]).filter(({ namespace }) => namespace === ref.name)
     for (const object of inside) this.#world.delete(object)
   }
 
-  #podsOf({ namespace, name }: ObjectRef | Deployment): Pod[] {
-    const pods = [...this.#world.lookup('podByDeployment', `${namespace}/${name}`)]
-    return pods.sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }))
+  #podsOf(ref: ObjectRef): Pod[] {
+    return podsOwned(this.#world, ref).sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }))
   }
 
-  #dropPods(ref: ObjectRef | Deployment): void {
+  #dropPods(ref: ObjectRef): void {
     for (const pod of this.#podsOf(ref)) this.#world.delete(pod)
   }
 
@@ -142,7 +190,11 @@ export class Sandbox implements State {
   }
 }
 
-function allReady(deployment: Deployment): Deployment {
-  const { replicas } = deployment
-  return { ...deployment, status: { replicas, readyReplicas: replicas } }
+function isReal({ uid }: Pod): boolean {
+  return uid !== ''
+}
+
+function allReady(workload: Workload): Workload {
+  const { replicas } = workload
+  return { ...workload, status: { replicas, readyReplicas: replicas } }
 }

@@ -5,16 +5,18 @@ import { Ajv, type ErrorObject } from 'ajv'
 import { policyOf, toConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { InvalidField } from '../kinds/fields.ts'
-import { formatRef, kindOf, type MeshObject, type ObjectRef, parseObject } from '../kinds/index.ts'
+import { formatRef, kindOf, type MeshObject, type ObjectRef, parseObject, WORKLOAD_KINDS } from '../kinds/index.ts'
 import { readYaml, type YamlDocument } from '../manifests/documents.ts'
 import { readText } from '../manifests/files.ts'
-import { readManifests } from '../manifests/manifests.ts'
+import { asStored, readManifests } from '../manifests/manifests.ts'
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import type { Path } from '../mesh/names/path.ts'
 import type { Author } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { KUBECTL, Session, type View } from './session.ts'
+
+type WorkloadKind = (typeof WORKLOAD_KINDS)[number]
 
 interface AuthorText {
   readonly username?: string
@@ -30,8 +32,8 @@ interface Named {
 interface Write {
   readonly apply?: unknown
   readonly delete?: Named & { readonly apiVersion: string; readonly kind: string }
-  readonly scale?: Named & { readonly replicas: number }
-  readonly ready?: Named
+  readonly scale?: Named & { readonly replicas: number; readonly kind?: WorkloadKind }
+  readonly ready?: Named & { readonly kind?: WorkloadKind | 'Pod' }
   readonly set?: unknown
   readonly unset?: Named & { readonly apiVersion: string; readonly kind: string }
   readonly as?: AuthorText
@@ -81,6 +83,8 @@ const AUTHOR = {
   additionalProperties: false,
   properties: { username: { type: 'string' }, manager: { type: 'string' }, groups: { type: 'array', items: { type: 'string' } } }
 }
+/** A DaemonSet has as many Pods as there are nodes. */
+const SCALED = WORKLOAD_KINDS.filter((kind) => kind !== 'DaemonSet')
 const OBJECT = { type: 'object', required: ['apiVersion', 'kind', 'metadata'] }
 const ACTIONS = ['apply', 'delete', 'scale', 'ready', 'set', 'unset'] as const
 
@@ -92,8 +96,12 @@ const isWrite = AJV.compile<Write>({
   properties: {
     apply: OBJECT,
     delete: REF,
-    scale: { ...NAMED, required: ['name', 'replicas'] },
-    ready: NAMED,
+    scale: {
+      ...NAMED,
+      required: ['name', 'replicas'],
+      properties: { ...NAMED.properties, kind: { enum: SCALED }, replicas: { type: 'integer', minimum: 0 } }
+    },
+    ready: { ...NAMED, properties: { ...NAMED.properties, kind: { enum: [...WORKLOAD_KINDS, 'Pod'] } } },
     set: OBJECT,
     unset: REF,
     as: AUTHOR,
@@ -200,7 +208,7 @@ function sessionOf(scenario: ReadScenario, nowMs: () => number, view: View | und
 
 function startState({ state = [], file, document }: ReadScenario): MeshObject[] {
   return state.flatMap((entry, at) => {
-    if (typeof entry !== 'string') return [parsed(entry, file, document, ['state', at])]
+    if (typeof entry !== 'string') return [asStored(parsed(entry, file, document, ['state', at]), entry)]
     const { manifests, errors } = readManifests([isAbsolute(entry) ? entry : join(dirname(file), entry)], () => '')
     if (errors[0] !== undefined) throw errors[0]
     return manifests.flatMap(({ object }) => (object === null ? [] : [object]))
@@ -221,8 +229,8 @@ async function playOne(scenario: ReadScenario, write: Write, path: Path, session
     return null
   }
   if (write.ready !== undefined) {
-    if (!session.sandbox.ready(write.ready.namespace ?? 'default', write.ready.name))
-      throw fail(`there is no Deployment ${write.ready.name}`)
+    const { namespace = 'default', name, kind } = write.ready
+    if (!session.sandbox.ready(namespace, name, kind)) throw fail(`there is no ${kind ?? 'workload'} ${name}`)
     return null
   }
   const played = await judged(write, author, dryRun, session, { file, document, path, fail })
@@ -252,9 +260,9 @@ interface At {
 async function judged(write: Write, author: Author, dryRun: boolean, session: Session, { file, document, path, fail }: At) {
   if (write.apply !== undefined) return session.apply(parsed(write.apply, file, document, [...path, 'apply']), author, dryRun)
   if (write.scale !== undefined) {
-    const { namespace = 'default', name, replicas } = write.scale
-    const scaled = await session.scale(namespace, name, replicas, author, dryRun)
-    if (scaled === null) throw fail(`there is no Deployment ${namespace}/${name} to scale`)
+    const { namespace = 'default', name, replicas, kind } = write.scale
+    const scaled = await session.scale(namespace, name, replicas, author, dryRun, kind)
+    if (scaled === null) throw fail(`there is no ${kind ?? 'workload'} ${namespace}/${name} to scale`)
     return scaled
   }
   if (write.delete === undefined) throw fail('one of apply, delete, scale, ready, set, unset is needed')

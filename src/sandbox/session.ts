@@ -1,7 +1,6 @@
 /** Writes played one after another onto the embedded cluster: what `check` and `replay` share. */
 import { createReviewer } from '../admission/judge.ts'
-import type { Deployment } from '../kinds/deployment.ts'
-import type { MeshObject, ObjectRef } from '../kinds/index.ts'
+import type { Kind, MeshObject, ObjectRef } from '../kinds/index.ts'
 import type { MeshSettings } from '../mesh/snapshot/snapshot.ts'
 import type { State } from '../mesh/snapshot/state.ts'
 import type { Author, Change } from '../review/change.ts'
@@ -44,16 +43,18 @@ export class Session {
     return { change, decision: await this.#review(change) }
   }
 
+  /** null where there is no such workload, of any kind where none is named. */
   async scale(
     namespace: string,
     name: string,
     replicas: number,
     author: Author = KUBECTL,
-    dryRun = false
+    dryRun = false,
+    kind?: Kind
   ): Promise<{ change: Change; decision: Decision } | null> {
-    const before = this.sandbox.snapshot().find('Deployment', namespace, name)
+    const [before] = this.sandbox.workloads(namespace, name, kind)
     if (before === undefined) return null
-    const after: Deployment = { ...before, replicas }
+    const after = { ...before, replicas }
     const change: Change = { operation: 'UPDATE', ref: after, before, after, dryRun, author }
     return { change, decision: await this.#review(change) }
   }

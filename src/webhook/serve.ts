@@ -129,17 +129,17 @@ function withProblem(health: Health, problem: string | null): Health {
   return problem === null ? health : { ...health, fresh: false, reasons: [...health.reasons, problem] }
 }
 
-/** The embedded cluster from manifests. An admitted Deployment becomes Ready after `readyAfterMs`, as a kubelet would make it. */
+/** The embedded cluster from manifests. An admitted workload becomes Ready after `readyAfterMs`, as a kubelet would make it. */
 export function loadSandbox(paths: readonly string[], readyAfterMs: number, { recent }: Settle, io: Io): Sandbox {
   const { manifests, errors } = readManifests(paths, io.stdin)
   if (errors[0] !== undefined) throw errors[0]
   const starting = new Map<string, NodeJS.Timeout>()
   const sandbox: Sandbox = new Sandbox(undefined, {
-    started: ({ namespace, name }) => {
-      const key = `${namespace}/${name}`
+    started: ({ kind, namespace, name }) => {
+      const key = `${kind} ${namespace}/${name}`
       // A template that changes while its Pods start makes others of them, which start anew.
       clearTimeout(starting.get(key))
-      starting.set(key, setTimeout(() => sandbox.ready(namespace, name), readyAfterMs).unref())
+      starting.set(key, setTimeout(() => sandbox.ready(namespace, name, kind), readyAfterMs).unref())
     },
     changed: (before, after) => recent.note(before, after)
   })

@@ -276,3 +276,47 @@ t.test('Flux writes those of one kind by namespace and name', async (t) => {
     ['Service a/shop', 'Service a/shop-v1', 'Service b/a']
   )
 })
+
+const CANARY = (kind: string, apiVersion = 'apps/v1', template = '{metadata: {labels: {app: db, version: v2}}}') => `apiVersion: v1
+kind: Service
+metadata: {name: db}
+spec: {selector: {app: db}, ports: [{name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: db-v1}
+spec: {selector: {matchLabels: {app: db, version: v1}}, template: {metadata: {labels: {app: db, version: v1}}}}
+---
+apiVersion: ${apiVersion}
+kind: ${kind}
+metadata: {name: db-v2, labels: {app: db, version: v2}}
+spec: {template: ${template}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: db}
+spec: {host: db, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: db}
+spec:
+  hosts: [db]
+  http:
+  - route: [{destination: {host: db, subset: v1}, weight: 90}, {destination: {host: db, subset: v2}, weight: 10}]
+`
+
+for (const [kind, apiVersion] of [
+  ['StatefulSet'],
+  ['DaemonSet'],
+  ['ReplicaSet'],
+  ['Rollout', 'argoproj.io/v1alpha1'],
+  ['Pod', 'v1']
+] as const) {
+  t.test(`a ${kind} makes Pods in files as a Deployment does`, async (t) => {
+    const stdin = CANARY(kind, apiVersion)
+    t.match(await hitless(['check', '-'], { stdin }), { exit: 0, out: /^5 writes: 0 would be denied, 0 with warnings\n$/, err: /^$/ })
+    t.match(await hitless(['audit', '-'], { stdin }), { exit: 0, out: /^0 gaps, 0 findings\n$/ })
+    t.match(await hitless(['check', '--strict-ready', '-'], { stdin }), { out: /unready-destination/ })
+  })
+}

@@ -81,10 +81,10 @@ const REFUSED: Readonly<Record<string, { text: string; says: string }>> = {
     text: 'name: a\nwrites:\n  - expect: allow\n',
     says: ':3:5: writes.0 must have one of apply, delete, scale, ready, set, unset'
   },
-  'a Deployment that is not there': { text: 'name: a\nwrites:\n  - ready: {name: x}\n', says: ':3:5: there is no Deployment x' },
+  'a Deployment that is not there': { text: 'name: a\nwrites:\n  - ready: {name: x}\n', says: ':3:5: there is no workload x' },
   'a Deployment to scale that is not there': {
     text: 'name: a\nwrites:\n  - scale: {name: x, replicas: 1}\n',
-    says: ':3:5: there is no Deployment default/x to scale'
+    says: ':3:5: there is no workload default/x to scale'
   },
   'an object to delete that is not there': {
     text: 'name: a\nwrites:\n  - delete: {apiVersion: v1, kind: Service, name: x}\n',

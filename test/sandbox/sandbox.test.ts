@@ -177,3 +177,86 @@ t.test('an object changes without review, and goes', async (t) => {
   sandbox.unload({ kind: 'Service', namespace: 'default', name: 'helloworld' })
   t.equal(stored(sandbox, 'Service', 'helloworld'), undefined)
 })
+
+const LABELS = { app: 'db', version: 'v2' }
+const TEMPLATE = { template: { metadata: { labels: LABELS }, spec: { containers: [{ ports: [{ name: 'http' }] }] } } }
+const APPS = { apiVersion: 'apps/v1', metadata: { name: 'db', namespace: 'default' } }
+const ROLLOUT = { ...APPS, apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout' }
+
+/** What makes Pods in a file, and how many Ready ones there are once it is loaded. */
+const MAKERS: Readonly<Record<string, { manifests: readonly Manifest[]; ready: number }>> = {
+  'a StatefulSet': { manifests: [{ ...APPS, kind: 'StatefulSet', spec: { replicas: 3, ...TEMPLATE } }], ready: 3 },
+  'a DaemonSet, of which there is one on a node at least': { manifests: [{ ...APPS, kind: 'DaemonSet', spec: TEMPLATE }], ready: 1 },
+  'a DaemonSet with a status': {
+    manifests: [{ ...APPS, kind: 'DaemonSet', spec: TEMPLATE, status: { currentNumberScheduled: 4, numberReady: 2 } }],
+    ready: 2
+  },
+  'a ReplicaSet': { manifests: [{ ...APPS, kind: 'ReplicaSet', spec: { replicas: 2, ...TEMPLATE } }], ready: 2 },
+  'a ReplicaSet that is owned, and its Deployment': {
+    manifests: [
+      { ...APPS, kind: 'Deployment', spec: TEMPLATE },
+      {
+        ...APPS,
+        kind: 'ReplicaSet',
+        metadata: { ...APPS.metadata, ownerReferences: [{ kind: 'Deployment', name: 'db' }] },
+        spec: TEMPLATE
+      }
+    ],
+    ready: 1
+  },
+  'a Rollout': { manifests: [{ ...ROLLOUT, spec: { replicas: 2, ...TEMPLATE } }], ready: 2 },
+  'a Rollout with the template of a Deployment at 0, whichever comes first': {
+    manifests: [
+      { ...ROLLOUT, spec: { replicas: 2, workloadRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'db' } } },
+      { ...APPS, kind: 'Deployment', spec: { replicas: 0, ...TEMPLATE } }
+    ],
+    ready: 2
+  },
+  'a Deployment and a StatefulSet of one name': {
+    manifests: [
+      { ...APPS, kind: 'Deployment', spec: TEMPLATE },
+      { ...APPS, kind: 'StatefulSet', spec: TEMPLATE }
+    ],
+    ready: 2
+  },
+  'a Pod named as a StatefulSet names its own, beside a Deployment': {
+    manifests: [
+      { ...APPS, kind: 'Deployment', spec: TEMPLATE },
+      {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name: 'db-0', namespace: 'default', labels: LABELS },
+        spec: {},
+        status: { conditions: [{ type: 'Ready', status: 'False' }] }
+      }
+    ],
+    ready: 1
+  },
+  'a Deployment and its own Pods, as a cluster is dumped': {
+    manifests: [
+      { ...APPS, kind: 'Deployment', spec: { replicas: 2, ...TEMPLATE }, status: { replicas: 2, readyReplicas: 2 } },
+      ...['a', 'b'].map((name) => ({
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: {
+          name: `db-6d-${name}`,
+          namespace: 'default',
+          uid: name,
+          labels: { ...LABELS, 'pod-template-hash': '6d' },
+          ownerReferences: [{ kind: 'ReplicaSet', name: 'db-6d' }]
+        },
+        status: { phase: 'Running', conditions: [{ type: 'Ready', status: name === 'a' ? 'True' : 'False' }] }
+      }))
+    ],
+    ready: 1
+  }
+}
+for (const [what, { manifests, ready }] of Object.entries(MAKERS)) {
+  t.test(`Pods are there, and Ready, for ${what}`, async (t) => {
+    const sandbox = new Sandbox()
+    for (const manifest of manifests) sandbox.load(parsed(manifest))
+    const pods = [...sandbox.snapshot().all('Pod')]
+    t.equal(pods.filter((pod) => pod.ready).length, ready)
+    t.ok(pods.filter((pod) => pod.ready).every(({ labels }) => labels['app'] === 'db' && labels['version'] === 'v2'))
+  })
+}

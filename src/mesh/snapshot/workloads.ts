@@ -1,5 +1,7 @@
 import type { Deployment } from '../../kinds/deployment.ts'
+import type { ObjectRef, Workload } from '../../kinds/index.ts'
 import type { Pod } from '../../kinds/pod.ts'
+import type { PodTemplate } from '../../kinds/workload.ts'
 import { sameLabels } from '../names/labels.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Write } from './write.ts'
@@ -8,27 +10,37 @@ import type { Write } from './write.ts'
 const MOST_PODS = 1000
 
 /**
- * The Pods that a Deployment of a file stands for: `status.readyReplicas` Ready ones of `status.replicas`, and where it has no status all
- * of its replicas, Ready.
+ * The Pods that a workload of a file stands for: `status.readyReplicas` Ready ones of `status.replicas`, and where it has no status all of
+ * its replicas, Ready; those of a ReplicaSet that something owns are its owner's. No Pod of a real cluster has such a name.
  */
-export function podsOf(deployment: Deployment): Pod[] {
-  const { replicas, readyReplicas } = deployment.status ?? { replicas: deployment.replicas, readyReplicas: deployment.replicas }
+export function podsOf(workload: Workload, template: PodTemplate = workload): Pod[] {
+  const { kind, namespace, name } = workload
+  const { replicas, readyReplicas } = workload.status ?? { replicas: workload.replicas, readyReplicas: workload.replicas }
+  if (kind === 'ReplicaSet' && workload.owned) return []
   return Array.from({ length: Math.min(Math.max(replicas, readyReplicas), MOST_PODS) }, (_, at) => ({
     kind: 'Pod',
-    namespace: deployment.namespace,
-    name: `${deployment.name}-${at}`,
+    namespace,
+    name: `${name}.${kind.toLowerCase()}.${at}`,
     uid: '',
     resourceVersion: '',
-    createdMs: deployment.createdMs,
+    createdMs: workload.createdMs,
     deleting: false,
-    labels: deployment.templateLabels,
+    labels: template.templateLabels,
     annotations: {},
     ready: at < readyReplicas,
     node: '',
-    portNames: deployment.templatePortNames,
     hasSidecar: false,
-    deployment: deployment.name
+    portNames: template.templatePortNames,
+    deployment: kind === 'Deployment' ? name : '',
+    workload: kind === 'Deployment' ? '' : `${kind}/${name}`
   }))
+}
+
+/** The Pods that a workload has. */
+export function podsOwned(snapshot: Snapshot, { kind, namespace, name }: ObjectRef): Pod[] {
+  return kind === 'Deployment'
+    ? [...snapshot.lookup('podByDeployment', `${namespace}/${name}`)]
+    : [...snapshot.lookup('podByWorkload', `${namespace}/${kind}/${name}`)]
 }
 
 /** The Pods that a write takes away: those of a Deployment that is deleted or wants no replicas. */
