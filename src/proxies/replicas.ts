@@ -6,6 +6,8 @@ import { OWN_NAME } from './standing.ts'
 
 /** The writes of one release follow one another. */
 const LINGER_MS = 10_000
+/** What writes waited for and no one waits for any longer goes with its stream. */
+const MOST_WATCHED = 2_000
 
 export interface ReplicasOptions {
   readonly istiods: Istiods
@@ -33,7 +35,7 @@ export class Replicas {
     if (addresses.length === 0) throw new Error('no EndpointSlice labelled app=istiod has a replica of istiod')
     const wanted = new Set(addresses.map(({ target }) => target))
     for (const [target, replica] of this.#open) {
-      if (wanted.has(target) && replica.failure === null) continue
+      if (wanted.has(target) && replica.failure === null && replica.view.size < MOST_WATCHED) continue
       replica.close()
       this.#open.delete(target)
     }

@@ -9,9 +9,12 @@ interface Since {
   readonly isThere: boolean
   readonly push: number
   readonly atMs: number
-  /** It was so already when it was first asked about: the push that told the others may have been an earlier one, or is still to come. */
-  readonly isFirst: boolean
-  /** Of such a one: when istiod had pushed once more. */
+  /**
+   * Its push says nothing of the others'. An endpoint is told as soon as it is asked about, so what is there at first may have been told in an
+   * earlier push or is still to be. And up to 1.30 a push of endpoints alone has the number of the push before (`Push`, `req.Full`).
+   */
+  readonly isVague: boolean
+  /** When istiod had pushed once more. */
   passedMs: number | null
 }
 
@@ -31,6 +34,8 @@ export class View {
   readonly #watched = new Map<string, Sight>()
   readonly #nowMs: () => number
   #lastPush = 0
+  /** The latest that is known to be over. */
+  #donePush = 0
   #pushes = 0
 
   constructor(nowMs: () => number) {
@@ -45,6 +50,11 @@ export class View {
   /** How many of its pushes were seen. */
   get pushes(): number {
     return this.#pushes
+  }
+
+  /** How much is watched. */
+  get size(): number {
+    return this.#watched.size
   }
 
   /** True where there is more to ask for than before. */
@@ -63,6 +73,9 @@ export class View {
   /** Throws where the answer cannot be read. */
   take(response: DiscoveryResponse): void {
     const push = pushNumber(response.version)
+    const isGrown = push > this.#donePush
+    // A push tells clusters before endpoints; the debug interface, and endpoints themselves, are answered between pushes or end one.
+    if (response.type === TYPES.debug || response.type === TYPES.endpoint) this.#donePush = Math.max(this.#donePush, push)
     if (push > this.#lastPush) {
       this.#lastPush = push
       for (const since of this.#sights.values()) since.passedMs ??= push > since.push ? this.#nowMs() : null
@@ -73,7 +86,7 @@ export class View {
       this.#note('cluster', push, ({ name }) => names.has(name) || (names.has(withoutSubset(name)) ? false : null))
     } else if (response.type === TYPES.endpoint) {
       const assignments = new Map(response.resources.map(readAssignment).map(({ cluster, endpoints }) => [cluster, endpoints]))
-      this.#note('endpoint', push, ({ name }) => (assignments.has(name) ? (assignments.get(name) ?? 0) > 0 : null))
+      this.#note('endpoint', push, ({ name }) => (assignments.has(name) ? (assignments.get(name) ?? 0) > 0 : null), !isGrown)
     } else if (response.type === TYPES.route) {
       const routes = new Map(response.resources.map(readRoutes).map(({ name, clusters }) => [name, clusters]))
       this.#note('route', push, (sight) => (sight.type === 'route' ? (routes.get(sight.name)?.has(sight.cluster) ?? null) : null))
@@ -86,22 +99,22 @@ export class View {
     for (const sight of sights) {
       const since = this.#sights.get(keyOf(sight))
       if (since === undefined || since.isThere !== sight.isThere) return null
-      const isLate = sight.type === 'endpoint' && since.isFirst
-      needs[sight.type] = Math.max(needs[sight.type], since.push + (isLate ? 1 : 0))
-      needs.sinceMs = Math.max(needs.sinceMs, isLate ? (since.passedMs ?? 0) : since.atMs)
-      needs.isUnsure ||= isLate && since.passedMs === null
+      needs[sight.type] = Math.max(needs[sight.type], since.push + (since.isVague ? 1 : 0))
+      needs.sinceMs = Math.max(needs.sinceMs, since.isVague ? (since.passedMs ?? 0) : since.atMs)
+      needs.isUnsure ||= since.isVague && since.passedMs === null
     }
     return needs
   }
 
   /** `isThere` says null where the answer says nothing. */
-  #note(type: Sight['type'], push: number, isThere: (sight: Sight) => boolean | null): void {
+  #note(type: Sight['type'], push: number, isThere: (sight: Sight) => boolean | null, isSamePush = false): void {
     for (const [key, sight] of this.#watched) {
       if (sight.type !== type) continue
       const now = isThere(sight)
       const known = this.#sights.get(key)
       if (now === null || known?.isThere === now) continue
-      this.#sights.set(key, { isThere: now, push, atMs: this.#nowMs(), isFirst: known === undefined, passedMs: null })
+      const isVague = type === 'endpoint' && (known === undefined || isSamePush)
+      this.#sights.set(key, { isThere: now, push, atMs: this.#nowMs(), isVague, passedMs: null })
     }
   }
 }

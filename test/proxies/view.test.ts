@@ -50,6 +50,23 @@ t.test('an endpoint counts when it takes requests; one that was there when first
   t.match(first.needs(), { endpoint: 6, isUnsure: true })
 })
 
+t.test('up to 1.30 a push of endpoints alone has the number of the push before: then only the next one tells', async (t) => {
+  const { take, needs } = viewOf({ type: 'endpoint', name: V2, isThere: true })
+  take(TYPES.endpoint, 5, assignment(V2, []))
+  take(TYPES.endpoint, 5, assignment(V2, [1]))
+  t.match(needs(), { endpoint: 6, isUnsure: true })
+  take(TYPES.debug, 6)
+  t.match(needs(), { endpoint: 6, isUnsure: false })
+})
+
+t.test('clusters of a push come before its endpoints, which are told by it all the same', async (t) => {
+  const { take, needs } = viewOf({ type: 'endpoint', name: V2, isThere: true })
+  take(TYPES.endpoint, 4, assignment(V2, []))
+  take(TYPES.cluster, 5, cluster(ALL))
+  take(TYPES.endpoint, 5, assignment(V2, [1]))
+  t.match(needs(), { endpoint: 5, isUnsure: false })
+})
+
 t.test('a route no longer leads to a cluster: not alone, and not by a weight', async (t) => {
   const { take, needs } = viewOf({ type: 'route', name: ALL, cluster: V2, isThere: false })
   take(TYPES.route, 3, routes(ALL, [ALL, { [V2]: 1, [ALL]: 99 }]))
