@@ -155,8 +155,20 @@ export function reachOf(object: MeshObject): readonly Reach[] {
 
 /** Two states of an object between which nothing that decides about requests differs. */
 export function decideAlike(one: MeshObject, other: MeshObject): boolean {
-  const text = (object: MeshObject) => JSON.stringify(kindModule<Kind>(object.kind).decides(object))
-  return text(one) === text(other)
+  const decisive = (object: MeshObject) => kindModule<Kind>(object.kind).decides(object)
+  return isSame(decisive(one), decisive(other))
+}
+
+/** Of plain data; looks no further than the first difference. */
+function isSame(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
+  if (Array.isArray(one) !== Array.isArray(other)) return false
+  const entries = Object.entries(one)
+  const others = other as Readonly<Record<string, unknown>>
+  return (
+    entries.length === Object.keys(other).length && entries.every(([key, value]) => Object.hasOwn(other, key) && isSame(value, others[key]))
+  )
 }
 
 /** True where `value` is a manifest: it names an apiVersion and a kind. */

@@ -70,7 +70,6 @@ export function defineKind<O extends AnyObject, I extends string>(
   return { decides: withoutMetadata, reach: () => [], watched: true, judged: false, ...module }
 }
 
-/** Key order is the author's; a reordered map at worst costs one judgement more. */
 function withoutMetadata(object: AnyObject): unknown {
   const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations, deleting: _d, ...spec } = object
   return [spec, annotations[EXPORT_TO]]

@@ -125,6 +125,8 @@ function reviewApp(
       keepAliveTimeout: KEEP_ALIVE_MS,
       loggerInstance: log,
       logController: new LogController({ disableRequestLogging: true }),
+      // What is logged of a review names it by its uid: no logger is made for each.
+      childLoggerFactory: (logger) => logger,
       // While draining, requests of kept-alive connections are answered, not refused.
       return503OnClosing: false,
       clientErrorHandler: (error, socket) => refuseBytes(error, socket, metrics)
