@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { endWithParent } from '../rig/own-network.ts'
 import { accountOf, type WriteAccount, wayName } from './account.ts'
 import { holds } from './holds.ts'
+import { margin } from './margin.ts'
 import { picture } from './picture.ts'
 import { play, type Way } from './play.ts'
 import type { Result } from './proof.ts'
@@ -63,7 +64,8 @@ async function releases(scripts: readonly Script[]): Promise<void> {
   await rig.stop()
 }
 
-if (what === 'holds') for await (const hold of holds()) report({ kind: 'hold', hold })
+if (what === 'margin') report({ kind: 'margin', margin: await margin() })
+else if (what === 'holds') for await (const hold of holds()) report({ kind: 'hold', hold })
 else if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
 else await releases(chosen())
 process.stdout.end(() => process.exit(0))

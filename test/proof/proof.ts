@@ -6,6 +6,7 @@ import { installBinaries, installMesh } from '../rig/binaries.ts'
 import { startInOwnNetwork } from '../rig/own-network.ts'
 import type { Account } from './account.ts'
 import type { Hold } from './holds.ts'
+import type { Margin } from './margin.ts'
 import type { SettleRow } from './settle.ts'
 
 /** One thing that came of it: a script as it was played in one way, the SVG, or one length of settling, one write that was held. */
@@ -14,6 +15,7 @@ export type Result =
   | { readonly kind: 'picture'; readonly svg: string }
   | { readonly kind: 'settle'; readonly row: SettleRow }
   | { readonly kind: 'hold'; readonly hold: Hold }
+  | { readonly kind: 'margin'; readonly margin: Margin }
 
 /** Runs inside.ts with these arguments, and yields each result as it comes. */
 export async function* prove(args: readonly string[]): AsyncGenerator<Result> {

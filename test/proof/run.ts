@@ -1,4 +1,4 @@
-/** The proof on a real mesh: `npm run proof -- [releases [script...] | settle [mesh...] [settle=length...] | holds | pages] [--write]`; docs/proof.md says more. */
+/** The proof on a real mesh: `npm run proof -- [releases [script...] | settle [mesh...] [settle=length...] | holds | margin | pages] [--write]`; docs/proof.md says more. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Account } from './account.ts'
@@ -33,7 +33,7 @@ process.exitCode = faults.length > 0 ? 1 : 0
 /** Of `pages` nothing is played: they are made from what was. */
 function parts(): readonly (readonly string[])[] {
   if (args[0] === 'pages') return []
-  if (args[0] === 'releases' || args[0] === 'settle' || args[0] === 'holds') return [args]
+  if (args[0] === 'releases' || args[0] === 'settle' || args[0] === 'holds' || args[0] === 'margin') return [args]
   return [
     ['releases', ...args],
     ['settle', ...args]
@@ -51,6 +51,9 @@ function take(result: Result): void {
     case 'settle':
       settle.push(result.row)
       process.stdout.write(`${described(result.row)}\n`)
+      break
+    case 'margin':
+      process.stdout.write(`${JSON.stringify(result.margin)}\n`)
       break
     case 'hold':
       process.stdout.write(`${result.hold.name}: held for ${result.hold.ms} ms; ${result.hold.warnings.join('; ')}\n`)
