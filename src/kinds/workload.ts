@@ -24,7 +24,7 @@ interface Counts {
   readonly ready: string
 }
 
-export const REPLICAS: Counts = { replicas: (spec) => spec.number('replicas', 1), current: 'replicas', ready: 'readyReplicas' }
+const REPLICAS: Counts = { replicas: (spec) => spec.number('replicas', 1), current: 'replicas', ready: 'readyReplicas' }
 
 export function parseWorkload({ spec, status }: { spec: Fields; status: Fields }, identity: Identity, counts = REPLICAS): WorkloadSpec {
   const known = status.keys().length > 0
