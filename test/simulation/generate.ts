@@ -18,6 +18,8 @@ export function planOf(seed: number): Plan {
     replicas,
     settleMs: pick(random, [0, 1000]),
     podMs: pick(random, [50, 500, 3000]),
+    hopMs: pick(random, [2, 2, 30, 300]),
+    storeMs: pick(random, [3, 3, 300]),
     pageLimit: pick(random, [1, 3, 500]),
     refusals: pick(random, [0, 0.1, 0.3]),
     refusalMs: pick(random, [5, 500, 3000, 12_000]),
@@ -31,13 +33,13 @@ export function planOf(seed: number): Plan {
 /** Every write that hitless admits is made, and none is held. */
 export function certain(plan: Plan): Plan {
   const writers = plan.writers.map((writer) => ({ ...writer, steps: writer.steps.map(({ patienceMs: _, ...step }) => step) }))
-  return { ...plan, refusals: 0, refusalMs: 2, settleMs: 0, quota: 1000, writers }
+  return { ...plan, refusals: 0, refusalMs: 2, settleMs: 0, quota: 1000, storeMs: 3, writers }
 }
 
 function writerOf(name: string, app: App, random: Random): Writer {
   if (random() < 0.02) return ending(name, random)
   const requests = random() < 0.5 ? app.release(random) : Array.from({ length: 1 + whole(random, MOST_STEPS) }, () => app.anything(random))
-  const pauseMs = pick(random, [0, 5, 200, 4000])
+  const pauseMs = pick(random, [0, 0, 5, 200, 4000])
   return { name, stopsAtRefusal: random() < 0.5, steps: requests.map((request) => stepOf(request, random, pauseMs)) }
 }
 
@@ -61,7 +63,7 @@ function dryRun({ path, ...request }: ApiRequest): ApiRequest {
 }
 
 function weatherOf(random: Random, replicas: number): Weather {
-  const atMs = Math.round(20_000 * random() ** 2)
+  const atMs = Math.round(20_000 * random() ** 3)
   const replica = whole(random, replicas)
   const what = pick(random, ['late', 'late', 'late', 'reset', 'end', 'cut', 'silent', 'restart', 'down', 'compact', 'flap'] as const)
   switch (what) {

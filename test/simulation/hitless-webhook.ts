@@ -8,10 +8,11 @@ import type { Replica } from './replica.ts'
 import type { Webhook } from './writes.ts'
 
 const TIMEOUT_MS = 10_000
-const HOP_MS = 2
 
 export interface HitlessWebhookOptions {
   readonly clock: VirtualClock
+  /** One way takes up to so long. */
+  readonly hopMs: number
   /** Those that the Service has as endpoints. */
   readonly replicas: () => readonly Replica[]
   /** What etcd holds. */
@@ -34,7 +35,7 @@ export class HitlessWebhook implements Webhook {
   }
 
   async ask(attempt: Attempt, random: Random, signal: AbortSignal): Promise<string | null> {
-    const { clock, replicas, unanswered } = this.#options
+    const { clock, hopMs, replicas, unanswered } = this.#options
     const startedMs = clock.now()
     const ended = new AbortController()
     const gone = AbortSignal.any([ended.signal, signal])
@@ -46,10 +47,10 @@ export class HitlessWebhook implements Webhook {
       ended.abort(new Error('context deadline exceeded'))
     })
     try {
-      await unlessAborted(clock.sleep(HOP_MS * random()), gone)
+      await unlessAborted(clock.sleep(hopMs * random()), gone)
       const remainingMs = () => deadlineMs(`${TIMEOUT_MS}ms`) - (clock.now() - startedMs)
       await unlessAborted(this.#review(attempt, replica, remainingMs, gone), gone)
-      await unlessAborted(clock.sleep(HOP_MS * random()), gone)
+      await unlessAborted(clock.sleep(hopMs * random()), gone)
     } finally {
       cancel()
     }

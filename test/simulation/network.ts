@@ -9,14 +9,13 @@ import type { Answer, Verb } from './request.ts'
 import type { ApiServer } from './server.ts'
 import type { Watch } from './watch.ts'
 
-/** One way takes up to so long. */
-const HOP_MS = 2
-
 export interface NetworkOptions {
   readonly server: ApiServer
   readonly clock: VirtualClock
   readonly random: Random
   readonly user: string
+  /** One way takes up to so long. */
+  readonly hopMs: number
 }
 
 export class Network implements Transport {
@@ -56,8 +55,8 @@ export class Network implements Transport {
   }
 
   #watch(path: string, signal: AbortSignal): Readable {
-    const { random, server } = this.#options
-    const watch = server.watch(path, random, () => HOP_MS * random() + this.mostLateMs * random())
+    const { hopMs, random, server } = this.#options
+    const watch = server.watch(path, random, () => hopMs * random() + this.mostLateMs * random())
     this.#watches.add(watch)
     const abort = () => watch.body.destroy(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
@@ -69,8 +68,8 @@ export class Network implements Transport {
   }
 
   async #hop(signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#options
-    await unlessAborted(clock.sleep(HOP_MS * random()), signal)
+    const { clock, hopMs, random } = this.#options
+    await unlessAborted(clock.sleep(hopMs * random()), signal)
     if (this.isDown) throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
   }
 }

@@ -35,6 +35,10 @@ export interface Plan {
   readonly settleMs: number
   /** A Pod takes up to so long to start or stop. */
   readonly podMs: number
+  /** One way between the API server and a replica takes up to so long, */
+  readonly hopMs: number
+  /** and a transaction of etcd. */
+  readonly storeMs: number
   readonly pageLimit: number
   /** The share of the writes that a second webhook refuses, and how long it takes at most. */
   readonly refusals: number

@@ -56,18 +56,19 @@ class Simulation {
   constructor(plan: Plan, options: SimulationOptions) {
     this.#plan = plan
     this.#options = options
-    const { pageLimit, quota, replicas, podMs } = plan
+    const { hopMs, pageLimit, quota, replicas, podMs, storeMs } = plan
     const hitless = new HitlessWebhook({
       clock: this.#clock,
+      hopMs,
       replicas: () => this.#replicas.filter(({ isReady }) => isReady),
       revision: () => this.#store.revision,
       unanswered: (attempt, replica) => this.#unanswered(attempt, replica)
     })
     const webhooks = [hitless, this.#otherWebhook()].map((webhook) => this.#whenRegistered(webhook))
     const { clock, store } = { clock: this.#clock, store: this.#store }
-    this.#server = new ApiServer({ store, clock, webhooks, witness: this.#judge, pageLimit, quota: () => quota })
+    this.#server = new ApiServer({ store, clock, webhooks, witness: this.#judge, storeMs, pageLimit, quota: () => quota })
     this.#networks = Array.from({ length: replicas }, (_, at) => {
-      return new Network({ server: this.#server, clock, random: this.#random(`network ${at}`), user: 'hitless' })
+      return new Network({ server: this.#server, clock, random: this.#random(`network ${at}`), user: 'hitless', hopMs })
     })
     this.#replicas = this.#networks.map((_, at) => this.#replica(at))
     const send = (request: ApiRequest, user: string) => this.#send(request, user, this.#random(`controller ${store.revision}`))

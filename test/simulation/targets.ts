@@ -25,7 +25,13 @@ export async function simulatedTarget(): Promise<Target> {
   const replicas: Replica[] = []
   let refuses = false
   let quota = Number.POSITIVE_INFINITY
-  const hitless = new HitlessWebhook({ clock, replicas: () => replicas, revision: () => store.revision, unanswered: () => undefined })
+  const hitless = new HitlessWebhook({
+    clock,
+    hopMs: 2,
+    replicas: () => replicas,
+    revision: () => store.revision,
+    unanswered: () => undefined
+  })
   const other = { name: 'other', isAsked: hitless.isAsked, ask: async () => (refuses ? 'not today' : null) }
   const server = new ApiServer({
     store,
@@ -33,6 +39,7 @@ export async function simulatedTarget(): Promise<Target> {
     webhooks: [hitless, other],
     witness: new Judge(store, DEFAULT_POLICY, () => clock.now()),
     quota: (kind) => (kind === 'VirtualService' ? quota : Number.POSITIVE_INFINITY),
+    storeMs: 3,
     pageLimit: 500
   })
   store.create('Namespace', store.born('Namespace', { metadata: { name: 'default' } }), 'system')
@@ -50,7 +57,7 @@ export async function simulatedTarget(): Promise<Target> {
     name: 'replica',
     clock,
     random,
-    transport: new Network({ server, clock, random, user: 'hitless' }),
+    transport: new Network({ server, clock, random, user: 'hitless', hopMs: 2 }),
     policy: DEFAULT_POLICY,
     settleMs: 0,
     planted: (state) => state,

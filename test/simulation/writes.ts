@@ -9,8 +9,6 @@ import type { Manifest, Store } from './store.ts'
 
 /** kube-apiserver applies a patch anew to what it meets, five times. */
 const MOST_TRIES = 6
-/** A transaction of etcd takes up to so long. */
-const STORE_MS = 3
 
 export interface Webhook {
   readonly name: string
@@ -40,6 +38,8 @@ export interface WritesOptions {
   readonly clock: VirtualClock
   readonly webhooks: readonly Webhook[]
   readonly witness: Witness
+  /** A transaction of etcd takes up to so long. */
+  readonly storeMs: number
   /** How many objects of a kind each namespace may have, asked after the webhooks, as a ResourceQuota. */
   readonly quota: (kind: string) => number
 }
@@ -131,12 +131,12 @@ export class Writes {
 
   /** Null where the object is no longer what it was when it was read. */
   async #store(attempt: Attempt, { random, user }: Client): Promise<Answer | null> {
-    const { clock, store, witness } = this.#options
+    const { clock, store, storeMs, witness } = this.#options
     const { kind, operation, before, after, dryRun } = attempt
     const object = after ?? before
     if (object === null) throw new Error('a write without an object')
     const { namespace = '', name } = object.metadata
-    await clock.sleep(STORE_MS * random())
+    await clock.sleep(storeMs * random())
     const stored = store.find(kind, namespace, name)
     if (operation === 'CREATE' && stored !== null) return exists(kind, name)
     if (operation !== 'CREATE' && stored === null) return notFound(kind, name)
