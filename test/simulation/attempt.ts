@@ -18,8 +18,9 @@ export interface Review {
   readonly replica: string
   /** What etcd held when the judgement began that became the answer. */
   readonly judgedRevision: number
-  /** The place of the answer among all answers. */
+  /** The place of the answer among all answers, and when it was given. */
   readonly order: number
+  readonly atMs: number
   readonly decision: Decision
   readonly heldMs: number
 }

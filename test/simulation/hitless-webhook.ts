@@ -65,6 +65,7 @@ export class HitlessWebhook implements Webhook {
     const decision = await replica.review(attempt.body, remainingMs, signal, () => {
       judgedRevision = revision()
     })
-    attempt.review = { replica: replica.name, judgedRevision, order: ++this.#answers, decision, heldMs: clock.now() - sinceMs }
+    const atMs = clock.now()
+    attempt.review = { replica: replica.name, judgedRevision, order: ++this.#answers, atMs, decision, heldMs: atMs - sinceMs }
   }
 }

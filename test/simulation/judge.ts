@@ -3,9 +3,11 @@
  * refused one would have been harmless at every moment of its request.
  *
  * Two writes in flight at once are excused, for no webhook can exclude them. Exactly these: X is committed after the judgement of W began that became
- * its answer, and before W is; W was harmless without X; and X was not admitted before W by the same replica, which then knew of it. They are counted.
+ * its answer, and before W is; W was harmless without X; and X was not admitted by the same replica at most `pendingMs` before W, for then it knew of X.
+ * They are counted.
  */
 import { parseReview } from '../../src/admission/review.ts'
+import { DEFAULT_TIMINGS } from '../../src/cluster/timings.ts'
 import { formatRef } from '../../src/kinds/index.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../src/review/decide.ts'
@@ -114,9 +116,10 @@ export class Judge implements Witness {
   }
 }
 
-/** The same replica admitted the other one before. */
-function knewOf({ review }: Attempt, other: Attempt): boolean {
-  return review !== null && other.review !== null && review.replica === other.review.replica && other.review.order < review.order
+/** The same replica admitted the other one before, and had not given it up. */
+function knewOf({ review }: Attempt, { review: other }: Attempt): boolean {
+  if (review === null || other === null || review.replica !== other.replica) return false
+  return other.order < review.order && review.atMs - other.atMs < DEFAULT_TIMINGS.pendingMs
 }
 
 function isUnjudged({ review }: Attempt): boolean {

@@ -189,6 +189,7 @@ class Simulation {
   }
 
   #restart(at: number): void {
+    if (this.#networks[at] === undefined) return
     this.#replicas[at]?.stop()
     const replica = this.#replica(at)
     this.#replicas[at] = replica

@@ -24,8 +24,8 @@ export class Watch {
   readonly #options: WatchOptions
   readonly #unfollow: () => void
   #delivered: string
-  /** Pieces on their way. */
-  #underway = 0
+  /** On their way. */
+  readonly #pieces: (() => void)[] = []
   #dueMs = 0
   #silent = false
   #over = false
@@ -107,7 +107,7 @@ export class Watch {
     const { clock, random, store } = this.#options
     clock.after(BOOKMARK_MS * (0.8 + 0.4 * random()), () => {
       if (this.#over) return
-      this.#bookmark(this.#underway === 0 ? String(store.revision) : this.#delivered)
+      this.#bookmark(this.#pieces.length === 0 ? String(store.revision) : this.#delivered)
       this.#bookmarks()
     })
   }
@@ -131,10 +131,10 @@ export class Watch {
   #send(piece: () => void): void {
     const { clock, delayMs } = this.#options
     this.#dueMs = Math.max(this.#dueMs, clock.now() + delayMs())
-    this.#underway += 1
+    this.#pieces.push(piece)
     clock.after(this.#dueMs - clock.now(), () => {
-      this.#underway -= 1
-      if (!this.#silent && !this.#over) piece()
+      const next = this.#pieces.shift()
+      if (!this.#silent && !this.#over) next?.()
     })
   }
 }
