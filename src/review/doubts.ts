@@ -18,7 +18,7 @@ import type { Change } from './change.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
-import { type Carried, newlyCarried, takesAway } from './reliance.ts'
+import { type Carried, changesReach, newlyCarried, takesAway } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
@@ -58,9 +58,11 @@ function ofDenial({ change, before, after }: Judgement, { findings }: Decision):
   const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: change.ref.namespace }
   const siblings: ListQuery[] =
     denied.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
+  // A route that is new to a host does not count beside an older one there that the cache has yet to see.
+  const older = changesReach(change) ? [ALL_VIRTUAL_SERVICES] : []
   return {
     reads: [namespace, ...denied.flatMap((gap) => readsOf(gap, before))],
-    lists: [...siblings, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
+    lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
   }
 }
 
@@ -93,8 +95,9 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
  */
 function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): Doubts {
   const removes = takesAway(change)
+  const leaves = change.before !== null && changesReach(change)
   const relied = newlyCarried(change)
-  if (!removes && relied.length === 0) return NONE
+  if (!removes && !leaves && relied.length === 0) return NONE
   const known = targets.filter(({ context }) => !isStandIn(context))
   const left = all.filter(({ context }) => !isStandIn(context))
   const open = left.length === 0 ? [] : [...left, ...gaps(before, known)]
@@ -110,7 +113,8 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
       ...carrying.flatMap((destination) => backing(destination, after, removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied))
     ],
     lists: [
-      ...(removes ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []),
+      // What a route leaves may fall to another one that the cache has yet to see.
+      ...(removes || leaves ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []),
       ...open.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])
     ]
   }

@@ -43,6 +43,13 @@ export function takesAway({ operation, before, after, ref }: Change): boolean {
   }
 }
 
+/** A VirtualService begins or ceases to take the requests of a host, a gateway or a namespace. */
+export function changesReach({ before, after }: Pick<Write, 'before' | 'after'>): boolean {
+  const [was, is] = [before, after].map((object) => (object?.kind === 'VirtualService' ? object : null))
+  if (was && is) return !sameReach(was, is)
+  return was !== null || is !== null
+}
+
 /** The hosts from which a write takes something, teardown included: its own, or those of the Services that select a Deployment's Pods. */
 export function hostsTakenFrom(change: Change, snapshot: Snapshot): string[] {
   const { before, after, ref, operation } = change

@@ -23,6 +23,8 @@ export interface Review {
   readonly atMs: number
   readonly decision: Decision
   readonly heldMs: number
+  /** Versions of the DestinationRules that the replica's watch had shown. */
+  readonly shownRules: ReadonlySet<string>
 }
 
 export interface Attempt extends Asked {

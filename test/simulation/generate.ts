@@ -30,12 +30,6 @@ export function planOf(seed: number): Plan {
   }
 }
 
-/** Every write that hitless admits is made, and none is held. */
-export function certain(plan: Plan): Plan {
-  const writers = plan.writers.map((writer) => ({ ...writer, steps: writer.steps.map(({ patienceMs: _, ...step }) => step) }))
-  return { ...plan, refusals: 0, refusalMs: 2, settleMs: 0, quota: 1000, storeMs: 3, writers }
-}
-
 function writerOf(name: string, app: App, random: Random): Writer {
   if (random() < 0.02) return ending(name, random)
   const requests = random() < 0.5 ? app.release(random) : Array.from({ length: 1 + whole(random, MOST_STEPS) }, () => app.anything(random))

@@ -17,8 +17,8 @@ export interface HitlessWebhookOptions {
   readonly replicas: () => readonly Replica[]
   /** What etcd holds. */
   readonly revision: () => number
-  /** The API server has waited in vain. */
-  readonly unanswered: (attempt: Attempt, replica: Replica) => void
+  /** The replica has answered with an error, or not at all. */
+  readonly unanswered: (attempt: Attempt, replica: Replica, error: unknown) => void
 }
 
 export class HitlessWebhook implements Webhook {
@@ -42,15 +42,15 @@ export class HitlessWebhook implements Webhook {
     const ready = replicas()
     const replica = ready[Math.floor(random() * ready.length)]
     if (replica === undefined) throw new Error('no endpoints available for service "hitless"')
-    const cancel = clock.after(TIMEOUT_MS, () => {
-      unanswered(attempt, replica)
-      ended.abort(new Error('context deadline exceeded'))
-    })
+    const cancel = clock.after(TIMEOUT_MS, () => ended.abort(new Error('context deadline exceeded')))
     try {
       await unlessAborted(clock.sleep(hopMs * random()), gone)
       const remainingMs = () => deadlineMs(`${TIMEOUT_MS}ms`) - (clock.now() - startedMs)
       await unlessAborted(this.#review(attempt, replica, remainingMs, gone), gone)
       await unlessAborted(clock.sleep(hopMs * random()), gone)
+    } catch (error) {
+      if (!signal.aborted) unanswered(attempt, replica, error)
+      throw error
     } finally {
       cancel()
     }
@@ -66,6 +66,7 @@ export class HitlessWebhook implements Webhook {
       judgedRevision = revision()
     })
     const atMs = clock.now()
-    attempt.review = { replica: replica.name, judgedRevision, order: ++this.#answers, atMs, decision, heldMs: atMs - sinceMs }
+    const shownRules = new Set(replica.objects('DestinationRule').map(({ resourceVersion }) => resourceVersion))
+    attempt.review = { replica: replica.name, judgedRevision, order: ++this.#answers, atMs, decision, heldMs: atMs - sinceMs, shownRules }
   }
 }

@@ -4,13 +4,15 @@
  *
  * Two writes in flight at once are excused, for no webhook can exclude them. Exactly these: X is committed after the judgement of W began that became
  * its answer, and before W is; W was harmless without X; and X was not admitted by the same replica at most `pendingMs` before W, for then it knew of X.
- * They are counted.
+ * They are counted. So is the one thing that no read by name shows and that a list is too dear for: a DestinationRule that the watch had yet to show, in
+ * another namespace than the route, hides the subsets to which a route begins to send.
  */
 import { parseReview } from '../../src/admission/review.ts'
 import { DEFAULT_TIMINGS } from '../../src/cluster/timings.ts'
 import { formatRef } from '../../src/kinds/index.ts'
+import type { Gap } from '../../src/mesh/gaps/gaps.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
-import { decide } from '../../src/review/decide.ts'
+import { decide, judge } from '../../src/review/decide.ts'
 import type { Policy } from '../../src/review/policy.ts'
 import { type Attempt, reviewBody } from './attempt.ts'
 import type { Store } from './store.ts'
@@ -29,13 +31,15 @@ export interface Counts {
   inFlight: number
   /** or with what a controller did in that time. */
   overtaken: number
+  /** Admitted routes whose subsets a rule hides that the watch had yet to show. */
+  hidden: number
   /** Answered by the policy for a state that is not known. */
   unjudged: number
 }
 
 export class Judge implements Witness {
   readonly violations: Violation[] = []
-  readonly counts: Counts = { admitted: 0, refused: 0, held: 0, inFlight: 0, overtaken: 0, unjudged: 0 }
+  readonly counts: Counts = { admitted: 0, refused: 0, held: 0, inFlight: 0, overtaken: 0, hidden: 0, unjudged: 0 }
   readonly #store: Store
   readonly #policy: Policy
   readonly #nowMs: () => number
@@ -58,6 +62,10 @@ export class Judge implements Witness {
     const from = attempt.review?.judgedRevision ?? attempt.revision
     const harmless = this.#revisions(attempt, from).filter(({ opensGap }) => !opensGap)
     const last = harmless.at(-1)?.revision
+    if (last === undefined && this.#isHidden(attempt, from)) {
+      this.counts.hidden += 1
+      return
+    }
     if (last === undefined) {
       this.tell('gap-admitted', this.#describe(attempt))
       return
@@ -76,11 +84,7 @@ export class Judge implements Witness {
     this.counts.refused += 1
     this.#answered(attempt)
     if (isUnjudged(attempt)) this.counts.unjudged += 1
-    else if (
-      this.#revisions(attempt, attempt.revision).every(({ opensGap, revision }) => !opensGap && !this.#opensGapAnew(attempt, revision))
-    ) {
-      this.tell('harmless-refused', `${this.#describe(attempt)}: ${attempt.review?.decision.message}`)
-    }
+    else if (!this.#isEverDenied(attempt)) this.tell('harmless-refused', `${this.#describe(attempt)}: ${attempt.review?.decision.message}`)
   }
 
   tell(what: Violation['what'], detail: string): void {
@@ -91,22 +95,43 @@ export class Judge implements Witness {
     if (review !== null && review.heldMs > 500) this.counts.held += 1
   }
 
-  #revisions(attempt: Attempt, from: number): { revision: number; opensGap: boolean }[] {
-    const last = this.#store.revision
+  /** What made the write harmful is a rule of another namespace, of which the watch had shown nothing. */
+  #isHidden(attempt: Attempt, from: number): boolean {
+    const last = this.#revisions(attempt, 0, from).findLast(({ opensGap }) => !opensGap)?.revision
+    const [made] = last === undefined ? [] : this.#store.since(last)
+    if (made === undefined || attempt.kind !== 'VirtualService' || made.kind !== 'DestinationRule') return false
+    const { namespace, resourceVersion = '' } = made.object.metadata
+    return namespace !== attempt.after?.metadata.namespace && !attempt.review?.shownRules.has(resourceVersion)
+  }
+
+  #revisions(attempt: Attempt, from: number, last = this.#store.revision): { revision: number; opensGap: boolean }[] {
     return Array.from(this.#store.history(from, last), ({ revision, mesh }) => ({ revision, opensGap: this.#opensGap(attempt, mesh) }))
   }
 
   #opensGap(attempt: Attempt, mesh: Snapshot): boolean {
     const { change } = parseReview(attempt.body, mesh)
+    if (change === null) return false
+    const { decision, judgement } = judge(change, mesh, this.#policy, this.#nowMs())
+    const isOpened = (gap: Gap | null) => gap === null || judgement?.opened.includes(gap) === true
+    return decision.findings.some(({ severity, gap }) => severity === 'deny' && isOpened(gap))
+  }
+
+  #isDenied(attempt: Attempt, mesh: Snapshot): boolean {
+    const { change } = parseReview(attempt.body, mesh)
     return change !== null && decide(change, mesh, this.#policy, this.#nowMs()).verdict === 'deny'
   }
 
-  /** Where its object changed meanwhile, the server would have asked again, about what is stored then. */
-  #opensGapAnew(attempt: Attempt, revision: number): boolean {
+  /** At some moment of its request; where its object changed meanwhile, the server would have asked again, about what is stored then. */
+  #isEverDenied(attempt: Attempt): boolean {
+    for (const { revision, mesh } of this.#store.history(attempt.revision, this.#store.revision)) {
+      if (this.#isDenied(attempt, mesh) || this.#isDenied(this.#anew(attempt, revision), mesh)) return true
+    }
+    return false
+  }
+
+  #anew(attempt: Attempt, revision: number): Attempt {
     const before = this.#store.at(revision, attempt)
-    if (before === null || before.metadata.resourceVersion === attempt.before?.metadata.resourceVersion) return false
-    const anew = { ...attempt, body: reviewBody(attempt.id, { ...attempt, before }) }
-    return [...this.#store.history(revision, revision)].some(({ mesh }) => this.#opensGap(anew, mesh))
+    return before === null || attempt.before === null ? attempt : { ...attempt, body: reviewBody(attempt.id, { ...attempt, before }) }
   }
 
   #describe(attempt: Attempt): string {

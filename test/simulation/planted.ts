@@ -1,12 +1,17 @@
 /** Faults as hitless could have them, planted in every replica: what does not find them proves nothing. */
 
+import type { Readable } from 'node:stream'
 import type { Kind, MeshObject, ObjectOf, ObjectRef } from '../../src/kinds/index.ts'
+import type { Transport } from '../../src/kubernetes/connection.ts'
 import { selects } from '../../src/mesh/names/labels.ts'
 import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import type { ListQuery, State } from '../../src/mesh/snapshot/state.ts'
 import type { Write } from '../../src/mesh/snapshot/write.ts'
 
-export type Planted = (state: State) => State
+export interface Planted {
+  readonly state?: (state: State) => State
+  readonly transport?: (transport: Transport) => Transport
+}
 
 /** Judges on the cache alone, however late its watches are. */
 export function readsNothing(state: State): State {
@@ -59,6 +64,33 @@ export function believesItself(state: State): State {
       list: (query, signal) => state.facts.list(query, signal)
     }
   })
+}
+
+/** Forgets each write as soon as it has admitted it. */
+export function forgetsItself(state: State): State {
+  return changed(state, { pending: () => [] })
+}
+
+/** Waits for ever for what a read by name finds. */
+export function readsWithoutEnd(state: State): State {
+  const never = new Promise<never>(() => undefined)
+  return changed(state, { facts: { read: () => never, list: (query, signal) => state.facts.list(query, signal) } })
+}
+
+/** Is never told of what a watch says is gone. */
+export function deafToDeletions(transport: Transport): Transport {
+  return {
+    request: async (options) => {
+      const answer = await transport.request(options)
+      if (!options.path.includes('watch=true')) return answer
+      const body = answer.body.compose(async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) if (!String(chunk).startsWith('{"type":"DELETED"')) yield chunk
+      })
+      return { ...answer, body: body as Readable }
+    },
+    close: () => transport.close(),
+    destroy: () => transport.destroy()
+  }
 }
 
 function changed(state: State, part: Partial<State>): State {

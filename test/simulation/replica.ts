@@ -25,7 +25,7 @@ export interface ReplicaOptions {
   readonly policy: Policy
   readonly settleMs: number
   /** What the reviewer is given in place of the replica's own state: where a fault is planted. */
-  readonly planted: (state: State, clock: VirtualClock) => State
+  readonly planted: (state: State) => State
   readonly observe: (event: ClusterEvent) => void
 }
 
@@ -64,7 +64,7 @@ export class Replica {
         if (event.type === 'changed' && this.#synced) recent.note(event.before, event.after)
       }
     })
-    this.#state = planted(this.cluster, clock)
+    this.#state = planted(this.cluster)
     this.#reviewer = createReviewer({
       state: this.#state,
       policy: () => policy,

@@ -1,5 +1,4 @@
 /** Plays a plan: API server, controllers, replicas and writers in one process, on one virtual clock. The same plan gives the same trace. */
-import type { State } from '../../src/mesh/snapshot/state.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/review/policy.ts'
 import { type Random, seeded } from '../random.ts'
 import type { Attempt } from './attempt.ts'
@@ -9,6 +8,7 @@ import { HitlessWebhook } from './hitless-webhook.ts'
 import { type Counts, describe, Judge, type Violation } from './judge.ts'
 import { Network, unlessAborted } from './network.ts'
 import type { Plan, Step, Weather, Writer } from './plan.ts'
+import type { Planted } from './planted.ts'
 import { Replica } from './replica.ts'
 import { type Answer, type ApiRequest, placeOf } from './request.ts'
 import { ApiServer } from './server.ts'
@@ -31,7 +31,7 @@ export interface Outcome {
 
 export interface SimulationOptions {
   /** A fault planted in every replica. */
-  readonly planted?: (state: State, clock: VirtualClock) => State
+  readonly planted?: Planted
 }
 
 export function simulate(plan: Plan, options: SimulationOptions = {}): Promise<Outcome> {
@@ -51,6 +51,7 @@ class Simulation {
   readonly #replicas: Replica[]
   /** Nobody is asked before the replicas are there. */
   #registered = false
+  #calm = false
   #generation = 0
 
   constructor(plan: Plan, options: SimulationOptions) {
@@ -62,7 +63,7 @@ class Simulation {
       hopMs,
       replicas: () => this.#replicas.filter(({ isReady }) => isReady),
       revision: () => this.#store.revision,
-      unanswered: (attempt, replica) => this.#unanswered(attempt, replica)
+      unanswered: (attempt, replica, error) => this.#unanswered(attempt, replica, error)
     })
     const webhooks = [hitless, this.#otherWebhook()].map((webhook) => this.#whenRegistered(webhook))
     const { clock, store } = { clock: this.#clock, store: this.#store }
@@ -94,15 +95,21 @@ class Simulation {
     })
     await clock.runUntil(clock.now() + 3_600_000, () => isDone)
     if (!isDone) this.#judge.tell('late', 'a writer was not answered within an hour')
-    await this.#calm()
+    await this.#end()
     const { violations, counts } = this.#judge
     return { trace: this.#trace, violations, counts }
   }
 
-  async #calm(): Promise<void> {
+  /** In quiet, all that was begun comes to its end. */
+  async #end(): Promise<void> {
+    this.#calm = true
     for (const network of this.#networks) network.mostLateMs = 0
     await this.#clock.runUntil(this.#clock.now() + (this.#plan.weather.some(({ what }) => what === 'silent') ? SILENT_CALM_MS : CALM_MS))
-    for (const replica of this.#replicas) this.#compare(replica)
+    for (const replica of this.#replicas) {
+      this.#compare(replica)
+      const pending = replica.cluster.pending().length
+      if (pending + replica.held > 0) this.#judge.tell('not-forgotten', `${replica.name}: ${pending} pending, ${replica.held} held`)
+    }
     const ended = Promise.all(this.#replicas.map((replica) => replica.stop()))
     await this.#clock.runUntil(this.#clock.now() + 10_000)
     await ended
@@ -200,14 +207,15 @@ class Simulation {
     const transport = this.#networks[at]
     if (transport === undefined) throw new Error(`there is no replica ${at}`)
     const name = `replica-${at}`
+    const { planted } = this.#options
     return new Replica({
       name,
       clock: this.#clock,
       random: this.#random(`${name} ${this.#generation++}`),
-      transport,
+      transport: planted?.transport?.(transport) ?? transport,
       policy: POLICY,
       settleMs: this.#plan.settleMs,
-      planted: this.#options.planted ?? ((state) => state),
+      planted: planted?.state ?? ((state) => state),
       observe: (event) => {
         if (event.type !== 'changed' && event.type !== 'compared')
           this.#say(`${name} ${event.type} ${event.kind}${'why' in event ? ` ${event.why}` : ''}`)
@@ -221,6 +229,7 @@ class Simulation {
       name: 'other.example.com',
       isAsked: () => true,
       ask: async (_attempt: Attempt, random: Random) => {
+        if (this.#calm) return null
         await this.#clock.sleep(refusalMs * random() ** 4)
         return random() < refusals ? 'it does not please' : null
       }
@@ -228,10 +237,10 @@ class Simulation {
   }
 
   /** A replica that hears the API server answers it in time. */
-  #unanswered(attempt: Attempt, replica: Replica): void {
+  #unanswered(attempt: Attempt, replica: Replica, error: unknown): void {
     const at = this.#replicas.indexOf(replica)
     const isDisturbed = this.#plan.weather.some((each) => each.what === 'down' && each.replica === at)
-    if (at !== -1 && !isDisturbed) this.#judge.tell('late', `${describe(attempt)} by ${replica.name}`)
+    if (at !== -1 && !isDisturbed) this.#judge.tell('late', `${describe(attempt)} by ${replica.name}: ${error}`)
   }
 
   #whenRegistered(webhook: Webhook): Webhook {
