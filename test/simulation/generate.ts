@@ -32,7 +32,9 @@ export function planOf(seed: number): Plan {
 
 function writerOf(name: string, app: App, random: Random): Writer {
   if (random() < 0.02) return ending(name, random)
-  const requests = random() < 0.5 ? app.release(random) : Array.from({ length: 1 + whole(random, MOST_STEPS) }, () => app.anything(random))
+  const some = (request: () => ApiRequest) => Array.from({ length: 1 + whole(random, MOST_STEPS) }, request)
+  const manner = pick(random, ['release', 'release', 'anything', 'contend'] as const)
+  const requests = manner === 'release' ? app.release(random) : some(() => app[manner](random))
   const pauseMs = pick(random, [0, 0, 5, 200, 4000])
   return { name, stopsAtRefusal: random() < 0.5, steps: requests.map((request) => stepOf(request, random, pauseMs)) }
 }
@@ -111,6 +113,19 @@ class App {
     if (random() < 0.5) steps.splice(whole(random, steps.length), 1)
     if (random() < 0.3) steps.push(...steps.splice(whole(random, steps.length), 1))
     return steps
+  }
+
+  /** What two writers at odds write. */
+  contend(random: Random): ApiRequest {
+    const choices: readonly (() => ApiRequest)[] = [
+      () => this.#patch('VirtualService', this.#name, this.#route({ v1: 100 })),
+      () => this.#patch('VirtualService', this.#name, this.#route({ v1: 50, v2: 50 })),
+      () => this.#patch('DestinationRule', this.#name, this.#rule({ v1: 'v1' })),
+      () => this.#patch('DestinationRule', this.#name, this.#rule({ v1: 'v1', v2: 'v2' })),
+      () => this.#createDeployment('v2', 1),
+      () => this.#scale('v2', pick(random, [0, 1]))
+    ]
+    return pick(random, choices)()
   }
 
   anything(random: Random): ApiRequest {
