@@ -8,6 +8,7 @@ import { compareText } from '../mesh/names/text.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
 import type { Finding, Subject } from '../rules/rule.ts'
+import { isInMesh } from './limits.ts'
 import { modeOf, type Policy } from './policy.ts'
 
 export interface AuditedGap {
@@ -73,6 +74,7 @@ function hygiene(object: MeshObject, snapshot: Snapshot, policy: Policy): Findin
     gaps: [],
     opened: [],
     excuseOf: () => null,
+    isInMesh: (service) => isInMesh(snapshot, service),
     fallbackAtGateways: policy.fallbackAtGateways,
     labelKeys: policy.labelKeys,
     nameOf: formatRef

@@ -13,7 +13,7 @@ import type { Decision } from './decision.ts'
 import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
 import { hintFor, toolOf } from './hints.ts'
 import { type Judgement, judgementOf } from './judgement.ts'
-import { excuseOf } from './limits.ts'
+import { excuseOf, isInMesh } from './limits.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
 
@@ -85,6 +85,7 @@ function findingsOf(judgement: Judgement, policy: Policy): Found {
       const excuse = excuses.get(gap) ?? null
       return excuse === 'off' ? null : excuse
     },
+    isInMesh: (service) => isInMesh(after, service),
     fallbackAtGateways: policy.fallbackAtGateways,
     labelKeys: policy.labelKeys,
     nameOf

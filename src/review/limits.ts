@@ -1,4 +1,5 @@
 /** The limits of what is denied (design, section 1): why a gap that a change opens is only warned of. */
+import type { ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
@@ -27,7 +28,7 @@ export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap)
   if (plainHosts !== 'auto') return plainHosts === 'deny' ? null : plainHosts === 'warn' ? 'plain-host' : 'off'
   const { ref } = judgement.change
   if (WORKLOADS.includes(ref.kind)) return 'plain-host'
-  return ref.kind === 'Service' && !isInMesh(judgement.before, ref.namespace, ref.name) ? 'plain-host' : null
+  return ref.kind === 'Service' && !isInMesh(judgement.before, ref) ? 'plain-host' : null
 }
 
 /** The last route object of a host at a gateway is deleted, or one of several whose lost requests were those of its own explicit conditions. */
@@ -58,7 +59,7 @@ function isPlain({ context, virtualService, servedBy }: Gap): boolean {
 }
 
 /** The namespace is labelled for injection or ambient mode, its Pods carry a sidecar, or somebody wrote routes or rules there. */
-function isInMesh(snapshot: Snapshot, namespace: string, name: string): boolean {
+export function isInMesh(snapshot: Snapshot, { namespace, name }: Pick<ObjectRef, 'namespace' | 'name'>): boolean {
   if (takesPartBy(snapshot.find('Namespace', '', namespace)?.labels ?? {})) return true
   const service = snapshot.find('Service', namespace, name)
   if (service === undefined) return false

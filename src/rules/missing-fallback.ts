@@ -29,10 +29,14 @@ const NOTHING_TAKES_IT: readonly Cause[] = ['no-route', 'no-action', 'no-virtual
 const BROUGHT: readonly Cause[] = ['no-route', 'no-action']
 
 /** What the write opens; and what a new or changed VirtualService brings, served before or not: it is wrong in any state. */
-function unmatched({ operation, gaps, opened, fallbackAtGateways }: Subject): Gap[] {
+function unmatched({ operation, after, gaps, opened, fallbackAtGateways }: Subject): Gap[] {
   const isTold = ({ context }: Gap) => context.kind !== 'gateway' || fallbackAtGateways !== 'off'
+  // What a root lacks is not its delegate's fault.
+  const isDelegate = after?.kind === 'VirtualService' && after.hosts.length === 0
   const brought =
-    operation === 'DELETE' ? [] : gaps.filter((gap) => gap.share > gap.shareBefore && BROUGHT.includes(gap.cause) && isTold(gap))
+    operation === 'DELETE' || isDelegate
+      ? []
+      : gaps.filter((gap) => gap.share > gap.shareBefore && BROUGHT.includes(gap.cause) && isTold(gap))
   return [...new Set([...opened, ...brought])].filter(({ cause }) => NOTHING_TAKES_IT.includes(cause))
 }
 

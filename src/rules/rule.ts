@@ -57,6 +57,8 @@ export interface Subject {
   readonly snapshotAfter: Snapshot
   /** Gaps that are larger after the write than before it. */
   readonly opened: readonly Gap[]
+  /** A Service takes part in the mesh: by its namespace, its Pods, or what is routed there. */
+  readonly isInMesh: (service: ObjectRef) => boolean
   /** Why a gap is no reason to refuse the write; null where it is one. */
   readonly excuseOf: (gap: Gap) => Excuse | null
   /** What becomes of a route object that brings no fallback for a host at a gateway that nobody served before. */

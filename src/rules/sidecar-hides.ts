@@ -1,5 +1,8 @@
+import { destinationsOf } from '../kinds/virtual-service.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
-import type { Rule, Subject } from './rule.ts'
+import { type Scope, scopeOf, serviceInScope } from '../mesh/routing/scope.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Rule, Statement, Subject } from './rule.ts'
 import { byRoute, destinationName, loss, place, sends, severityOf, state } from './wording.ts'
 
 export const sidecarHides: Rule = {
@@ -11,14 +14,49 @@ export const sidecarHides: Rule = {
     'It can also hide the DestinationRule or VirtualService that made a request work.',
   remedy: 'Add the host to spec.egress.hosts.',
   reads: ['Sidecar', 'Service', 'ServiceEntry', 'VirtualService', 'DestinationRule'],
-  check: (subject) =>
-    state(subject.opened, byRoute, (gap) => ({
-      severity: severityOf(subject, gap),
-      object: written(subject),
-      path: subject.after === null ? [] : ['spec', 'egress'],
-      message: `${loss(gap)} from namespace ${gap.context.namespace}: ${lost(subject, gap)}`,
-      remedy: `First add ${hidden(gap)} to spec.egress.hosts, then apply this again`
-    }))
+  check: (subject) => [...hiddenDestinations(subject), ...opened(subject)]
+}
+
+function opened(subject: Subject): Statement[] {
+  return state(subject.opened, byRoute, (gap) => ({
+    severity: severityOf(subject, gap),
+    object: written(subject),
+    path: subject.after === null ? [] : ['spec', 'egress'],
+    message: `${loss(gap)} from namespace ${gap.context.namespace}: ${lost(subject, gap)}`,
+    remedy: `First add ${entryFor(gap.destination?.host ?? gap.host)} to spec.egress.hosts, then apply this again`
+  }))
+}
+
+/**
+ * Hosts that routes of the own namespace send to, so that its workloads are known to reach them, and that are no longer imported. Where unknown
+ * hosts are let through, their requests go past every route and rule from then on.
+ */
+function hiddenDestinations(subject: Subject): Statement[] {
+  const { namespace } = written(subject)
+  const routes = [...subject.snapshotAfter.lookup('routeObjectByNamespace', namespace)].filter(({ gateways }) => gateways.includes('mesh'))
+  const known = (snapshot: Snapshot) => scopesOf(subject, snapshot)
+  const [before, after] = [known(subject.snapshotBefore), known(subject.snapshotAfter)]
+  const hosts = new Map(routes.flatMap((vs) => destinationsOf(vs).map((host) => [host, vs] as const)))
+  return [...hosts].flatMap(([host, vs]) => {
+    if (!before.some((scope) => serviceInScope(scope, host) !== null) || after.every((scope) => serviceInScope(scope, host) !== null))
+      return []
+    return [
+      {
+        severity: 'deny' as const,
+        object: written(subject),
+        path: ['spec', 'egress'],
+        message: `requests to ${host} from namespace ${namespace} would pass by all its routes and rules: ${subject.nameOf(vs)} sends to it, and ${subject.nameOf(written(subject))} does not import it`,
+        remedy: `First add ${entryFor(host)} to spec.egress.hosts, then apply this again`,
+        gap: null
+      }
+    ]
+  })
+}
+
+function scopesOf({ before, after }: Subject, snapshot: Snapshot): Scope[] {
+  const selectors = [before, after].flatMap((object) => (object?.kind === 'Sidecar' ? [object.workloadSelector ?? {}] : []))
+  const { namespace = '' } = after ?? before ?? {}
+  return selectors.map((labels) => scopeOf(snapshot, { kind: 'mesh', namespace, labels }))
 }
 
 function written({ before, after }: Subject) {
@@ -33,8 +71,7 @@ function lost(subject: Subject, gap: Gap): string {
 }
 
 /** As an entry of egress: the namespace of a Service by its full name, else any. */
-function hidden({ destination, host }: Gap): string {
-  const name = destination?.host ?? host
+function entryFor(name: string): string {
   const [, namespace = '', svc] = name.split('.')
   return svc === 'svc' ? `"${namespace}/${name}"` : `"*/${name}"`
 }

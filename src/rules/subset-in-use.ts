@@ -1,5 +1,8 @@
+import type { Deployment } from '../kinds/deployment.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
-import type { Rule, Subject } from './rule.ts'
+import { type Labels, sameLabels, selectorKey, selects } from '../mesh/names/labels.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Rule, Statement, Subject } from './rule.ts'
 import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
 
 export const subsetInUse: Rule = {
@@ -12,14 +15,16 @@ export const subsetInUse: Rule = {
     'differently - takes the place of the one that defines the subset, even if it was written for another purpose.',
   remedy: 'Move the requests away in the VirtualService first, then change the DestinationRule.',
   reads: ['DestinationRule', 'VirtualService', 'Service', 'Pod'],
-  check: (subject) =>
-    state(subject.opened, byRoute, (gap) => ({
+  check: (subject) => [
+    ...state(subject.opened, byRoute, (gap) => ({
       severity: severityOf(subject, gap),
       object: written(subject),
       path: subsetPath(subject, gap),
       message: `${loss(gap)}: ${place(subject, gap)} still ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap)}`,
       remedy: `First ${remedyFor(subject, gap)}, then apply this again`
-    }))
+    })),
+    ...labelledByHand(subject)
+  ]
 }
 
 function written({ before, after }: Subject) {
@@ -47,4 +52,40 @@ function remedyFor(subject: Subject, gap: Gap): string {
   const hides = subject.operation !== 'DELETE' && definedBy(subject.before, gap) === undefined
   if (hides) return `add subset "${gap.destination?.subset}" to this DestinationRule`
   return `move the requests to another subset in ${subject.nameOf(routeOwner(gap))}`
+}
+
+/** Subsets with new labels that Pods have and no template gives them: the next restart of those Pods leaves the subset empty. */
+function labelledByHand(subject: Subject): Statement[] {
+  const { before, after, snapshotAfter } = subject
+  if (after?.kind !== 'DestinationRule') return []
+  const [service] = snapshotAfter.lookup('serviceByHost', after.host)
+  if (service === undefined || service.selector === null) return []
+  const { namespace, selector } = service
+  return after.subsets.flatMap((subset) => {
+    const old = before?.kind === 'DestinationRule' ? before.subsets.find(({ name }) => name === subset.name) : undefined
+    if (old === undefined || sameLabels(old.labels, subset.labels)) return []
+    const wanted = { ...selector, ...subset.labels }
+    const isMade = templatesOf(snapshotAfter, namespace, selector).length > 0
+    if (!isMade || templatesOf(snapshotAfter, namespace, wanted).length > 0) return []
+    if (!podsSelected(snapshotAfter, namespace, wanted).some(({ ready }) => ready)) return []
+    const added = Object.keys(subset.labels).filter((key) => !Object.hasOwn(old.labels, key))
+    return [
+      {
+        severity: 'warn' as const,
+        object: written(subject),
+        path: subset.path,
+        message: `no template gives Pods the label ${added.map((key) => `"${key}"`).join(', ')} of subset "${subset.name}": the next restart of its Pods leaves it empty`,
+        remedy: 'Add the label to the Pod template of the workload',
+        gap: null
+      }
+    ]
+  })
+}
+
+/** The workloads of a namespace whose Pods a selector takes. */
+function templatesOf(snapshot: Snapshot, namespace: string, selector: Labels): Deployment[] {
+  const [key] = selectorKey(namespace, selector)
+  return key === undefined
+    ? []
+    : [...snapshot.lookup('deploymentByLabel', key)].filter(({ templateLabels }) => selects(selector, templateLabels))
 }

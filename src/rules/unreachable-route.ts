@@ -3,8 +3,9 @@ import type { VirtualService } from '../kinds/virtual-service.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
+import { routeTables } from '../mesh/routing/routes.ts'
 import { EVERY_REQUEST } from '../mesh/routing/table.ts'
-import type { Rule } from './rule.ts'
+import type { Rule, Statement, Subject } from './rule.ts'
 
 export const unreachableRoute: Rule = {
   id: 'unreachable-route',
@@ -14,21 +15,60 @@ export const unreachableRoute: Rule = {
     'Envoy takes the first route that matches. A rule behind a catch-all, or behind one that covers its conditions, never gets a request.',
   remedy: 'Move the more specific rule before the wider one, or delete it.',
   reads: ['VirtualService'],
-  check: ({ after, before, nameOf, snapshotAfter }) => {
-    if (after?.kind !== 'VirtualService') return []
-    const charge = (steps: number) => snapshotAfter.charge(steps)
-    const known = before?.kind === 'VirtualService' ? new Set(shadowed(before, charge).map(({ rule }) => textOf(rule))) : new Set()
-    return shadowed(after, charge)
-      .filter(({ rule }) => !known.has(textOf(rule)))
-      .map(({ rule, by }) => ({
-        severity: 'warn',
-        object: { kind: 'VirtualService', namespace: after.namespace, name: after.name },
-        path: rule.path,
-        message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: ${formatPath(by.path.slice(1))} takes them all`,
-        remedy: 'Move it before the wider rule, or delete it',
-        gap: null
-      }))
+  check: (subject) => [...withinObject(subject), ...behindOthers(subject)]
+}
+
+function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Statement[] {
+  if (after?.kind !== 'VirtualService') return []
+  const charge = (steps: number) => snapshotAfter.charge(steps)
+  const known = before?.kind === 'VirtualService' ? new Set(shadowed(before, charge).map(({ rule }) => textOf(rule))) : new Set()
+  return shadowed(after, charge)
+    .filter(({ rule }) => !known.has(textOf(rule)))
+    .map(({ rule, by }) => ({
+      severity: 'warn',
+      object: { kind: 'VirtualService', namespace: after.namespace, name: after.name },
+      path: rule.path,
+      message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: ${formatPath(by.path.slice(1))} takes them all`,
+      remedy: 'Move it before the wider rule, or delete it',
+      gap: null
+    }))
+}
+
+/** At a gateway the routes of several objects for one host are tried in the order of their age, catch-alls last (6.3): an older one's may take all of a younger one's. */
+function behindOthers({ after, before, targets, nameOf, snapshotAfter }: Subject): Statement[] {
+  if (after?.kind !== 'VirtualService') return []
+  const own = `${after.namespace}/${after.name}`
+  const known = before?.kind === 'VirtualService' ? new Set(before.http.map(textOf)) : new Set<string>()
+  const takers = new Map<string, string | null>()
+  for (const { context, host } of targets.filter((target) => target.context.kind === 'gateway')) {
+    for (const { routes } of routeTables(snapshotAfter, context, host)) {
+      const mine = routes.filter(({ virtualService }) => virtualService === own)
+      const others = routes.filter(({ virtualService }) => virtualService !== own)
+      snapshotAfter.charge(mine.length * others.length)
+      for (const route of mine) {
+        const rule = formatPath(route.path.slice(0, 3))
+        const place = routes.indexOf(route)
+        const by = others.find((other) => routes.indexOf(other) < place && covers(other.condition, route.condition))?.virtualService ?? null
+        if (by === null) takers.set(rule, null)
+        else if (!takers.has(rule)) takers.set(rule, by)
+      }
+    }
   }
+  return after.http.flatMap((rule) => {
+    const by = takers.get(formatPath(rule.path.slice(0, 3))) ?? null
+    if (by === null || known.has(textOf(rule))) return []
+    const [namespace = '', name = ''] = by.split('/')
+    return [
+      {
+        severity: 'warn' as const,
+        object: { kind: 'VirtualService' as const, namespace: after.namespace, name: after.name },
+        path: rule.path,
+        message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: the older ${nameOf({ kind: 'VirtualService', namespace, name })} takes them all`,
+        remedy: 'Put the more specific rule into the older object, before its wider one',
+        gap: null
+      }
+    ]
+  })
 }
 
 /** The rules of which an earlier rule takes every match; it must ask nothing of client or port that they do not ask as well. */

@@ -24,7 +24,7 @@ export const versionInSelector: Rule = {
     const added = keys.filter((key) => !had.includes(key))
     return [
       {
-        severity: added.length > 0 ? ('deny' as const) : ('warn' as const),
+        severity: added.length > 0 && subject.isInMesh(after) ? ('deny' as const) : ('warn' as const),
         object: { kind: 'Service', namespace: after.namespace, name: after.name },
         path: ['spec', 'selector', added[0] ?? keys[0] ?? ''],
         message: `the next version could get no requests: the selector of ${subject.nameOf(after)} names ${pairs(after, keys)}, so its Pods are of one version only`,

@@ -22,6 +22,13 @@ export const sidecarHides: RuleExamples = {
   rule: 'sidecar-hides',
   finds: [
     {
+      name: 'a host that a route of its own namespace sends to is no longer imported',
+      given: FRONT,
+      apply: sidecar('./*'),
+      severity: 'deny',
+      says: 'would pass by all its routes and rules'
+    },
+    {
       name: 'where unknown hosts are refused, the app is no longer imported',
       given: [...FRONT, strict],
       apply: { ...strict, spec: { egress: [{ hosts: ['./*'] }], outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } } },

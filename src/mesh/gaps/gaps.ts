@@ -5,8 +5,9 @@ import { serviceOfHost } from '../names/hosts.ts'
 import type { Path } from '../names/path.ts'
 import { classKey, effortToClass, type RequestClass, requestClasses } from '../requests/classes.ts'
 import { Conditions } from '../requests/conditions.ts'
+import { forAuthority } from '../routing/authority.ts'
 import { type Connection, type Ending, ends, type Reached } from '../routing/connections.ts'
-import { covers, coversEverything } from '../routing/covers.ts'
+import { covers, coversEverything, intersection } from '../routing/covers.ts'
 import { candidatesTo, reach } from '../routing/listeners.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
 import { type Scope, scopeOf, serviceInScope } from '../routing/scope.ts'
@@ -150,7 +151,11 @@ function viewAfter(before: Snapshot, after: Snapshot, { context }: Target): View
 }
 
 function reachedIn({ scope }: View, connection: Connection): Reached {
-  return scope === null ? ends('no-listener') : reach(scope, connection)
+  const reached = scope === null ? ends('no-listener') : reach(scope, connection)
+  if (reached.by !== 'virtual-host' || reached.table === null) return reached
+  const table = forAuthority(reached.table, connection.host)
+  // Routes that all ask for another name say that the host is not meant.
+  return { ...reached, table: table.routes.length === 0 ? null : table }
 }
 
 /**
@@ -207,7 +212,7 @@ function ofConnection(before: View | null, after: View, connection: Connection):
   const earlier = before === null ? null : reachedIn(before, connection)
   if (!leads(now) && (earlier === null || !leads(earlier))) return []
   const tables = [earlier, now].flatMap((reached) => (reached?.by === 'virtual-host' ? (reached.table ?? []) : []))
-  const classes = tables.length === 0 ? [EVERY_REQUEST] : classesOf(after.snapshot, tables)
+  const classes = tables.length === 0 ? [EVERY_REQUEST] : [...classesOf(after.snapshot, tables), ...overlaps(after.snapshot, tables)]
   return classes.map((requestClass) => ({
     port: connection.port,
     requestClass,
@@ -231,6 +236,34 @@ function leads(reached: Reached): boolean {
 function classesOf(snapshot: Snapshot, tables: readonly RouteTable[]): RequestClass[] {
   for (const { routes } of tables) for (const { condition } of routes) snapshot.charge(effortToClass(condition))
   return requestClasses(tables)
+}
+
+/** Fewer than a person writes; more of them are told apart by their conditions alone. */
+const MOST_OVERLAPS = 4096
+
+/**
+ * Requests that meet two conditions at once: what a route took that is gone, or stands elsewhere, goes to a later one that fails, of which neither
+ * condition alone tells.
+ */
+function overlaps(snapshot: Snapshot, [before, after]: readonly RouteTable[]): RequestClass[] {
+  if (before === undefined || after === undefined) return []
+  const keys = ({ routes }: RouteTable) => routes.map(({ condition }) => classKey(condition))
+  const [old, now] = [keys(before), keys(after)]
+  let start = 0
+  while (start < old.length && old[start] === now[start]) start++
+  let [end, endNow] = [old.length, now.length]
+  while (end > start && endNow > start && old[end - 1] === now[endNow - 1]) {
+    end--
+    endNow--
+  }
+  const moved = before.routes.slice(start, end)
+  const failing = moved.length === 0 ? [] : after.routes.filter((route) => routeFailures(snapshot, route).length > 0)
+  const pairs = Math.min(moved.length * failing.length, MOST_OVERLAPS)
+  snapshot.charge(pairs)
+  return moved
+    .flatMap((one) => failing.map((other) => [one.condition, other.condition] as const))
+    .slice(0, MOST_OVERLAPS)
+    .flatMap(([one, other]) => intersection(one, other) ?? [])
 }
 
 interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualService' | 'path' | 'destination'> {

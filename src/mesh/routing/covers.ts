@@ -117,3 +117,35 @@ function withLowerKeys(matches: Matches): Matches {
   if (Object.keys(matches).every((name) => name === name.toLowerCase())) return matches
   return Object.fromEntries(Object.entries(matches).map(([name, match]) => [name.toLowerCase(), match]))
 }
+
+/** The requests that meet both conditions, as far as one condition can say it; null where it cannot, or there are none. */
+export function intersection(one: Condition, other: Condition): Condition | null {
+  const uri = narrower(one.uri, other.uri)
+  const scheme = narrower(one.scheme, other.scheme)
+  const method = narrower(one.method, other.method)
+  const authority = narrower(one.authority, other.authority)
+  const headers = merged(lowerKeys(one.headers), lowerKeys(other.headers))
+  const queryParams = merged(one.queryParams, other.queryParams)
+  if (uri === undefined || scheme === undefined || method === undefined || authority === undefined) return null
+  if (headers === null || queryParams === null) return null
+  const ignoreUriCase = one.ignoreUriCase && other.ignoreUriCase
+  const withoutHeaders = { ...lowerKeys(one.withoutHeaders), ...lowerKeys(other.withoutHeaders) }
+  return { uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }
+}
+
+/** undefined where neither value lies within the other. */
+function narrower(one: StringMatch | null, other: StringMatch | null): StringMatch | null | undefined {
+  if (one === null || other === null) return one ?? other
+  if (implies(one, other)) return one
+  return implies(other, one) ? other : undefined
+}
+
+function merged(one: Matches, other: Matches): Matches | null {
+  const all = new Map(Object.entries(one))
+  for (const [name, match] of Object.entries(other)) {
+    const both = narrower(all.get(name) ?? null, match)
+    if (both === undefined || both === null) return null
+    all.set(name, both)
+  }
+  return Object.fromEntries(all)
+}
