@@ -9,7 +9,7 @@ import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { LabelKeys } from './rule.ts'
 
 /** Labels that a controller or Istio itself puts on Pods: no template has them, so a subset may select on them all the same (11.3). */
-const ADDED_TO_PODS = [
+export const ADDED_TO_PODS: readonly string[] = [
   'rollouts-pod-template-hash',
   'pod-template-hash',
   'topology.kubernetes.io/region',
@@ -51,6 +51,6 @@ export function genericSibling(snapshot: Snapshot, service: Service, keys: reado
   )
 }
 
-function without(labels: Labels, keys: readonly string[]): Labels {
+export function without(labels: Labels, keys: readonly string[]): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => !keys.includes(key)))
 }

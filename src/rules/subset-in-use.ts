@@ -2,6 +2,7 @@ import type { Deployment } from '../kinds/deployment.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { type Labels, sameLabels, selectorKey, selects } from '../mesh/names/labels.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { ADDED_TO_PODS, without } from './releases.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
 
@@ -64,11 +65,12 @@ function labelledByHand(subject: Subject): Statement[] {
   return after.subsets.flatMap((subset) => {
     const old = before?.kind === 'DestinationRule' ? before.subsets.find(({ name }) => name === subset.name) : undefined
     if (old === undefined || sameLabels(old.labels, subset.labels)) return []
-    const wanted = { ...selector, ...subset.labels }
+    const labels = without(subset.labels, ADDED_TO_PODS)
+    const wanted = { ...selector, ...labels }
     const isMade = templatesOf(snapshotAfter, namespace, selector).length > 0
     if (!isMade || templatesOf(snapshotAfter, namespace, wanted).length > 0) return []
     if (!podsSelected(snapshotAfter, namespace, wanted).some(({ ready }) => ready)) return []
-    const added = Object.keys(subset.labels).filter((key) => !Object.hasOwn(old.labels, key))
+    const added = Object.keys(labels).filter((key) => !Object.hasOwn(old.labels, key))
     return [
       {
         severity: 'warn' as const,
