@@ -1,8 +1,8 @@
 /** Requests at a constant rate, whatever becomes of them, each with what it got and when. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Pool } from 'undici'
+import { PORTS, type ProxyKind } from './addresses.ts'
 import { VERSION_HEADER } from './containers.ts'
-import { PORTS, type ProxyKind } from './mesh.ts'
 
 const DEADLINE_MS = 60_000
 const TICK_MS = 5

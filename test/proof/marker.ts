@@ -1,7 +1,8 @@
 /** Tells when the proxies have taken over everything that was written so far. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Api } from '../rig/api.ts'
-import { INGRESS, type Mesh, PORTS } from './mesh.ts'
+import { INGRESS, PORTS } from './addresses.ts'
+import type { Mesh } from './mesh.ts'
 import { must, pathOf } from './objects.ts'
 
 const NAMESPACE = 'marker'

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { installMesh } from '../rig/binaries.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { type LocalProcess, startProcess } from '../rig/local-process.ts'
+import { CLIENTS, INGRESS, INGRESS_LABELS, type ProxyKind } from './addresses.ts'
 import { must } from './objects.ts'
 
 const START_TIMEOUT_MS = 60_000
@@ -16,15 +17,6 @@ const HTTP_PORT = 18085
 const MONITORING_PORT = 15014
 /** Of the first proxy; the others have those after it. */
 const ADMIN_PORT = 15100
-
-/** Who asks: the sidecar of a client in namespace `clients`, and a gateway in namespace `ingress`. */
-export type ProxyKind = 'sidecar' | 'gateway'
-
-/** The ports on which the proxies listen: that of the Service, and that of the Gateway. */
-export const PORTS: Readonly<Record<ProxyKind, number>> = { sidecar: 3000, gateway: 9080 }
-export const CLIENTS = 'clients'
-export const INGRESS = 'ingress'
-export const INGRESS_LABELS = { istio: 'ingressgateway' }
 
 export interface MeshOptions {
   /** Environment of istiod beside what the rig needs. */

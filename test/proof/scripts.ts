@@ -1,7 +1,7 @@
 /** Releases, each as one list of writes that is played without hitless and with it. */
 import { DEBUG, destinationRule, HOST, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { CLIENTS, INGRESS } from './addresses.ts'
 import type { LoadClass } from './load.ts'
-import { CLIENTS, INGRESS } from './mesh.ts'
 import { helloworld, workload } from './objects.ts'
 
 interface Writing {
