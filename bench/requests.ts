@@ -61,7 +61,7 @@ function rowsOf([fastify, go, ...hitless]: readonly Measured[]): Row[] {
       measured: perCore(each),
       unit: '/s',
       baseline: { what: fastify.server.name, measured: perCore(fastify) },
-      bar: { of: 'ratio', least: 0.6 }
+      bar: { of: 'ratio', least: 0.3 }
     },
     {
       what: `${each.server.name}: requests a core`,

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { assertRead, manifestTexts } from './manifests.ts'
 import { reviewCases, reviewTarget } from './reviews.ts'
+import { wireCases, wireTarget } from './wire.ts'
 
 const SEED = 20_261_125
 
@@ -12,6 +13,12 @@ t.setTimeout(600_000)
 t.test('whatever is sent as a review, the answer is well-formed, and the next review gets one', async (t) => {
   const { ask } = await reviewTarget(t)
   await fc.assert(fc.asyncProperty(reviewCases, ask), { seed: SEED, numRuns: 1500 })
+  t.pass()
+})
+
+t.test('whatever bytes come in place of HTTP, they are answered or cut off, and the next review gets an answer', async (t) => {
+  const ask = await wireTarget(t)
+  await fc.assert(fc.asyncProperty(wireCases, ask), { seed: SEED, numRuns: 300 })
   t.pass()
 })
 

@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- --minutes 60`: both fuzzers in turns, at random, each turn in a thread of its own that must go on answering. Ends with 1 and the
+ * `npm run fuzz -- --minutes 60`: the fuzzers in turns, at random, each turn in a thread of its own that must go on answering. Ends with 1 and the
  * counterexample at the first find; `--seed` and `--turns` repeat one.
  */
 import { parseArgs } from 'node:util'
@@ -7,14 +7,17 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import fc from 'fast-check'
 import { assertRead, manifestTexts } from './manifests.ts'
 import { reviewCases, reviewTarget } from './reviews.ts'
+import { wireCases, wireTarget } from './wire.ts'
 
 const RUNS_A_TURN = 2000
 /** A case takes milliseconds; the largest some seconds on a busy machine. */
 const HANG_MS = 60_000
 
+const WHAT = ['reviews', 'manifests', 'wire'] as const
+
 interface Turn {
   readonly seed: number
-  readonly what: 'reviews' | 'manifests'
+  readonly what: (typeof WHAT)[number]
 }
 
 if (isMainThread) process.exitCode = await main()
@@ -28,7 +31,7 @@ async function main(): Promise<number> {
   const first = values.seed === undefined ? Date.now() % 2 ** 31 : Number(values.seed)
   let turns = 0
   while (performance.now() < until && turns < Number(values.turns)) {
-    const turn: Turn = { seed: first + turns, what: turns++ % 2 === 0 ? 'reviews' : 'manifests' }
+    const turn: Turn = { seed: first + turns, what: WHAT[turns++ % WHAT.length] ?? 'reviews' }
     const fault = await watched(turn)
     if (fault !== null) {
       process.stdout.write(`${turn.what}, seed ${turn.seed}: ${fault}\n`)
@@ -61,14 +64,19 @@ function watched(turn: Turn): Promise<string | null> {
 
 async function play({ seed, what }: Turn): Promise<void> {
   const ends: (() => Promise<void>)[] = []
-  const { ask } = await reviewTarget({ teardown: (end) => ends.push(end) })
+  const after = { teardown: (end: () => Promise<void>) => ends.push(end) }
   const reported = <T>(assertion: (value: T) => Promise<void>) => {
     return async (value: T) => {
       parentPort?.postMessage({ asked: value })
       await assertion(value)
     }
   }
-  const property = what === 'reviews' ? fc.asyncProperty(reviewCases, reported(ask)) : fc.asyncProperty(manifestTexts, reported(assertRead))
+  const properties = {
+    reviews: async () => fc.asyncProperty(reviewCases, reported((await reviewTarget(after)).ask)),
+    manifests: async () => fc.asyncProperty(manifestTexts, reported(assertRead)),
+    wire: async () => fc.asyncProperty(wireCases, reported(await wireTarget(after)))
+  }
+  const property = await properties[what]()
   const { failed, counterexample, errorInstance } = await fc.check<[unknown]>(property as fc.IAsyncProperty<[unknown]>, {
     seed,
     numRuns: RUNS_A_TURN
