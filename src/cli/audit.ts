@@ -15,11 +15,13 @@ import { percent } from '../rules/wording.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { type LookedAt, stateOf } from './looked-at.ts'
+import { isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
 
 interface AuditOptions extends ClusterFlags {
   readonly namespace?: string
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
+  readonly unknown: UnknownMode
 }
 
 export function auditCommand({ io, done }: Cli): Command {
@@ -27,6 +29,7 @@ export function auditCommand({ io, done }: Cli): Command {
     .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
     .argument('[paths...]', 'files or folders; - is standard input')
     .addOption(namespaceOption())
+    .addOption(unknownOption())
     .addOption(failOnOption())
     .addOption(outputOption(REPORT_FORMATS))
     .addHelpText(
@@ -38,17 +41,22 @@ export function auditCommand({ io, done }: Cli): Command {
 
 /** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */
 async function auditState(paths: readonly string[], options: AuditOptions, io: Io): Promise<number> {
-  const { snapshot, placeOf, errors } = await stateOf(paths, options, io)
-  const exit = printAudit({ snapshot, placeOf }, options, io)
-  return errors.length > 0 ? EXIT.usage : exit
+  const looked = await stateOf(paths, { ...options, standInPods: true }, io)
+  const exit = printAudit(looked, options, io)
+  return looked.errors.length > 0 ? EXIT.usage : exit
 }
 
-function printAudit({ snapshot, placeOf }: Pick<LookedAt, 'snapshot' | 'placeOf'>, { output, failOn }: AuditOptions, io: Io): number {
+function printAudit({ snapshot, placeOf, unknowns }: LookedAt, { output, failOn, unknown }: AuditOptions, io: Io): number {
   const found = audit(snapshot, { ...DEFAULT_POLICY, showForeignNames: true })
-  if (output === 'text') io.out(toText(found))
-  else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
-  else printData(toJson(found), output, io)
-  const failed = found.gaps.length > 0 || found.findings.some(({ severity }) => severity === 'deny' || failOn === 'warn')
+  if (output === 'text') {
+    printUnknowns(unknowns, unknown, io.out)
+    io.out(toText(found))
+  } else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
+  else printData({ ...toJson(found), ...(unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }) }, output, io)
+  const failed =
+    isDenied(unknowns, unknown, failOn) ||
+    found.gaps.length > 0 ||
+    found.findings.some(({ severity }) => severity === 'deny' || failOn === 'warn')
   return failed ? EXIT.denied : EXIT.ok
 }
 

@@ -13,8 +13,10 @@ import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
 import { Session } from '../sandbox/session.ts'
+import type { Unknown } from '../sandbox/unknowns.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
 import { type Cli, collect, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
+import { filesShow, isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
 
 interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */
@@ -27,6 +29,7 @@ interface CheckOptions extends ClusterFlags {
   readonly namespace?: string
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
+  readonly unknown: UnknownMode
   /** Pods of applied workloads stay unready, as right after a real apply. */
   readonly strictReady: boolean
 }
@@ -54,6 +57,7 @@ export function checkCommand({ io, done }: Cli): Command {
     .option('--prune', 'delete what the commit has and the paths have no more', false)
     .addOption(new Option('--as <tool>', 'write in the order of this tool').choices(TOOLS).default('kubectl'))
     .addOption(namespaceOption())
+    .addOption(unknownOption())
     .addOption(failOnOption())
     .option('--strict-ready', 'applied workloads have no Ready Pod, as right after a real apply', false)
     .addOption(outputOption(REPORT_FORMATS))
@@ -74,8 +78,10 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   const committed = readCommitted(paths, options, io)
   const written = readManifests(paths, io.stdin, options.namespace)
   const errors = [...base.errors, ...committed.errors, ...written.errors]
-  const session = new Session(FILES_POLICY, io.nowMs)
+  const shown = options.cluster ? null : filesShow(base, committed, written)
+  const session = new Session(FILES_POLICY, io.nowMs, undefined, shown?.settings)
   if (options.cluster) session.sandbox.copy(await clusterState(sourceOf(options, io.env), io))
+  for (const object of shown?.objects ?? []) session.sandbox.load(object)
   for (const { object } of [...base.manifests, ...committed.manifests]) if (object !== null) session.sandbox.load(object)
   const kept = new Set(written.manifests.flatMap(({ object }) => (object === null ? [] : [refKey(object)])))
   const pruned = options.prune ? committed.manifests.filter(({ object }) => object !== null && !kept.has(refKey(object))) : []
@@ -84,9 +90,11 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
     const step = await judged(write, session, options)
     if (step !== null) steps.push(step)
   }
-  print(steps, errors, options.output, io)
+  const unknowns = shown?.unknowns ?? []
+  print(steps, unknowns, errors, options, io)
   printUnread(written.manifests, io)
   if (errors.length > 0) return EXIT.usage
+  if (isDenied(unknowns, options.unknown, options.failOn)) return EXIT.denied
   const failed = steps.some(({ verdict }) => verdict === 'deny' || (options.failOn === 'warn' && verdict === 'warn'))
   return failed ? EXIT.denied : EXIT.ok
 }
@@ -139,11 +147,20 @@ function placed(finding: Finding, manifest: Manifest): PlacedFinding {
   return { rule, severity, object: formatRef(object), message, remedy, ...placeIn(manifest, own ? finding.path : []) }
 }
 
-function print(steps: readonly Step[], errors: readonly HitlessError[], output: CheckOptions['output'], io: Io): void {
+function print(
+  steps: readonly Step[],
+  unknowns: readonly Unknown[],
+  errors: readonly HitlessError[],
+  { output, unknown }: CheckOptions,
+  io: Io
+): void {
   printErrors(errors, io)
-  if (output === 'text') printText(steps, io)
-  else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
-  else printData({ steps }, output, io)
+  if (output === 'text') {
+    printFindings(steps, io)
+    printUnknowns(unknowns, unknown, io.out)
+    printSummary(steps, io)
+  } else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
+  else printData({ steps, ...(unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }) }, output, io)
 }
 
 function caseOf({ operation, object, file, findings }: Step): Case {
@@ -157,12 +174,15 @@ function caseOf({ operation, object, file, findings }: Step): Case {
   return { name: `${operation} ${object}`, group: file, findings: reported }
 }
 
-function printText(steps: readonly Step[], io: Io): void {
+function printFindings(steps: readonly Step[], io: Io): void {
   for (const finding of steps.flatMap(({ findings }) => findings)) {
     const { severity, rule, message, remedy } = finding
     const word = { text: severity, style: severity === 'deny' ? ('red' as const) : ('yellow' as const) }
     io.out(line([`${finding.file}:${finding.line}:${finding.column}: `, word, ` [${rule}] `, `${message}. `, `${remedy}.`], io.colour))
   }
+}
+
+function printSummary(steps: readonly Step[], io: Io): void {
   const denied = steps.filter(({ verdict }) => verdict === 'deny').length
   const warned = steps.filter(({ verdict }) => verdict === 'warn').length
   io.out(`${steps.length} ${steps.length === 1 ? 'write' : 'writes'}: ${denied} would be denied, ${warned} with warnings\n`)

@@ -8,29 +8,41 @@ import { type Io, printErrors } from '../output/io.ts'
 import { line } from '../output/text.ts'
 import { printUnread } from '../output/unread.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
+import type { Unknown } from '../sandbox/unknowns.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
+import { filesShow } from './not-known.ts'
 
 export interface LookedAt {
   readonly snapshot: Snapshot
   /** Where a field was written; null for an object that stands in no file. */
   readonly placeOf: (ref: ObjectRef, path: Path) => Place | null
   readonly errors: readonly HitlessError[]
+  /** Hosts that the files show only in part. */
+  readonly unknowns: readonly Unknown[]
+}
+
+interface LookFlags extends ClusterFlags {
+  readonly namespace?: string
+  /** Pods stand in for workloads that no file holds: for whoever judges, and does not count. */
+  readonly standInPods?: boolean
 }
 
 /** A cluster or paths, one of the two; throws HITLESS_USAGE for both or neither. */
-export async function stateOf(paths: readonly string[], flags: ClusterFlags & { readonly namespace?: string }, io: Io): Promise<LookedAt> {
+export async function stateOf(paths: readonly string[], flags: LookFlags, io: Io): Promise<LookedAt> {
   if (flags.cluster === paths.length > 0) throw new HitlessError('HITLESS_USAGE', 'name either files or --cluster')
   return flags.cluster
-    ? { snapshot: await clusterState(sourceOf(flags, io.env), io), placeOf: () => null, errors: [] }
-    : stateOfPaths(paths, flags.namespace, io)
+    ? { snapshot: await clusterState(sourceOf(flags, io.env), io), placeOf: () => null, errors: [], unknowns: [] }
+    : stateOfPaths(paths, flags, io)
 }
 
 /** Reads the paths; says on standard error what could not be read, and what is left out because Istio's own webhook refuses it (2.4). */
-function stateOfPaths(paths: readonly string[], namespace: string | undefined, io: Io): LookedAt {
+function stateOfPaths(paths: readonly string[], { namespace, standInPods = false }: LookFlags, io: Io): LookedAt {
   const { manifests, errors } = readManifests(paths, io.stdin, namespace)
   printErrors(errors, io)
   printUnread(manifests, io)
-  const sandbox = new Sandbox()
+  const shown = filesShow({ manifests, errors })
+  const sandbox = new Sandbox(shown.settings)
+  for (const object of shown.objects) if (object.kind !== 'Pod' || standInPods) sandbox.load(object)
   const written = new Map<string, Manifest>()
   for (const manifest of manifests) {
     const { object, file, position } = manifest
@@ -44,5 +56,10 @@ function stateOfPaths(paths: readonly string[], namespace: string | undefined, i
     const manifest = written.get(refKey(ref))
     return manifest === undefined ? null : placeIn(manifest, path)
   }
-  return { snapshot: sandbox.snapshot(), placeOf, errors }
+  return {
+    snapshot: sandbox.snapshot(),
+    placeOf,
+    errors,
+    unknowns: shown.unknowns.filter(({ missing }) => missing === 'Service' || standInPods)
+  }
 }

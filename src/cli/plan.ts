@@ -13,6 +13,7 @@ import { plainLines } from '../output/text.ts'
 import { type Difference, type PlannedWrite, type Sequence, sequenceOf } from '../sandbox/planner.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { type Cli, collect, examples, namespaceOption, outputOption } from './command.ts'
+import { filesShow, printUnknowns } from './not-known.ts'
 
 interface PlanOptions {
   readonly namespace?: string
@@ -61,7 +62,9 @@ function plan(options: PlanOptions, io: Io): number {
   printErrors(errors, io)
   // Half a state would be taken for the deletion of the other half.
   if (errors.length > 0) return EXIT.usage
-  const sandbox = new Sandbox()
+  const shown = filesShow(from, to)
+  const sandbox = new Sandbox(shown.settings)
+  for (const object of shown.objects) sandbox.load(object)
   for (const { object } of from.manifests) if (object !== null) sandbox.load(object)
   const sequence = sequenceOf(sandbox.snapshot(), differencesOf(from.manifests, to.manifests))
   if (options.write !== undefined && sequence.stuck.length === 0) {
@@ -69,6 +72,7 @@ function plan(options: PlanOptions, io: Io): number {
     writeFiles(options.write, distinct(files))
   }
   print(sequence, options.output, io)
+  printUnknowns(shown.unknowns, 'warn', io.err)
   return sequence.stuck.length > 0 ? EXIT.denied : EXIT.ok
 }
 

@@ -10,6 +10,7 @@ import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
 import { contextsOf, parseContext } from './contexts.ts'
 import { stateOf } from './looked-at.ts'
+import { printUnknowns } from './not-known.ts'
 
 interface RoutesOptions extends ClusterFlags {
   readonly namespace?: string
@@ -47,7 +48,7 @@ export function routesCommand({ io, done }: Cli): Command {
 
 /** Gives 0, or 2 where something could not be read. */
 async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
-  const { snapshot, errors } = await stateOf(paths, options, io)
+  const { snapshot, errors, unknowns } = await stateOf(paths, options, io)
   if (options.againstIstiod) {
     if (!options.cluster) throw new HitlessError('HITLESS_USAGE', '--against-istiod needs --cluster')
     const { compareWithIstiod } = await import('./against-istiod.ts')
@@ -62,6 +63,7 @@ async function printRoutes(paths: readonly string[], options: RoutesOptions, io:
   if (options.output === 'text') {
     const { colour, columns } = io
     io.out(routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) }))
+    printUnknowns(unknowns, 'warn', io.err)
   } else printData(only(routesJson(snapshot, contexts), hosts), options.output, io)
   return errors.length > 0 ? EXIT.usage : EXIT.ok
 }

@@ -155,9 +155,10 @@ interface Judgement {
 
 /** A state in which writes are tried. */
 class Lab {
-  readonly #sandbox = new Sandbox()
+  readonly #sandbox: Sandbox
 
   constructor(snapshot: Snapshot) {
+    this.#sandbox = new Sandbox(snapshot.settings)
     this.#sandbox.copy(snapshot)
   }
 

@@ -253,7 +253,7 @@ t.test('a file without any kind that is read is named, and one with some is not'
   const folder = t.testdir({
     'a.yaml': other,
     'b.yaml': `${other}---\n${other.replace('ConfigMap', 'Secret')}`,
-    'c.yaml': `${other}---\n${RELEASED}`
+    'c.yaml': `${other}---\n${RELEASED.replaceAll('.prod.', '.default.')}`
   })
   for (const args of [
     ['check', folder],
@@ -320,3 +320,60 @@ for (const [kind, apiVersion] of [
     t.match(await hitless(['check', '--strict-ready', '-'], { stdin }), { out: /unready-destination/ })
   })
 }
+
+const GUIDE = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: helloworld}
+spec:
+  hosts: [helloworld]
+  http:
+    - match: [{headers: {my-header: {regex: '.*debug.*'}}}]
+      route: [{destination: {host: helloworld, subset: v1}}]
+`
+const HOST = 'helloworld.default.svc.cluster.local'
+
+t.test('what no file shows is not known, said once a host, and never gone', async (t) => {
+  const alone = await hitless(['check', '-'], { stdin: GUIDE })
+  t.equal(alone.exit, 1)
+  t.match(alone.out, '<stdin>:6:3: deny [missing-fallback]', "the guide's first sample alone is refused, with its line")
+  t.equal(alone.out.split(`not known: ${HOST}: no file holds its Service`).length, 2)
+  t.notMatch(alone.out, /unknown-destination|undefined-subset/)
+  const whole = GUIDE.concat('    - route: [{destination: {host: helloworld, subset: v2}}]\n')
+  for (const [mode, exit, says] of [
+    ['warn', 0, true],
+    ['ignore', 0, false],
+    ['deny', 1, true]
+  ] as const) {
+    const { exit: ended, out } = await hitless(['check', '--unknown', mode, '-'], { stdin: whole })
+    t.equal(ended, exit, mode)
+    t.equal(out.includes('not known: '), says, mode)
+    t.match(out, '1 write: 0 would be denied, 0 with warnings')
+  }
+  t.match(JSON.parse((await hitless(['check', '-', '-o', 'json'], { stdin: whole })).out), {
+    unknown: [{ host: HOST, missing: 'Service' }]
+  })
+  t.match(await hitless(['audit', '-'], { stdin: whole }), { exit: 0, out: /^not known: .*\nName .*\n0 gaps, 0 findings\n$/ })
+  t.match(await hitless(['routes', '-'], { stdin: whole }), {
+    exit: 0,
+    out: `${HOST}:80 v2  100%  unknown ready`,
+    err: `not known: ${HOST}`
+  })
+})
+
+t.test('a Service without any workload in the files has Pods that nobody knows of; with one, a subset without Pods is seen', async (t) => {
+  const routes = CANARY('StatefulSet').split('---\n')
+  const [service = '', v1 = '', , rules = '', virtual = ''] = routes
+  const without = await hitless(['check', '-'], { stdin: [service, rules, virtual].join('---\n') })
+  t.match(without, { exit: 0, out: `not known: db.default.svc.cluster.local: no file holds a workload behind its Service` })
+  t.notMatch(without.out, 'unready-destination')
+  const withV1 = await hitless(['check', '-'], { stdin: [service, v1, rules, virtual].join('---\n') })
+  t.match(withV1.out, 'unready-destination')
+  t.notMatch(withV1.out, 'not known')
+})
+
+t.test("a client context in which nobody is decides nothing: Istio's own egress gateway", async (t) => {
+  const file = join(import.meta.dirname, '..', 'cases', 'reports', 'files', '03-egress-gateway-of-istios-docs.yaml')
+  t.match(await hitless(['check', file]), { exit: 0, out: /^6 writes: 0 would be denied, 0 with warnings\n$/ })
+  const client = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: client, namespace: istio-system}\nspec: {template: {metadata: {labels: {app: client}}}}\n`
+  t.match(await hitless(['check', '-', file], { stdin: client }), { exit: 1, out: '[undefined-subset]' }, 'somebody there would miss it')
+})

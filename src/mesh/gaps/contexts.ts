@@ -172,6 +172,8 @@ function note({ namespaces }: Concerns, own: string, exportTo: readonly string[]
 
 /** A client can only live in a namespace that exists, where namespaces are known. */
 function isNamespace(snapshot: Snapshot, namespace: string): boolean {
+  const { clientNamespaces } = snapshot.settings
+  if (clientNamespaces !== undefined) return clientNamespaces.has(namespace)
   return !snapshot.knows('Namespace') || snapshot.find('Namespace', '', namespace) !== undefined
 }
 
@@ -183,7 +185,7 @@ function otherNamespaces(snapshot: Snapshot, named: ReadonlySet<string>): string
     if (!named.has(sidecar.namespace) && !bySidecar.has(key)) bySidecar.set(key, sidecar.namespace)
   }
   for (const { name } of snapshot.all('Namespace')) {
-    if (named.has(name) || [...snapshot.lookup('sidecarByNamespace', name)].length > 0) continue
+    if (named.has(name) || !isNamespace(snapshot, name) || [...snapshot.lookup('sidecarByNamespace', name)].length > 0) continue
     return [name, ...new Set(bySidecar.values())]
   }
   return [...new Set(bySidecar.values())]

@@ -29,6 +29,8 @@ export interface MeshSettings {
   readonly domain: string
   /** Hosts that a client does not know are passed on to their address; REGISTRY_ONLY refuses them. */
   readonly outboundTrafficPolicy?: OutboundTrafficPolicy
+  /** The namespaces in which clients are known to be; where it is absent they may be in any that exists. */
+  readonly clientNamespaces?: ReadonlySet<string>
 }
 
 export type OutboundTrafficPolicy = 'ALLOW_ANY' | 'REGISTRY_ONLY'

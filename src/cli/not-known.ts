@@ -1,0 +1,44 @@
+/** What files do not show, said once a host, and what becomes of it. */
+import { Option } from 'commander'
+import type { MeshObject } from '../kinds/index.ts'
+import type { Manifests } from '../manifests/manifests.ts'
+import { DEFAULT_SETTINGS, type MeshSettings } from '../mesh/snapshot/snapshot.ts'
+import type { Io } from '../output/io.ts'
+import { plainLines } from '../output/text.ts'
+import { clientNamespaces, type StandIns, standInsFor, type Unknown } from '../sandbox/unknowns.ts'
+
+export type UnknownMode = 'deny' | 'warn' | 'ignore'
+
+const MOST_TOLD = 10
+const WANTING = {
+  Service: 'no file holds its Service, so its ports, Pods and subsets were not judged',
+  workload: 'no file holds a workload behind its Service, so whether its Pods are Ready was not judged'
+}
+
+export function unknownOption(): Option {
+  return new Option('--unknown <what>', 'what becomes of a host that files show only in part')
+    .choices(['deny', 'warn', 'ignore'])
+    .default('warn')
+}
+
+/** What all these files together say of the mesh that they are of, and what they do not say. */
+export function filesShow(...read: readonly Manifests[]): StandIns & { readonly settings: MeshSettings } {
+  const objects: MeshObject[] = read.flatMap(({ manifests }) => manifests.flatMap(({ object }) => object ?? []))
+  const clients = clientNamespaces(objects)
+  const settings = clients === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, clientNamespaces: clients }
+  return { ...standInsFor(objects, settings.domain), settings }
+}
+
+/** A line a host, and how to give what is missing. */
+export function printUnknowns(unknowns: readonly Unknown[], mode: UnknownMode, say: Io['out']): void {
+  if (mode === 'ignore' || unknowns.length === 0) return
+  const told = unknowns.slice(0, MOST_TOLD).map(({ host, missing }) => `not known: ${host}: ${WANTING[missing]}`)
+  const more = unknowns.length - told.length
+  const lines = more > 0 ? [...told, `not known: ${more} more hosts`] : told
+  for (const line of [...lines, 'Name their files too, or let --cluster show what there is.']) say(plainLines([line]))
+}
+
+/** Whether it makes the exit code 1. */
+export function isDenied(unknowns: readonly Unknown[], mode: UnknownMode, failOn: 'deny' | 'warn'): boolean {
+  return unknowns.length > 0 && (mode === 'deny' || (mode === 'warn' && failOn === 'warn'))
+}

@@ -1,0 +1,133 @@
+/**
+ * What files do not show of a mesh. A repository seldom holds all of it: a Service that routes lead to, or the workload behind one, may stand
+ * elsewhere. It is not known then, and never taken for gone: something stands in for it that nothing can be held against.
+ */
+import type { Destination } from '../kinds/http-rule.ts'
+import { isWorkload, type MeshObject, parseAs } from '../kinds/index.ts'
+import type { Service } from '../kinds/service.ts'
+import { serviceOfHost } from '../mesh/names/hosts.ts'
+import { type Labels, selects } from '../mesh/names/labels.ts'
+
+export interface Unknown {
+  readonly host: string
+  /** What no file holds. */
+  readonly missing: 'Service' | 'workload'
+}
+
+export interface StandIns {
+  readonly unknowns: readonly Unknown[]
+  readonly objects: readonly MeshObject[]
+}
+
+/** Of all the objects that files hold, before and after what is written. */
+export function standInsFor(objects: readonly MeshObject[], domain: string): StandIns {
+  const [services, workloads] = [unknownServices(objects, domain), unknownWorkloads(objects, domain)]
+  return { unknowns: [...services.unknowns, ...workloads.unknowns], objects: [...services.objects, ...workloads.objects] }
+}
+
+/**
+ * The namespaces with something that may send requests: a workload that is no gateway's, or a VirtualService for the mesh. In any other a
+ * client would see what nobody sees. Undefined where there is none at all.
+ */
+export function clientNamespaces(objects: readonly MeshObject[]): ReadonlySet<string> | undefined {
+  const gateways = objects.flatMap((object) => (object.kind === 'Gateway' ? [object.selector] : []))
+  const found = objects.flatMap((object) => {
+    if (object.kind === 'VirtualService') return object.gateways.includes('mesh') ? [object.namespace] : []
+    const labels = podLabels(object)
+    return labels === null || gateways.some((selector) => selects(selector, labels)) ? [] : [object.namespace]
+  })
+  return found.length === 0 ? undefined : new Set(found)
+}
+
+interface Wanted {
+  readonly ports: Set<number>
+  readonly subsets: Set<string>
+}
+
+/** A Service that selects nothing has Pods that nobody knows of. Its subsets are not known either where no DestinationRule is. */
+function unknownServices(objects: readonly MeshObject[], domain: string): StandIns {
+  const known = new Set(objects.flatMap((object) => hostsOf(object, domain)))
+  const ruled = new Set(objects.flatMap((object) => (object.kind === 'DestinationRule' ? [object.host] : [])))
+  const unknown = [...wantedOf(objects)].filter(([host]) => !known.has(host) && serviceOfHost(host, domain) !== null)
+  return {
+    unknowns: unknown.map(([host]) => ({ host, missing: 'Service' })),
+    objects: unknown.flatMap(([host, wanted]) => {
+      const named = serviceOfHost(host, domain)
+      if (named === null) return []
+      const ports = [...(wanted.ports.size === 0 ? [80] : wanted.ports)].map((port) => ({ name: `http-${port}`, port }))
+      const service = parseAs('Service', { metadata: named, spec: { ports } }, domain)
+      if (ruled.has(host) || wanted.subsets.size === 0) return [service]
+      const subsets = [...wanted.subsets].map((name) => ({ name }))
+      return [service, parseAs('DestinationRule', { metadata: named, spec: { host, subsets } }, domain)]
+    })
+  }
+}
+
+function hostsOf(object: MeshObject, domain: string): readonly string[] {
+  if (object.kind === 'Service') return [hostOf(object, domain)]
+  return object.kind === 'ServiceEntry' ? object.hosts : []
+}
+
+/** By host, what VirtualServices ask of it. */
+function wantedOf(objects: readonly MeshObject[]): Map<string, Wanted> {
+  const byHost = new Map<string, Wanted>()
+  const want = (host: string, destination: Destination | null) => {
+    const wanted = byHost.get(host) ?? { ports: new Set(), subsets: new Set() }
+    byHost.set(host, wanted)
+    const { port = null, subset = null } = destination ?? {}
+    if (port !== null) wanted.ports.add(port)
+    if (subset !== null) wanted.subsets.add(subset)
+  }
+  for (const object of objects) {
+    if (object.kind !== 'VirtualService') continue
+    if (object.gateways.includes('mesh')) for (const host of object.hosts) want(host, null)
+    const rules = [
+      ...object.http.flatMap(({ route, mirrors }) => [...route, ...mirrors]),
+      ...[...object.tls, ...object.tcp].flatMap(({ route }) => route)
+    ]
+    for (const destination of rules) want(destination.host, destination)
+  }
+  return byHost
+}
+
+/** Pods for a Service that nothing in any file makes: one that it selects, and one for each subset of it. */
+function unknownWorkloads(objects: readonly MeshObject[], domain: string): StandIns {
+  const services = objects.filter((object) => object.kind === 'Service')
+  const unknown = services.filter((service) => service.selector !== null && !objects.some((object) => isBehind(object, service)))
+  return {
+    unknowns: [...new Set(unknown.map((service) => hostOf(service, domain)))].map((host) => ({ host, missing: 'workload' })),
+    objects: unknown.flatMap((service, at) => {
+      const host = hostOf(service, domain)
+      const subsets = objects.flatMap((object) => (object.kind === 'DestinationRule' && object.host === host ? object.subsets : []))
+      return [{}, ...subsets.map(({ labels }) => labels)].map((labels, number) => podOf(service, labels, `${at}.${number}`, domain))
+    })
+  }
+}
+
+function isBehind(object: MeshObject, { namespace, selector }: Service): boolean {
+  const labels = podLabels(object)
+  return labels !== null && selector !== null && object.namespace === namespace && selects(selector, labels)
+}
+
+/** The labels of the Pods that an object makes or is. */
+function podLabels(object: MeshObject): Labels | null {
+  if (isWorkload(object)) return object.templateLabels
+  return object.kind === 'Pod' ? object.labels : null
+}
+
+function podOf({ namespace, name, selector, ports }: Service, labels: Labels, number: string, domain: string): MeshObject {
+  const names = ports.flatMap(({ targetPort }) => (typeof targetPort === 'string' ? [{ name: targetPort }] : []))
+  return parseAs(
+    'Pod',
+    {
+      metadata: { namespace, name: `${name}.unknown.${number}`, labels: { ...selector, ...labels } },
+      spec: { containers: [{ ports: names }] },
+      status: { conditions: [{ type: 'Ready', status: 'True' }] }
+    },
+    domain
+  )
+}
+
+function hostOf({ namespace, name }: Service, domain: string): string {
+  return `${name}.${namespace}.svc.${domain}`
+}
