@@ -62,7 +62,7 @@ export function istiodsOf({ connection, namespace, serviceAccount, nowMs }: Isti
 }
 
 /** The address of a Pod stands in a slice of each Service that selects it; a Service for a tag is none that a certificate names. */
-function addressesIn(list: unknown): IstiodAddress[] {
+export function addressesIn(list: unknown): IstiodAddress[] {
   const found = new Map<string, IstiodAddress>()
   for (const slice of items(list)) {
     const { metadata, ports, endpoints } = slice

@@ -5,6 +5,7 @@ import { pushOfNonce, UnknownForm, UUID_LENGTH } from './push-version.ts'
 /** One proxy takes 1 to 3 KB; so much is read within a millisecond. */
 const PORTION_BYTES = 64 << 10
 const MOST_BYTES = 256 << 10
+const [OPEN, CLOSE, QUOTE, BACKSLASH] = [0x7b, 0x7d, 0x22, 0x5c]
 
 /** One type of resources that a proxy watches: the pushes in which it was sent last, and which it acknowledged last. */
 export interface Watched {
@@ -49,19 +50,26 @@ function* portions(json: Buffer): Generator<string> {
 
 /** Behind the first element, found by its braces, that makes a portion long enough; the end of everything where none does. */
 function endOfPortion(json: Buffer, start: number): number {
-  const [open, close, quote, backslash] = [0x7b, 0x7d, 0x22, 0x5c]
-  let [depth, isText] = [0, false]
+  let depth = 0
   for (let at = start; at < json.length; at += 1) {
     const byte = json[at]
-    if (byte === quote) isText = !isText
-    else if (byte === backslash) at += 1
-    else if (isText) continue
-    else if (byte === open) depth += 1
-    else if (byte === close) {
+    if (byte === QUOTE) at = endOfText(json, at)
+    else if (byte === OPEN) depth += 1
+    else if (byte === CLOSE) {
       depth -= 1
       if (depth === 0 && at - start >= PORTION_BYTES) return at + 1
     }
     if (at - start > MOST_BYTES) throw new UnknownForm('syncz has an entry that is too long')
+  }
+  return json.length
+}
+
+/** Where the text that begins there has its closing quote. */
+function endOfText(json: Buffer, start: number): number {
+  for (let end = json.indexOf(QUOTE, start + 1); end !== -1; end = json.indexOf(QUOTE, end + 1)) {
+    let escapes = 0
+    while (json[end - 1 - escapes] === BACKSLASH) escapes += 1
+    if (escapes % 2 === 0) return end
   }
   return json.length
 }
