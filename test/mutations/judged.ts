@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { load } from 'js-yaml'
 import { JUDGED_KINDS, type MeshObject, parseObject, refusalOf } from '../../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
+import { formatContext } from '../../src/output/route-table.ts'
 import type { Change } from '../../src/review/change.ts'
 import { decide } from '../../src/review/decide.ts'
 import type { Decision } from '../../src/review/decision.ts'
@@ -12,7 +13,7 @@ import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import type { Manifest } from '../manifests.ts'
 import { endState } from '../transitions/end-state.ts'
 import { mutantsOf } from './mutants.ts'
-import { isPlain, type Loss, losses } from './probes.ts'
+import { isArguable, type Loss, losses } from './probes.ts'
 import { isWellFormed } from './well-formed.ts'
 
 interface JudgedMutant {
@@ -21,7 +22,7 @@ interface JudgedMutant {
   readonly what: string
   readonly decision: Decision
   readonly losses: readonly Loss[]
-  /** Lost on hosts without any VirtualService alone, or with a Service that is deleted: a warning will do. */
+  /** Lost on hosts without any VirtualService alone, at gateways that nobody shows, or with a Service that is deleted: a warning will do. */
   readonly arguable: boolean
 }
 
@@ -50,7 +51,7 @@ function* judgedMutants(file: string): Iterable<JudgedMutant> {
         what,
         decision: decide(change, snapshot, DEFAULT_POLICY, 0),
         losses: lost,
-        arguable: lost.every((loss) => isPlain(snapshot, rest, loss)) || (after === null && object.kind === 'Service')
+        arguable: lost.every((loss) => isArguable(snapshot, rest, loss)) || (after === null && object.kind === 'Service')
       }
     }
     yield judged('deleted', null)
@@ -118,5 +119,5 @@ function verdictText({ verdict, findings }: Decision): string {
 function textOf({ context, host, port, request, before, after }: Loss): string {
   const http = request.kind === 'http' ? `${request.method} ${request.path} ${JSON.stringify([...request.headers])}` : request.kind
   const tls = request.kind === 'http' && request.sni !== null ? ' by TLS' : ''
-  return `: ${context.kind} ${context.namespace} ${host}:${port} ${http}${tls}: ${before.status} to ${after.status}`
+  return `: ${formatContext(context)} ${host}:${port} ${http}${tls}: ${before.status} to ${after.status}`
 }

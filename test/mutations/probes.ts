@@ -8,7 +8,7 @@ import { gatewayAfter } from '../../src/mesh/routing/proxies.ts'
 import { chains, hostsOf, routeTables } from '../../src/mesh/routing/routes.ts'
 import type { Condition, Context } from '../../src/mesh/routing/table.ts'
 import { hostsOfVirtualService } from '../../src/mesh/routing/virtual-services.ts'
-import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
+import { podsSelected, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 
 export interface Loss {
   readonly context: Context
@@ -24,7 +24,7 @@ const EPSILON = 1e-9
 /** Every request that is answered less after than before, but for what is torn down: hosts with their Service, or with their last VirtualService. */
 export function losses(before: Snapshot, after: Snapshot, written: ObjectRef): Loss[] {
   const found: Loss[] = []
-  for (const context of contextsOf(before)) {
+  for (const context of contextsOf(before).filter((each) => isSomebody(before, each))) {
     const later = context.kind === 'gateway' ? gatewayAfter(before, after, context) : context
     for (const { host, port, requests } of asked(before, after, context)) {
       for (const request of requests) {
@@ -39,8 +39,18 @@ export function losses(before: Snapshot, after: Snapshot, written: ObjectRef): L
   return found
 }
 
-/** No VirtualService has the host of a loss: there Istio's own route is all that there is. */
-export function isPlain(before: Snapshot, after: Snapshot, { host }: Loss): boolean {
+/** A client with labels is asked only where a Pod has them. */
+function isSomebody(snapshot: Snapshot, context: Context): boolean {
+  return context.kind === 'gateway' || Object.keys(context.labels).length === 0 || hasPods(snapshot, context)
+}
+
+function hasPods(snapshot: Snapshot, { namespace, labels }: Context): boolean {
+  return podsSelected(snapshot, namespace, labels).length > 0
+}
+
+/** No VirtualService has the host of a loss, so that Istio's own route is all that there is; or it is lost at a gateway whose Pods nobody shows. */
+export function isArguable(before: Snapshot, after: Snapshot, { host, context }: Loss): boolean {
+  if (context.kind === 'gateway' && !hasPods(before, context)) return true
   return ![before, after].some((snapshot) => hasVirtualService(snapshot, host))
 }
 
@@ -98,20 +108,42 @@ function portsOf(snapshot: Snapshot, host: string): number[] {
 
 const PLAIN: HttpRequest = { kind: 'http', path: '/zz', method: 'GET', headers: new Map(), query: new Map(), sni: null }
 
-/** One that meets each condition, and some that meet none. */
+/** One that meets each condition, one that meets each two of them, each with what conditions exclude, and some that meet none. */
 function examples(conditions: readonly Condition[]): HttpRequest[] {
-  const all = [PLAIN, { ...PLAIN, path: '/' }, { ...PLAIN, method: 'POST' }, ...conditions.map(exampleOf)]
+  const single = conditions.flatMap((condition) => [exampleOf(condition), ...excludedOf(condition)])
+  const both = single.flatMap((one, at) => single.slice(at + 1).map((other) => joined(one, other)))
+  const bases = [PLAIN, { ...PLAIN, path: '/' }, ...single, ...both]
+  // Of another method, they pass by routes that ask for one.
+  const all = bases.flatMap((request) => [request, { ...request, method: request.method === 'GET' ? 'POST' : 'GET' }])
   return [...new Map(all.map((request) => [JSON.stringify([request, [...request.headers], [...request.query]]), request])).values()]
+}
+
+function excludedOf(condition: Condition): HttpRequest[] {
+  return Object.entries(condition.withoutHeaders).map(([name, match]) => {
+    const { [name]: _, ...others } = condition.withoutHeaders
+    return exampleOf({ ...condition, withoutHeaders: others, headers: { ...condition.headers, [name]: match } })
+  })
+}
+
+function joined(one: HttpRequest, other: HttpRequest): HttpRequest {
+  return {
+    ...one,
+    path: one.path === PLAIN.path ? other.path : one.path,
+    method: one.method === PLAIN.method ? other.method : one.method,
+    headers: new Map([...other.headers, ...one.headers]),
+    query: new Map([...other.query, ...one.query])
+  }
 }
 
 type Matches = Condition['headers']
 
-function exampleOf({ uri, method, headers, queryParams }: Condition): HttpRequest {
+function exampleOf({ uri, method, authority, headers, queryParams }: Condition): HttpRequest {
+  const host = authority === null ? {} : { host: authority }
   return {
     ...PLAIN,
     path: uri === null ? '/zz' : textFor(uri, '/zz'),
     method: method === null ? 'GET' : textFor(method, 'GET'),
-    headers: valuesOf(headers),
+    headers: valuesOf({ ...headers, ...host }),
     query: valuesOf(queryParams)
   }
 }
