@@ -22,7 +22,7 @@ interface JudgedMutant {
   readonly what: string
   readonly decision: Decision
   readonly losses: readonly Loss[]
-  /** Lost on hosts without any VirtualService alone, at gateways that nobody shows, or with a Service that is deleted: a warning will do. */
+  /** Lost on hosts without any VirtualService alone, at gateways that nobody shows, or with what is retired: a warning will do. */
   readonly arguable: boolean
 }
 
@@ -51,7 +51,7 @@ function* judgedMutants(file: string): Iterable<JudgedMutant> {
         what,
         decision: decide(change, snapshot, DEFAULT_POLICY, 0),
         losses: lost,
-        arguable: lost.every((loss) => isArguable(snapshot, rest, loss)) || (after === null && object.kind === 'Service')
+        arguable: lost.every((loss) => isArguable(snapshot, rest, loss)) || (after === null && isRetired(object, lost))
       }
     }
     yield judged('deleted', null)
@@ -60,6 +60,11 @@ function* judgedMutants(file: string): Iterable<JudgedMutant> {
       if (after !== null) yield judged(what, { ...after, createdMs: before?.createdMs ?? 0 })
     }
   }
+}
+
+/** People delete Services, and one of several VirtualServices of a public host, to retire an app: a warning will do. */
+function isRetired({ kind }: MeshObject, lost: readonly Loss[]): boolean {
+  return kind === 'Service' || (kind === 'VirtualService' && lost.every(({ context }) => context.kind === 'gateway'))
 }
 
 /** null for what the schema or Istio refuses. */
