@@ -38,6 +38,7 @@ const BANS: readonly Ban[] = [
       'ageMs[kind]',
       'one[key]',
       'other[key]',
+      'others[key]',
       'selector[key]',
       'subset[key]',
       'map[name]',

@@ -126,6 +126,16 @@ function isReady(object: MeshObject | null): boolean {
 
 function specText(object: MeshObject | null): string {
   if (object === null) return ''
-  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations: _a, deleting: _d, ...spec } = object
+  const {
+    uid: _u,
+    resourceVersion: _r,
+    createdMs: _c,
+    labels: _l,
+    annotations: _a,
+    deleting: _d,
+    finalizers: _f,
+    owners: _o,
+    ...spec
+  } = object
   return JSON.stringify(spec)
 }

@@ -11,10 +11,24 @@ export interface Identity {
   readonly createdMs: number
   /** It has a deletionTimestamp. */
   readonly deleting: boolean
+  /** It is deleted for good once it is `deleting` and the last of them is taken off. Of kinds whose writes are judged, as are `owners`. */
+  readonly finalizers: readonly string[]
+  /** Garbage collection deletes it where it has owners and none of them is there. */
+  readonly owners: readonly Owner[]
   readonly labels: Labels
   /** Only the annotations that hitless or its rules read (`KEPT_ANNOTATIONS`). */
   readonly annotations: Labels
 }
+
+/** An entry of ownerReferences. */
+export interface Owner {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  readonly uid: string
+}
+
+const NONE: readonly never[] = []
 
 /** The annotation by which a Service says where it is exported to. */
 export const EXPORT_TO = 'networking.istio.io/exportTo'
@@ -29,7 +43,7 @@ const KEPT_ANNOTATIONS = [
 ]
 
 /** Metadata of a manifest. A namespaced object without a namespace stands in `default`, as it would for kubectl. */
-export function parseIdentity(fields: Fields, namespaced: boolean): Identity {
+export function parseIdentity(fields: Fields, namespaced: boolean, keepsOwners = false): Identity {
   const metadata = fields.child('metadata') ?? new Fields({}, ['metadata'])
   const annotations = metadata.child('annotations')
   const created = metadata.string('creationTimestamp')
@@ -40,9 +54,17 @@ export function parseIdentity(fields: Fields, namespaced: boolean): Identity {
     resourceVersion: metadata.string('resourceVersion'),
     createdMs: created === '' ? 0 : Date.parse(created) || 0,
     deleting: metadata.has('deletionTimestamp'),
+    // Tens of thousands of Pods have owners, and nobody asks for them.
+    finalizers: keepsOwners ? metadata.strings('finalizers') : NONE,
+    owners: keepsOwners ? metadata.children('ownerReferences').map(ownerOf) : NONE,
     labels: metadata.labels('labels'),
     annotations: Object.fromEntries(
       KEPT_ANNOTATIONS.filter((key) => annotations?.has(key)).map((key) => [key, annotations?.string(key) ?? ''])
     )
   }
+}
+
+function ownerOf(reference: Fields): Owner {
+  const text = (key: string) => reference.string(key)
+  return { apiVersion: text('apiVersion'), kind: text('kind'), name: text('name'), uid: text('uid') }
 }

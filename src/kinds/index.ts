@@ -132,10 +132,10 @@ export interface Requested {
 
 /** Parses what is known to be a `kind`, as items of a list are, which name none themselves. */
 export function parseAs<K extends Kind>(kind: K, raw: unknown, domain: Domain, requested: Requested = {}): ObjectOf<K> {
-  const { api, parse } = kindModule(kind)
+  const { api, judged, parse } = kindModule(kind)
   const fields = new Fields(raw)
   const part = (key: string) => fields.child(key) ?? new Fields({}, [key])
-  const own = parseIdentity(fields, api.namespaced)
+  const own = parseIdentity(fields, api.namespaced, judged)
   const identity = { ...own, namespace: requested.namespace ?? own.namespace, name: own.name || (requested.name ?? '') }
   return parse({ raw, fields, spec: part('spec'), status: part('status') }, identity, domain)
 }

@@ -71,7 +71,7 @@ export function defineKind<O extends AnyObject, I extends string>(
 }
 
 function withoutMetadata(object: AnyObject): unknown {
-  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations, deleting: _d, ...spec } = object
+  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations, deleting: _d, finalizers: _f, owners: _o, ...spec } = object
   return [spec, annotations[EXPORT_TO]]
 }
 

@@ -1,6 +1,7 @@
 import { decideAlike } from '../kinds/index.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from './change.ts'
+import { mayEnd } from './consequence.ts'
 import type { Policy } from './policy.ts'
 
 /** Controllers of Kubernetes itself: they carry out what was admitted before, and a denial would only leave it half done. */
@@ -28,7 +29,7 @@ export function isNoOp(change: Change): boolean {
   const known = noOps.get(change)
   if (known !== undefined) return known
   const { before, after } = change
-  const found = before !== null && after !== null && decideAlike(before, after)
+  const found = before !== null && after !== null && decideAlike(before, after) && !mayEnd(change)
   noOps.set(change, found)
   return found
 }

@@ -9,6 +9,7 @@ import { RULES } from '../rules/index.ts'
 import type { Finding, Rule, Statement, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './always-admitted.ts'
 import type { Change } from './change.ts'
+import { whyCarriedOut } from './consequence.ts'
 import type { Decision } from './decision.ts'
 import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
 import { hintFor, toolOf } from './hints.ts'
@@ -51,9 +52,10 @@ export function judge(change: Change, snapshot: Snapshot, policy: Policy, nowMs:
   if (isNoOp(change)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
   const judgement = judgementOf(change, snapshot)
   const namespace = snapshot.find('Namespace', '', change.ref.namespace)?.labels ?? {}
-  const { findings, notes } = findingsOf(judgement, policy)
+  const { findings, unjudged } = findingsOf(judgement, policy)
+  const ending = judgement.change === judgement.asked ? [] : [whyCarriedOut(judgement.asked)]
   const found = lower(change, findings, policy, namespace)
-  return { decision: conclude(change, exempt(change, found, nowMs, mayExempt), notes), judgement }
+  return { decision: conclude(change, exempt(change, found, nowMs, mayExempt), ending, unjudged), judgement }
 }
 
 export function decide(...asked: Parameters<typeof judge>): Decision {
@@ -63,14 +65,14 @@ export function decide(...asked: Parameters<typeof judge>): Decision {
 interface Found {
   readonly findings: Finding[]
   /** What could not be judged, in words. */
-  readonly notes: string[]
+  readonly unjudged: string[]
 }
 
 function findingsOf(judgement: Judgement, policy: Policy): Found {
-  const { change, before, after, meter, targets, unjudged, gaps, opened } = judgement
+  const { change, before, after, meter, targets, gaps, opened } = judgement
   const excuses = new Map(opened.map((gap) => [gap, excuseOf(judgement, policy, gap)]))
   const nameOf = (ref: ObjectRef) => nameFor(ref, change.ref.namespace, policy)
-  const notes = notesOn(unjudged, refKey(change.ref), nameOf)
+  const unjudged = notesOn(judgement.unjudged, refKey(change.ref), nameOf)
   const subject: Subject = {
     operation: change.operation,
     tool: toolOf(change),
@@ -93,10 +95,10 @@ function findingsOf(judgement: Judgement, policy: Policy): Found {
   const findings = RULES.filter(({ on }) => on.includes(change.ref.kind)).flatMap((rule) => {
     meter.renew(RULE_WORK)
     const statements = checked(rule, subject)
-    if (statements === null) notes.push(`rule ${rule.id} was not checked: that is too much work`)
+    if (statements === null) unjudged.push(`rule ${rule.id} was not checked: that is too much work`)
     return statements?.map((statement) => ({ rule: rule.id, ...statement })) ?? []
   })
-  return { findings, notes }
+  return { findings, unjudged }
 }
 
 /** null where it is too much work. */
@@ -129,9 +131,9 @@ function notesOn(unjudged: readonly Unjudged[], written: string, nameOf: (ref: O
   return notes
 }
 
-function conclude(change: Change, exemptions: Exempted, unjudged: readonly string[]): Decision {
+function conclude(change: Change, exemptions: Exempted, ending: readonly string[], unjudged: readonly string[]): Decision {
   const { findings: found, claims, exempted, audit: exemption } = exemptions
-  const notes = [...unjudged, ...exemptions.notes]
+  const notes = [...ending, ...unjudged, ...exemptions.notes]
   const findings = [...found].sort(byWeight)
   const denials = findings.filter(({ severity }) => severity === 'deny')
   const warnings = warningsOf(

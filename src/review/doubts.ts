@@ -15,6 +15,7 @@ import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery } from '../mesh/snapshot/state.ts'
 import type { Change } from './change.ts'
+import { ownersAskedFor } from './consequence.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
@@ -53,7 +54,7 @@ function bounded(change: Change, find: () => Doubts): Doubts {
   }
 }
 
-function ofDenial({ change, before, after }: Judgement, { findings }: Decision): Doubts {
+function ofDenial({ asked, change, before, after }: Judgement, { findings }: Decision): Doubts {
   const denied = findings.flatMap(({ gap, severity }) => (gap !== null && severity === 'deny' ? [gap] : []))
   const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: change.ref.namespace }
   const siblings: ListQuery[] =
@@ -61,7 +62,7 @@ function ofDenial({ change, before, after }: Judgement, { findings }: Decision):
   // A route that is new to a host does not count beside an older one there that the cache has yet to see.
   const older = changesReach(change) ? [ALL_VIRTUAL_SERVICES] : []
   return {
-    reads: [namespace, ...denied.flatMap((gap) => readsOf(gap, before))],
+    reads: [namespace, ...ownersAskedFor(asked), ...denied.flatMap((gap) => readsOf(gap, before))],
     lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
   }
 }

@@ -8,9 +8,12 @@ import { Meter, metered } from '../mesh/snapshot/metered.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { podsAfter } from '../mesh/snapshot/workloads.ts'
 import type { Change } from './change.ts'
+import { carriedOut, reliable } from './consequence.ts'
 import { isStandIn, standIns } from './stand-ins.ts'
 
 export interface Judgement {
+  /** The change as it was asked, and as it ends: an update can be a deletion. */
+  readonly asked: Change
   readonly change: Change
   /** The snapshots without and with the change; `before` shows the stored object as the API server sent it, which is newer than any cache. */
   readonly before: Snapshot
@@ -31,7 +34,8 @@ export interface Judgement {
 export const MOST_WORK = 5_000_000
 
 /** Throws `TooMuchWork` where that is the written object's own doing. */
-export function judgementOf(change: Change, snapshot: Snapshot): Judgement {
+export function judgementOf(asked: Change, snapshot: Snapshot): Judgement {
+  const change = carriedOut(asked, snapshot)
   const meter = new Meter(MOST_WORK)
   const unjudged: Unjudged[] = []
   const { before, after } = snapshotsOf(change, overlay(metered(snapshot, meter), { added: standIns(change.after, snapshot) }))
@@ -42,7 +46,7 @@ export function judgementOf(change: Change, snapshot: Snapshot): Judgement {
   const { all, opened, judged } = gapsOfChange(before, after, targets, tell, change.ref.namespace)
   for (const { error, clients } of unjudged) if (clients === 'all' && isCausedBy(error, change.ref)) throw error
   const known = opened.filter(({ context }) => !isStandIn(context))
-  return { change, before, after, meter, targets: judged, unjudged, gaps: all, opened: known }
+  return { asked, change, before, after, meter, targets: judged, unjudged, gaps: all, opened: known }
 }
 
 export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snapshot; after: Snapshot } {
@@ -50,7 +54,7 @@ export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snaps
   const removed = [change.ref, ...pods.removed]
   const added = change.after === null ? pods.added : [change.after, ...pods.added]
   const before = asStored(change, snapshot)
-  return { before, after: overlay(before, { removed, added }) }
+  return { before, after: overlay(reliable(change, before), { removed, added }) }
 }
 
 /** Nothing is laid over a cache that shows the stored object already: each layer costs every look-up. */

@@ -25,6 +25,8 @@ export function podsOf(workload: Workload, template: PodTemplate = workload): Po
     resourceVersion: '',
     createdMs: workload.createdMs,
     deleting: false,
+    finalizers: [],
+    owners: [],
     labels: template.templateLabels,
     annotations: {},
     ready: at < readyReplicas,
