@@ -85,12 +85,29 @@ for (const { of, values, secret } of [
 ]) {
   t.test(`with ${of}, what else it may do is by name, but for what no name is known of`, async (t) => {
     const objects = await rendered(...values)
-    const others = [...grants(objects, 'ClusterRole').filter(({ verbs }) => !verbs.includes('list')), ...grants(objects, 'Role')]
-    const said = others.flatMap(({ apiGroups, resources, resourceNames = ['any'], verbs }) =>
-      apiGroups.flatMap((group) => resources.map((plural) => [`${group}/${plural}`, `${resourceNames.join()}: ${verbs.join(' ')}`]))
-    )
+    const own = objects.filter(({ metadata }) => metadata.namespace !== 'istio-system')
+    const others = [...grants(own, 'ClusterRole').filter(({ verbs }) => !verbs.includes('list')), ...grants(own, 'Role')]
+    const said = saidOf(others)
     t.strictSame(Object.fromEntries(said), { ...BESIDE, ...secret })
     t.equal(said.length, Object.keys({ ...BESIDE, ...secret }).length)
+  })
+}
+
+const ASKING = {
+  '/serviceaccounts/token': 'hitless-settle: create',
+  '/configmaps': 'istio-ca-root-cert: get',
+  'discovery.k8s.io/endpointslices': 'any: list'
+}
+for (const { values, namespace, may } of [
+  { values: '', namespace: 'istio-system', may: ASKING },
+  { values: 'config.settings.rootNamespace=mesh', namespace: 'mesh', may: ASKING },
+  { values: 'config.settle.mode=fixed', namespace: 'istio-system', may: {} },
+  { values: 'config.settle.milliseconds=0', namespace: 'istio-system', may: {} }
+]) {
+  t.test(`to ask istiod (${values || 'defaults'}) it may do these things in Istio's root namespace`, async (t) => {
+    const there = (await rendered(...(values === '' ? [] : ['--set', values]))).filter(({ metadata }) => metadata.namespace === namespace)
+    t.strictSame(Object.fromEntries(saidOf(grants(there, 'Role'))), may)
+    t.strictSame(there.map(({ kind }) => kind).sort(), may === ASKING ? ['Role', 'RoleBinding', 'ServiceAccount'] : [])
   })
 }
 
@@ -164,6 +181,15 @@ interface Grant {
 function grants(objects: readonly Rendered[], kind: 'ClusterRole' | 'Role'): Grant[] {
   const roles = objects.filter((object) => object.kind === kind && object.metadata.annotations?.['helm.sh/hook'] === undefined)
   return (roles as unknown as { rules: Grant[] }[]).flatMap(({ rules }) => rules)
+}
+
+/** What may be done, and to what of which name. */
+function saidOf(grants: readonly Grant[]): [string, string][] {
+  return grants.flatMap(({ apiGroups, resources, resourceNames = ['any'], verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.map((plural): [string, string] => [`${group}/${plural}`, `${resourceNames.join()}: ${verbs.join(' ')}`])
+    )
+  )
 }
 
 function find(objects: readonly Rendered[], kind: string): Rendered {
