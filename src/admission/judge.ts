@@ -1,4 +1,4 @@
-/** The reviewer: judges a change by what is known, reads what its decision rests on, waits for what it leans on, and judges again (design, section 3). */
+/** The reviewer: judges a change by what is known, reads what its decision rests on, waits for what it leans on, and judges again (docs/architecture.md). */
 import { setTimeout as timeout } from 'node:timers/promises'
 import { HitlessError } from '../errors.ts'
 import { formatRef } from '../kinds/index.ts'

@@ -1,7 +1,7 @@
 /**
- * Holding a write until the data plane has caught up with the one before it (design, section 3.6). istiod collects changes for its debounce and
+ * Holding a write until the data plane has caught up with the one before it (docs/architecture.md). istiod collects changes for its debounce and
  * pushes them together, and within one push Envoy's routes and clusters do not change at the same instant: the right order, written back
- * to back, drops requests (istio-semantics, Propagation).
+ * to back, drops requests (docs/proof.md).
  */
 import type { Arrival } from '../mesh/snapshot/propagation.ts'
 import type { Asker, Decision } from '../review/decision.ts'

@@ -7,7 +7,7 @@ export interface Identity {
   readonly name: string
   readonly uid: string
   readonly resourceVersion: string
-  /** Milliseconds since the epoch; 0 where the object has no creationTimestamp yet. Age decides precedence (istio-semantics 3.3, 10.6). */
+  /** Milliseconds since the epoch; 0 where the object has no creationTimestamp yet. Age decides precedence (3.3, 10.6). */
   readonly createdMs: number
   /** It has a deletionTimestamp. */
   readonly deleting: boolean

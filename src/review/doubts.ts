@@ -1,5 +1,5 @@
 /**
- * What a decision rests on that a watch may not show yet, as reads to make before the answer (design, section 3.4). Objects are read by name
+ * What a decision rests on that a watch may not show yet, as reads to make before the answer (docs/architecture.md). Objects are read by name
  * where their names are known, and listed only where the decision rests on something being absent.
  */
 

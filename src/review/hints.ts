@@ -1,4 +1,4 @@
-/** What to tell the user of a tool whose order of writes is its own (delivery-scenarios, rule 11). */
+/** What to tell the user of a tool whose order of writes is its own (docs/tools.md). */
 import type { Labels } from '../mesh/names/labels.ts'
 import type { Tool } from '../rules/rule.ts'
 import type { Author, Change } from './change.ts'

@@ -1,4 +1,4 @@
-/** The limits of what is denied (design, section 1): why a gap that a change opens is only warned of. */
+/** The limits of what is denied (docs/architecture.md): why a gap that a change opens is only warned of. */
 import type { ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'

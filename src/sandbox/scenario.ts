@@ -1,4 +1,4 @@
-/** Scenario files: a start state and a list of writes with the verdicts that they should get (design, section 5). */
+/** Scenario files: a start state and a list of writes with the verdicts that they should get (docs/architecture.md). */
 
 import { dirname, isAbsolute, join } from 'node:path'
 import { Ajv, type ErrorObject } from 'ajv'

@@ -1,4 +1,4 @@
-/** Writes that lean on what was admitted and may never be made: another webhook refuses it, a quota does, or the client has gone (design, section 3.4). */
+/** Writes that lean on what was admitted and may never be made: another webhook refuses it, a quota does, or the client has gone (docs/architecture.md). */
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { Ledger } from '../../src/cluster/ledger.ts'

@@ -1,4 +1,4 @@
-/** What is read before an answer: what the verdict newly rests on, each once, however many Pods there are (design, section 3.4). */
+/** What is read before an answer: what the verdict newly rests on, each once, however many Pods there are (docs/architecture.md). */
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { formatRef } from '../../src/kinds/index.ts'

@@ -1,4 +1,4 @@
-/** Where two conformance lines differ, by the fields that conformance/README.md says to compare. */
+/** Where two conformance lines differ, by the fields that test/conformance/README.md says to compare. */
 import type { ChainJson, ContextJson, DestinationJson, HostJson } from '../../src/output/route-json.ts'
 import type { Line } from './worlds.ts'
 

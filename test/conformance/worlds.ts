@@ -1,4 +1,4 @@
-/** Conformance worlds: manifests, and what Istio's own code makes of them, one line of JSON each (conformance/README.md). */
+/** Conformance worlds: manifests, and what Istio's own code makes of them, one line of JSON each (test/conformance/README.md). */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { HitlessError } from '../../src/errors.ts'

@@ -32,6 +32,17 @@ t.test('every file of the sources and tests that a page names is there', async (
   t.ok(found > 30, `${found} are named`)
 })
 
+t.test('every page that a comment names is there', async (t) => {
+  const sources = globSync('{src,test,bench}/**/*.ts', { cwd: ROOT }).sort()
+  for (const source of sources) {
+    for (const [comment] of read(source).matchAll(/\/\*[\s\S]*?\*\/|\/\/ .*$/gm)) {
+      for (const [page] of comment.matchAll(/(?<![\w./-])[\w/-]+\.md\b/g)) if (!existsSync(join(ROOT, page))) t.fail(`${source}: ${page}`)
+      // Notes that are no part of the repository.
+      t.notMatch(comment, /\b(?:istio-semantics|gateway-api-semantics|delivery-scenarios)\b(?!\.md)|\(design, section/, source)
+    }
+  }
+})
+
 t.test('CONTRIBUTING names every script of the tests, and nothing before the fastest', async (t) => {
   const text = read('CONTRIBUTING.md')
   for (const script of Object.keys(scripts).filter((name) => /^test(:|$)/.test(name)))

@@ -1,4 +1,4 @@
-/** What one target may cost, so that what somebody wrote about one host takes nothing from the judgement of others (design, section 8). */
+/** What one target may cost, so that what somebody wrote about one host takes nothing from the judgement of others (docs/architecture.md). */
 
 import { type MeshObject, type ObjectRef, refKey } from '../../kinds/index.ts'
 import type { Context } from '../routing/table.ts'

@@ -1,4 +1,4 @@
-/** Gaps: request classes of which a share gets no answer, and which of them a change opens (design, section 1). */
+/** Gaps: request classes of which a share gets no answer, and which of them a change opens (docs/architecture.md). */
 
 import type { ObjectRef } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'

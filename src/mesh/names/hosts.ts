@@ -1,4 +1,4 @@
-/** Host names as Istio reads them (istio-semantics, section 1). */
+/** Host names as Istio reads them (docs/istio-semantics.md, section 1). */
 
 /** The cluster's DNS domain; `AS_WRITTEN` where names are wanted as their author wrote them. */
 export type Domain = string | null

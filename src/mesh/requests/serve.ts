@@ -1,4 +1,4 @@
-/** What one concrete request gets (design, section 1): the route or chain that takes it, its destinations, and how much of it goes unanswered. */
+/** What one concrete request gets (docs/architecture.md): the route or chain that takes it, its destinations, and how much of it goes unanswered. */
 
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Ending, Reached } from '../routing/connections.ts'
