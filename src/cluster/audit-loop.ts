@@ -1,83 +1,83 @@
 /** Gaps of the live cluster as they stand: found from what its watches show, told once when they open and once when they close. */
 
-import { type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
-import type { Clock } from '../kubernetes/clock.ts'
+import { formatRef, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
+import { type Clock, sleep } from '../kubernetes/clock.ts'
 import { unhurried } from '../kubernetes/pace.ts'
-import { affectedTargets, everyTarget, servicesSelecting, targetKey } from '../mesh/gaps/affected.ts'
+import { affectedTargets, servicesSelecting, targetKey } from '../mesh/gaps/affected.ts'
+import type { TellUnjudged } from '../mesh/gaps/allowance.ts'
 import type { Target } from '../mesh/gaps/gaps.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { GapBook, type OpenGap } from './gap-book.ts'
 
 /** Changes come in bursts: a batch of manifests, the Pods of a rollout. */
 const DEBOUNCE_MS = 200
 /** A gap that closes within this time is a release on its way, such as a Pod between two readiness probes. */
 const GRACE_MS = 2_000
-
-export interface OpenGap {
-  /** Equal for the same gap at any time. */
-  readonly key: string
-  readonly rule: string
-  /** At fault; null where the gap is of Istio's own default routes. */
-  readonly object: ObjectRef | null
-  readonly message: string
-}
+/** Where nothing changes, this is how often the audit shows that it runs. */
+const PULSE_MS = 30_000
 
 export interface AuditLoopOptions {
   readonly clock: Clock
   readonly snapshot: () => Snapshot
-  readonly find: (snapshot: Snapshot, targets: readonly Target[]) => readonly OpenGap[]
+  /** The gaps of one target; what is too much work is told, and left out. */
+  readonly find: (snapshot: Snapshot, target: Target, tell: TellUnjudged) => readonly OpenGap[]
   /** A gap opened and stayed open. */
   readonly opened: (gap: OpenGap) => void
   readonly closed: (gap: OpenGap) => void
-  /** A look ended before its time; the next change brings another. */
-  readonly failed: (error: unknown) => void
+  /** One target or change could not be looked at: what was known of it stays, and all others are looked at. */
+  readonly failed: (error: unknown, what: string) => void
+  /** A host takes too much work: what was known of it stays. */
+  readonly unjudged: TellUnjudged
   /** All that one look found was told. */
   readonly settled: () => void
 }
 
-interface Place {
-  readonly target: Target
-  /** Keys of the gaps that it shows. */
-  readonly gaps: ReadonlySet<string>
-}
-
-interface Tracked {
-  readonly gap: OpenGap
-  readonly sinceMs: number
-  told: boolean
-  /** The targets that show it. */
-  readonly targets: Set<string>
+/** What happened to an object since the last look: as it was first. */
+interface Changed {
+  readonly before: MeshObject | null
+  readonly ref: ObjectRef
 }
 
 export class AuditLoop {
   readonly #options: AuditLoopOptions
-  /** The targets that show a gap. */
-  readonly #places = new Map<string, Place>()
-  readonly #tracked = new Map<string, Tracked>()
-  /** What changed since the last look, each object as it was first. */
-  #changed = new Map<string, { readonly before: MeshObject | null; readonly ref: ObjectRef }>()
-  #cancel: (() => void) | null = null
-  #started = false
-  #signal: AbortSignal = AbortSignal.abort()
+  readonly #book = new GapBook()
+  /** Hosts that take too much work. */
+  readonly #unjudged = new Set<string>()
+  #changed = new Map<string, Changed>()
+  #wake: () => void = () => undefined
 
   constructor(options: AuditLoopOptions) {
     this.#options = options
   }
 
-  /** Looks at the whole cluster once, and gives the gaps that were there before; from then on only changes are looked at. */
+  /** Looks at the whole cluster once, and gives the gaps that were there before; `run` then looks at what changes. */
   async start(signal: AbortSignal): Promise<OpenGap[]> {
     this.#changed.clear()
-    await this.#lookAtEach(everyTarget(this.#options.snapshot()), signal)
-    for (const tracked of this.#tracked.values()) tracked.told = true
-    this.#started = true
-    this.#signal = signal
-    signal.addEventListener('abort', () => this.#cancel?.(), { once: true })
-    if (this.#changed.size > 0) this.#wake()
+    await this.#lookAtEach(this.#everywhere(this.#options.snapshot()), signal)
+    this.#book.opened(Number.POSITIVE_INFINITY)
+    this.#options.settled()
     return this.open()
+  }
+
+  /** Looks at what changed, until the signal ends; one look at a time: what changes meanwhile is for the next. Never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, failed } = this.#options
+    while (!signal.aborted) {
+      if (this.#changed.size === 0 && !this.#book.hasUntold()) await this.#changeOr(PULSE_MS, signal)
+      await sleep(clock, DEBOUNCE_MS, signal)
+      if (signal.aborted) return
+      await this.#look(signal).catch((error: unknown) => failed(error, 'a look'))
+    }
   }
 
   /** The gaps that were told. */
   open(): OpenGap[] {
-    return [...this.#tracked.values()].filter(({ told }) => told).map(({ gap }) => gap)
+    return this.#book.told()
+  }
+
+  /** So many hosts take too much work to be judged. */
+  get unjudged(): number {
+    return this.#unjudged.size
   }
 
   changed(before: MeshObject | null, after: MeshObject | null): void {
@@ -85,45 +85,32 @@ export class AuditLoop {
     if (ref === null) return
     const key = refKey(ref)
     if (!this.#changed.has(key)) this.#changed.set(key, { before, ref })
-    if (this.#started) this.#wake()
+    this.#wake()
   }
 
-  /** One look at a time: what changes meanwhile is for the next. */
-  #wake(): void {
-    if (this.#cancel !== null) return
-    this.#cancel = this.#options.clock.after(DEBOUNCE_MS, () => {
-      const told = (error: unknown) => {
-        this.#options.failed(error)
-        return false
-      }
-      this.#look()
-        .catch(told)
-        .then((isWaiting) => {
-          this.#cancel = null
-          if (isWaiting || this.#changed.size > 0) this.#wake()
-        })
-    })
+  #changeOr(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController()
+    this.#wake = () => woken.abort()
+    return sleep(this.#options.clock, ms, AbortSignal.any([signal, woken.signal]))
   }
 
-  /** True where a gap is in its time of grace. */
-  async #look(): Promise<boolean> {
-    const { clock } = this.#options
+  async #look(signal: AbortSignal): Promise<void> {
+    const { clock, opened, closed, settled } = this.#options
     const targets = new Map<string, Target>()
-    for await (const { before, ref } of unhurried(this.#takeChanges(), clock)) {
-      const affected = this.#affected(this.#options.snapshot(), before, ref)
-      for await (const target of unhurried(affected, clock)) targets.set(targetKey(target), target)
-    }
-    await this.#lookAtEach(targets.values(), this.#signal)
-    return this.#settle()
-  }
-
-  #takeChanges(): Iterable<{ readonly before: MeshObject | null; readonly ref: ObjectRef }> {
     const changed = this.#changed
     this.#changed = new Map()
-    return changed.values()
+    for await (const each of unhurried(changed.values(), clock)) {
+      const affected = this.#unlessFailed(formatRef(each.ref), () => this.#affected(each)) ?? []
+      for await (const target of unhurried(affected, clock)) targets.set(targetKey(target), target)
+    }
+    await this.#lookAtEach(targets.values(), signal)
+    for (const gap of this.#book.closed()) closed(gap)
+    for (const gap of this.#book.opened(clock.now() - GRACE_MS)) opened(gap)
+    settled()
   }
 
-  #affected(snapshot: Snapshot, before: MeshObject | null, ref: ObjectRef): Iterable<Target> {
+  #affected({ before, ref }: Changed): Iterable<Target> {
+    const snapshot = this.#options.snapshot()
     const after = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
     const earlier = before === null ? overlay(snapshot, { removed: [ref] }) : overlay(snapshot, { added: [before] })
     const objects = [before, after].filter((object): object is MeshObject => object !== null)
@@ -131,12 +118,13 @@ export class AuditLoop {
       case 'VirtualService':
       case 'DestinationRule':
       case 'Service':
-        return affectedTargets(earlier, snapshot, objects)
+        return affectedTargets(earlier, snapshot, objects, this.#unjudge)
       case 'Pod':
         return affectedTargets(
           snapshot,
           snapshot,
-          objects.flatMap(({ namespace, labels }) => servicesSelecting(snapshot, namespace, labels))
+          objects.flatMap(({ namespace, labels }) => servicesSelecting(snapshot, namespace, labels)),
+          this.#unjudge
         )
       // Deployments serve through their Pods alone; a Namespace's labels only choose modes.
       case 'Deployment':
@@ -149,45 +137,53 @@ export class AuditLoop {
     }
   }
 
+  /** One VirtualService after the other, so that one that cannot be looked at hides no other. */
   *#everywhere(snapshot: Snapshot): Iterable<Target> {
-    yield* everyTarget(snapshot)
-    for (const { target } of this.#places.values()) yield target
+    const known = new Set<string>()
+    for (const vs of snapshot.all('VirtualService')) {
+      const targets = this.#unlessFailed(formatRef(vs), () => affectedTargets(snapshot, snapshot, [vs], this.#unjudge)) ?? []
+      for (const target of targets) {
+        const key = targetKey(target)
+        if (known.has(key)) continue
+        known.add(key)
+        yield target
+      }
+    }
+    yield* this.#book.targets()
   }
 
   async #lookAtEach(targets: Iterable<Target>, signal: AbortSignal): Promise<void> {
     for await (const target of unhurried(targets, this.#options.clock)) {
       if (signal.aborted) return
-      this.#lookAt(this.#options.snapshot(), target)
+      this.#lookAt(target)
     }
   }
 
-  #lookAt(snapshot: Snapshot, target: Target): void {
-    const place = targetKey(target)
-    const found = new Map(this.#options.find(snapshot, [target]).map((gap) => [gap.key, gap]))
-    for (const key of this.#places.get(place)?.gaps ?? []) if (!found.has(key)) this.#tracked.get(key)?.targets.delete(place)
-    for (const [key, gap] of found) {
-      const tracked = this.#tracked.get(key) ?? { gap, sinceMs: this.#options.clock.now(), told: false, targets: new Set() }
-      tracked.targets.add(place)
-      this.#tracked.set(key, tracked)
+  #lookAt(target: Target): void {
+    const { snapshot, find, clock } = this.#options
+    let judged: 'all' | 'some' | 'none' = 'all'
+    const tell: TellUnjudged = (each) => {
+      judged = each.clients === 'some' && judged !== 'none' ? 'some' : 'none'
+      this.#unjudge(each)
     }
-    if (found.size > 0) this.#places.set(place, { target, gaps: new Set(found.keys()) })
-    else this.#places.delete(place)
+    const gaps = this.#unlessFailed(target.host, () => find(snapshot(), target, tell))
+    if (gaps === null || judged === 'none') return
+    if (judged === 'all') this.#unjudged.delete(target.host)
+    this.#book.record(target, gaps, clock.now())
   }
 
-  /** Tells what stayed open through its time of grace, and what closed; true where a gap is still in it. */
-  #settle(): boolean {
-    const now = this.#options.clock.now()
-    let isWaiting = false
-    for (const [key, tracked] of this.#tracked) {
-      if (tracked.targets.size === 0) {
-        this.#tracked.delete(key)
-        if (tracked.told) this.#options.closed(tracked.gap)
-      } else if (!tracked.told && now - tracked.sinceMs >= GRACE_MS) {
-        tracked.told = true
-        this.#options.opened(tracked.gap)
-      } else if (!tracked.told) isWaiting = true
+  /** Told once for each host, until it is judged again. */
+  readonly #unjudge: TellUnjudged = (each) => {
+    if (!this.#unjudged.has(each.host)) this.#options.unjudged(each)
+    this.#unjudged.add(each.host)
+  }
+
+  #unlessFailed<T>(what: string, work: () => T): T | null {
+    try {
+      return work()
+    } catch (error) {
+      this.#options.failed(error, what)
+      return null
     }
-    this.#options.settled()
-    return isWaiting
   }
 }

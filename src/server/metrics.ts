@@ -19,6 +19,14 @@ export interface StateMetrics {
   dropped(kind: Kind): void
 }
 
+/** The audit of the cluster as it stands. */
+export interface AuditMetrics {
+  /** A look came to its end; `unjudged` hosts take too much work. */
+  ran(atMs: number, unjudged: number): void
+  /** A host or change could not be looked at. */
+  failed(): void
+}
+
 export interface Metrics {
   readonly registry: Registry
   readonly state: StateMetrics
@@ -34,6 +42,7 @@ export interface Metrics {
   settledBy(mode: 'exact' | 'fixed'): void
   /** So many gaps of a rule stand open; told by the replica that reports them. */
   gaps(rule: string, open: number): void
+  readonly audit: AuditMetrics
   /** The configuration's file was read again. */
   configured(success: boolean): void
   readonly certificates: CertificateMetrics
@@ -91,6 +100,7 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
   return {
     registry,
     state: stateMetrics(registers),
+    audit: auditMetrics(registers),
     certificates: certificateMetrics(registers),
     configured: (success) => configured.set(Number(success)),
     gaps: (rule, open) => gaps.set({ rule }, open),
@@ -112,6 +122,19 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
       if (lists > 0) reads.inc({ type: 'list' }, lists)
       if (changedVerdict) changed.inc()
     }
+  }
+}
+
+function auditMetrics(registers: Registry[]): AuditMetrics {
+  const ran = new Gauge({ name: 'hitless_audit_last_run_timestamp_seconds', help: 'When the audit last came to its end', registers })
+  const unjudged = new Gauge({ name: 'hitless_audit_unjudged_hosts', help: 'Hosts that take too much work to be judged', registers })
+  const failures = new Counter({ name: 'hitless_audit_failures_total', help: 'Hosts or changes that could not be looked at', registers })
+  return {
+    ran(atMs, hosts) {
+      ran.set(atMs / 1000)
+      unjudged.set(hosts)
+    },
+    failed: () => failures.inc()
   }
 }
 

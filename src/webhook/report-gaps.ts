@@ -1,12 +1,14 @@
 /** Gaps that writes in flight together opened: one replica of those that run tells of them, by Events, a metric and its log. */
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
-import { AuditLoop, type OpenGap } from '../cluster/audit-loop.ts'
+import { AuditLoop } from '../cluster/audit-loop.ts'
+import type { OpenGap } from '../cluster/gap-book.ts'
 import type { LiveCluster } from '../cluster/live-cluster.ts'
-import type { MeshObject, ObjectRef } from '../kinds/index.ts'
+import { formatRef, type MeshObject, type ObjectRef } from '../kinds/index.ts'
 import { systemClock } from '../kubernetes/clock.ts'
 import { writeEvent } from '../kubernetes/events.ts'
 import { Lease } from '../kubernetes/lease.ts'
+import { dearest } from '../mesh/gaps/allowance.ts'
 import { gapKey, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { formatPath } from '../mesh/names/path.ts'
@@ -54,11 +56,21 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
   const loop: AuditLoop = new AuditLoop({
     clock: systemClock,
     snapshot: () => live.cluster.snapshot(),
-    find: (snapshot, targets) => openGaps(snapshot, targets, policy()).map((found) => describe(found, snapshot)),
+    find: (snapshot, target, tell) => openGaps(snapshot, [target], policy(), tell).map((found) => describe(found, snapshot)),
     opened: (gap) => report(gap, 'opened'),
     closed: (gap) => report(gap, 'closed'),
-    settled: showGaps,
-    failed: (error) => log.error({ err: error }, 'a look for gaps failed')
+    settled: () => {
+      metrics.audit.ran(nowMs(), loop.unjudged)
+      showGaps()
+    },
+    unjudged: ({ host, error }) => {
+      const cause = dearest(error, '')
+      log.warn({ host, object: cause === null ? null : formatRef(cause) }, 'a host was not looked at: too much work')
+    },
+    failed: (error, what) => {
+      metrics.audit.failed()
+      log.error({ err: error, what }, 'a look for gaps failed')
+    }
   })
   const lease = new Lease({
     connection,
@@ -117,7 +129,7 @@ export function reportGaps({ live, policy, metrics, log, nowMs, signal }: Report
     .then((existing) => {
       if (signal.aborted) return
       if (existing.length > 0) log.info({ gaps: existing.length }, 'gaps that were there at the start')
-      return lease.run(signal)
+      return Promise.all([loop.run(signal), lease.run(signal)])
     })
     // That the cluster cannot be followed is told, and ends the process, where it is followed.
     .catch((error: unknown) => signal.aborted || log.error({ err: error }, 'gaps are not reported'))
