@@ -110,7 +110,10 @@ export class RecentChanges {
     return this.#nowMs() - atMs <= this.#propagation.horizonMs()
   }
 
+  /** The same change told again, by the watch after a read, is no new one. */
   #keep(map: Map<string, RecentChange>, key: string, change: RecentChange): void {
+    const known = map.get(key)
+    if (known !== undefined && isSame(known, change)) return
     map.delete(key)
     map.set(key, change)
     for (const [oldest, kept] of map) {
@@ -118,6 +121,13 @@ export class RecentChanges {
       map.delete(oldest)
     }
   }
+}
+
+/** Where the server has not said which states they are, nobody knows. */
+function isSame(one: RecentChange, other: RecentChange): boolean {
+  const version = ({ before, after }: RecentChange) => after?.resourceVersion ?? before?.resourceVersion ?? ''
+  const isGone = (one.after === null) === (other.after === null)
+  return refKey(one.ref) === refKey(other.ref) && version(one) !== '' && version(one) === version(other) && isGone
 }
 
 function isReady(object: MeshObject | null): boolean {

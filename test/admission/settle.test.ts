@@ -183,6 +183,21 @@ t.test('what reads as newer than the watch has changed just now', async (t) => {
   t.same(holds, [SETTLE_MS])
 })
 
+t.test('what the watch shows after a read is no other change', async (t) => {
+  const { apply, recent, state, store, pass, holds } = rig(onlyV1)
+  store(destinationRule(['v1', 'v2']))
+  await apply(both)
+  const [stored] = state.snapshot().all('DestinationRule')
+  const read = { ...parsed(destinationRule(['v1', 'v2'])), resourceVersion: '99' }
+  recent.note(stored ?? null, read)
+  pass(2 * SETTLE_MS)
+  recent.note(stored ?? null, { ...read })
+  state.load(read)
+  state.load(parsed(virtualService([rule([to('v1')])])))
+  await apply(both)
+  t.same(holds, [SETTLE_MS])
+})
+
 t.test('a route is not sent to a host whose Pods a Deployment was told to give up just now, until it shows which stay', async (t) => {
   for (const gone of [null, deployment('v2', { replicas: 0 }), deployment('v2', {}, { app: 'helloworld', version: 'v3' })]) {
     const { apply, remove, holds } = rig(guideWith(deployment('v3')))
