@@ -1,10 +1,12 @@
+import { InvalidField } from '../kinds/fields.ts'
 import { type Kind, type MeshObject, type ObjectOf, type ObjectRef, parseAs } from '../kinds/index.ts'
 import { Backoff } from '../kubernetes/backoff.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
-import { ApiError, type Connection } from '../kubernetes/connection.ts'
+import { ApiError, type Connection, TooLong } from '../kubernetes/connection.ts'
 import { pages, type Resources } from '../kubernetes/resources.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
 import type { Facts, ListQuery } from '../mesh/snapshot/state.ts'
+import type { Observe } from './observe.ts'
 
 /** A connection that was kept may have died in the meantime: a read that takes as long is tried again on another. */
 const ATTEMPT_MS = 2_000
@@ -16,6 +18,7 @@ export interface FactsContext {
   /** The cluster's DNS domain, for which names are completed. */
   readonly domain: string
   readonly random: () => number
+  readonly observe: Observe
   /** Told what each read by name found. */
   readonly found: (ref: ObjectRef, object: MeshObject | null) => void
 }
@@ -40,7 +43,7 @@ export class LiveFacts implements Facts {
   }
 
   async list<K extends Kind>(query: ListQuery & { readonly kind: K }, signal: AbortSignal): Promise<ObjectOf<K>[]> {
-    const { connection, resources, domain } = this.#context
+    const { connection, resources, domain, observe } = this.#context
     const { kind, namespace, selector } = query
     const labelSelector = Object.entries(selector ?? {}).map(([key, value]) => `${key}=${value}`)
     const objects = await this.#persist(signal, async (bounded, alive) => {
@@ -50,7 +53,11 @@ export class LiveFacts implements Facts {
       const options = labelSelector.length === 0 ? {} : { labelSelector: labelSelector.join(',') }
       for await (const page of pages(connection, path, options, bounded)) {
         alive()
-        for (const item of page.items) found.push(parseAs(kind, item, domain))
+        for (const item of page.items) {
+          const object = readable(() => parseAs(kind, item, domain))
+          if (object === null) observe({ type: 'skipped', kind, why: 'unreadable' })
+          else found.push(object)
+        }
       }
       return found
     })
@@ -80,8 +87,18 @@ export class LiveFacts implements Facts {
   }
 }
 
+/** null where an object of a list cannot be read: it stands in the way of no other. */
+function readable<T>(parse: () => T): T | null {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof InvalidField) return null
+    throw error
+  }
+}
+
 /** Asking again would be answered the same: not allowed, not understood, not readable. */
 function isFinal(error: unknown): boolean {
   if (error instanceof ApiError) return error.status < 500 && error.status !== 429 && error.status !== 410
-  return error instanceof Error && error.name === 'InvalidField'
+  return error instanceof InvalidField || error instanceof TooLong
 }

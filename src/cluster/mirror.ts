@@ -51,16 +51,18 @@ export class Mirror {
   /** From now on `upsert` and `remove` tell of a whole new state, which `commit` puts in place of the old one. */
   collect(): void {
     this.#collected = { same: new Set(), other: new Map() }
+    this.#unreadable.clear()
   }
 
   upsert(raw: unknown): void {
     const metadata = readMetadata(raw)
     const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
-    const object = isSame(stored, metadata) ? stored : this.#parse(raw, metadata)
+    const object = isSame(stored, metadata) ? stored : this.#parse(raw)
     if (object === null) {
-      this.#drop(metadata)
+      this.skip(metadata, 'unreadable')
       return
     }
+    this.#unreadable.delete(nameOf(metadata))
     if (this.#collected !== null) {
       this.#collect(this.#collected, object, stored)
       return
@@ -69,8 +71,18 @@ export class Mirror {
     this.#put(object)
   }
 
+  /** The object is there, and nothing else is known of it: what it was before says nothing of what it is. */
+  skip(metadata: Metadata, why: 'unreadable' | 'too-long'): void {
+    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
+    this.#unreadable.add(nameOf(metadata))
+    this.#observe({ type: 'skipped', kind: this.kind, why })
+    this.#drop(metadata)
+  }
+
   remove(raw: unknown): void {
     const metadata = readMetadata(raw)
+    this.#unreadable.delete(nameOf(metadata))
     const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
     if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
     this.#drop(metadata)
@@ -109,16 +121,12 @@ export class Mirror {
     return this.#world.find(this.kind, namespace, name)
   }
 
-  #parse(raw: unknown, metadata: Metadata): MeshObject | null {
+  #parse(raw: unknown): MeshObject | null {
     try {
-      const object = parseAs(this.kind, raw, this.#world.settings.domain)
-      this.#unreadable.delete(nameOf(metadata))
-      return shared(object, this.#interned)
+      return shared(parseAs(this.kind, raw, this.#world.settings.domain), this.#interned)
     } catch (error) {
-      if (!(error instanceof InvalidField)) throw error
-      this.#unreadable.add(nameOf(metadata))
-      this.#observe({ type: 'skipped', kind: this.kind, why: 'unreadable' })
-      return null
+      if (error instanceof InvalidField) return null
+      throw error
     }
   }
 

@@ -26,7 +26,7 @@ export type ClusterEvent =
   | { readonly type: 'synced'; readonly kind: Kind; readonly objects: number; readonly tookMs: number }
   | { readonly type: 'unserved'; readonly kind: Kind }
   | { readonly type: 'interrupted'; readonly kind: Kind; readonly why: Interruption; readonly error: Error; readonly retryMs: number }
-  | { readonly type: 'skipped'; readonly kind: Kind; readonly why: 'out-of-order' | 'unreadable' }
+  | { readonly type: 'skipped'; readonly kind: Kind; readonly why: 'out-of-order' | 'unreadable' | 'too-long' }
   | { readonly type: 'compared'; readonly kind: Kind; readonly drifted: number }
   /** The comparison with the server failed; the next one is made in its time. */
   | { readonly type: 'uncompared'; readonly kind: Kind; readonly error: Error }

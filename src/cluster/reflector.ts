@@ -7,7 +7,7 @@ import type { Kind } from '../kinds/index.ts'
 import { Backoff } from '../kubernetes/backoff.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
 import { ApiError, type Connection, type Query, readStatus } from '../kubernetes/connection.ts'
-import { LineSplitter } from '../kubernetes/lines.ts'
+import { LineSplitter, type LongLine } from '../kubernetes/lines.ts'
 import { Pace } from '../kubernetes/pace.ts'
 import { metadataPages, pages, type Resources } from '../kubernetes/resources.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
@@ -23,6 +23,10 @@ const SELECTORS: Readonly<Partial<Record<Kind, Query>>> = {
 
 /** The end of a streaming list (KEP-3157). */
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
+
+/** Where an event says what it is about. */
+const TYPE = 'type'
+const METADATA = ['namespace', 'name', 'uid', 'resourceVersion'] as const
 
 export interface ReflectorContext {
   readonly connection: Connection
@@ -74,7 +78,7 @@ export class Reflector {
     return this.#state
   }
 
-  /** When the server was last heard, on the context's clock; null before the first time. */
+  /** When the server last said something that was taken over, on the context's clock; null before the first time. */
   get heardAtMs(): number | null {
     return this.#heardAtMs
   }
@@ -133,6 +137,8 @@ export class Reflector {
       if (signal.aborted) return 0
       const why = this.#interruption(error)
       if (why === 'expired' || why === 'malformed' || why === 'unserved') this.#resourceVersion = ''
+      // A list as a stream ends where one of its lines cannot be read; pages go on.
+      if (why === 'malformed') this.#streamsLists = false
       const retryMs = why === 'unsupported' ? 0 : this.#backoff.next(error instanceof ApiError ? error.retryAfterMs : 0)
       // Waiting for a kind that is not there interrupts nothing.
       if (this.#state === 'unserved') return retryMs
@@ -177,7 +183,6 @@ export class Reflector {
     let resourceVersion = ''
     const pace = new Pace(this.#context.clock)
     for await (const page of this.#pages(pages, path, signal)) {
-      this.#heard()
       for (const item of page.items) {
         this.mirror.upsert(item)
         if (pace.isDue()) await pace.turn()
@@ -228,13 +233,15 @@ export class Reflector {
   }
 
   async #read(body: Readable, watchdog: Watchdog): Promise<void> {
-    const lines = new LineSplitter()
+    const lines = new LineSplitter([TYPE, ...METADATA.map((field) => `object.metadata.${field}`)])
+    // A stream that goes on from what was taken over: what came before it is known.
     this.#heard()
     const pace = new Pace(this.#context.clock)
     for await (const chunk of body) {
-      this.#heard()
       for (const line of lines.push(chunk)) {
-        this.#event(JSON.parse(line))
+        if (typeof line === 'string') this.#event(JSON.parse(line))
+        else this.#skip(line)
+        this.#heard()
         if (pace.isDue()) await pace.turn()
       }
       this.#arm(watchdog)
@@ -281,6 +288,16 @@ export class Reflector {
     }
   }
 
+  /** One object that cannot be read stops nothing else. */
+  #skip({ bytes, texts }: LongLine): void {
+    const [namespace = '', name, uid, resourceVersion] = METADATA.map((field) => texts.get(`object.metadata.${field}`))
+    if (!name || !uid || !resourceVersion) throw new Malformed(`an event of ${bytes} bytes that does not say what it is about`)
+    const metadata = { namespace, name, uid, resourceVersion }
+    if (texts.get(TYPE) === 'DELETED') this.mirror.remove({ metadata })
+    else this.mirror.skip(metadata, 'too-long')
+    this.#moved({ metadata })
+  }
+
   #bookmark(raw: unknown): void {
     const { resourceVersion, annotations } = (raw as { metadata?: BookmarkMetadata } | null)?.metadata ?? {}
     if (typeof resourceVersion !== 'string') throw new Malformed('a bookmark without a resourceVersion')
@@ -303,11 +320,13 @@ export class Reflector {
     this.#state = 'synced'
     const tookMs = this.#context.clock.now() - this.#listedAtMs
     this.#context.observe({ type: 'synced', kind: this.kind, objects: this.mirror.size, tookMs })
+    this.#heard()
     this.#ready.resolve()
   }
 
+  /** What the World shows is what the server says: while a list is not whole, nothing that comes tells so. */
   #heard(): void {
-    this.#heardAtMs = this.#context.clock.now()
+    if (this.#resourceVersion !== '') this.#heardAtMs = this.#context.clock.now()
   }
 
   /** Each object that the World shows otherwise than the server, with both states, so that only the same difference is the same. */

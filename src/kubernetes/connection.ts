@@ -7,6 +7,8 @@ import type { Credentials } from './credentials.ts'
 
 /** How long credentials are used before their files are read again; client-go and client-node keep token files as long. */
 const CREDENTIALS_MS = 60_000
+/** A page of objects is a few MB; one that is longer is asked for in parts. */
+const MAX_BODY_BYTES = 32 << 20
 /** A Status with its details; more of an answer that failed tells nothing. */
 const MAX_STATUS_BYTES = 64 << 10
 
@@ -40,6 +42,11 @@ export class ApiError extends Error {
     this.reason = reason
     this.retryAfterMs = retryAfterMs
   }
+}
+
+/** The answer is longer than is read. */
+export class TooLong extends Error {
+  override readonly name = 'TooLong'
 }
 
 export interface Reader {
@@ -97,7 +104,7 @@ export class Connection {
     return this.#authorized(() => this.#request(path, query, signal, accept))
   }
 
-  /** GETs a path and reads the whole answer. */
+  /** GETs a path and reads the whole answer; rejects with TooLong where that is too much. */
   async json(path: string, query: Query, signal: AbortSignal, accept: string = JSON_TYPE): Promise<unknown> {
     return parsed(await this.request(path, query, signal, accept))
   }
@@ -188,7 +195,12 @@ function agentFor({ tls, proxy }: Credentials): Transport {
 
 async function parsed(body: Readable): Promise<unknown> {
   const parts: Buffer[] = []
-  for await (const part of body) parts.push(part)
+  let bytes = 0
+  for await (const part of body) {
+    bytes += part.length
+    if (bytes > MAX_BODY_BYTES) throw new TooLong(`an answer of more than ${MAX_BODY_BYTES} bytes`)
+    parts.push(part)
+  }
   return JSON.parse(Buffer.concat(parts).toString('utf8'))
 }
 

@@ -1,20 +1,37 @@
-/** A line of a watch is one event. etcd stores no object above 1.5 MiB; as JSON, escaped and with both bookkeeping forms of it, four times that. */
-const MAX_LINE_BYTES = 8 << 20
+import { TextScanner } from './text-scanner.ts'
+
+/**
+ * A line of a watch is one event. etcd stores no object above 1.5 MiB; in JSON a letter may take six bytes. Whoever lets it store more gets events
+ * that are not read.
+ */
+const MAX_LINE_BYTES = 10 << 20
 
 const NEWLINE = 0x0a
+
+/** A line that is too long to be read, and what it is about. */
+export interface LongLine {
+  readonly bytes: number
+  /** By path, such as `object.metadata.name`. */
+  readonly texts: ReadonlyMap<string, string>
+}
 
 /** Cuts a stream of bytes into lines, so that no text is decoded before it is whole. */
 export class LineSplitter {
   readonly #maxBytes: number
+  readonly #wanted: readonly string[]
   #tail: Buffer[] = []
   #tailBytes = 0
+  /** Of a line that is too long: nothing else of it is kept. */
+  #scanner: TextScanner | null = null
 
-  constructor(maxBytes: number = MAX_LINE_BYTES) {
+  /** `wanted`: the paths of the texts by which a line that is too long is known. */
+  constructor(wanted: readonly string[], maxBytes: number = MAX_LINE_BYTES) {
+    this.#wanted = wanted
     this.#maxBytes = maxBytes
   }
 
-  /** The lines that this chunk completes, without their newline; empty ones are left out. Throws RangeError on a line that is too long. */
-  *push(chunk: Buffer): Generator<string> {
+  /** The lines that this chunk completes, without their newline; empty ones are left out. */
+  *push(chunk: Buffer): Generator<string | LongLine> {
     let start = 0
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
       const line = this.#take(chunk.subarray(start, end))
@@ -29,18 +46,24 @@ export class LineSplitter {
     return this.#tailBytes
   }
 
-  #take(end: Buffer): string {
+  #take(end: Buffer): string | LongLine {
     if (this.#tailBytes === 0) return end.toString('utf8')
     this.#keep(end)
-    const line = Buffer.concat(this.#tail, this.#tailBytes).toString('utf8')
+    const bytes = this.#tailBytes
+    const line = this.#scanner === null ? Buffer.concat(this.#tail, bytes).toString('utf8') : { bytes, texts: this.#scanner.found }
     this.#tail = []
     this.#tailBytes = 0
+    this.#scanner = null
     return line
   }
 
   #keep(part: Buffer): void {
     this.#tailBytes += part.length
-    if (this.#tailBytes > this.#maxBytes) throw new RangeError(`a line of more than ${this.#maxBytes} bytes`)
-    this.#tail.push(part)
+    if (this.#scanner === null && this.#tailBytes > this.#maxBytes) {
+      this.#scanner = new TextScanner(this.#wanted)
+      for (const kept of this.#tail.splice(0)) this.#scanner.push(kept)
+    }
+    if (this.#scanner === null) this.#tail.push(part)
+    else this.#scanner.push(part)
   }
 }

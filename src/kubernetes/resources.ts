@@ -1,7 +1,7 @@
 /** Where the objects of a kind are: the newest version of its API that the cluster serves, and the paths under it. */
 
 import { type Kind, kindModule, type ObjectRef } from '../kinds/index.ts'
-import type { Connection, Query } from './connection.ts'
+import { type Connection, type Query, TooLong } from './connection.ts'
 
 /** Items of one request: 500 Pods are about 2 MB, parsed in some 10 ms. client-go's pages are as long. */
 const PAGE = 500
@@ -78,12 +78,20 @@ export async function* metadataPages(connection: Connection, path: string, query
 
 async function* readPages(get: (more: Query) => Promise<unknown>): AsyncGenerator<Page> {
   let next = ''
+  let limit = PAGE
   do {
-    const page = (await get({ limit: PAGE, ...(next === '' ? {} : { continue: next }) })) as {
+    const answer = await get({ limit, ...(next === '' ? {} : { continue: next }) }).catch((error: unknown) => {
+      if (!(error instanceof TooLong) || limit === 1) throw error
+      return null
+    })
+    limit = answer === null ? Math.ceil(limit / 8) : limit
+    if (answer === null) continue
+    const { items, metadata } = answer as {
       items?: readonly unknown[] | null
       metadata?: { resourceVersion?: string; continue?: string }
     }
-    yield { items: page.items ?? [], resourceVersion: page.metadata?.resourceVersion ?? '' }
-    next = page.metadata?.continue ?? ''
-  } while (next !== '')
+    yield { items: items ?? [], resourceVersion: metadata?.resourceVersion ?? '' }
+    next = metadata?.continue ?? ''
+    if (next === '') return
+  } while (true)
 }

@@ -79,9 +79,9 @@ export class WebhookConfiguration {
   async changed(version: string | null, signal: AbortSignal): Promise<void> {
     // By name, so that RBAC can allow this one alone; and from what is there now, since an old version may be known no longer.
     const query = { watch: true, fieldSelector: `metadata.name=${this.#name}`, timeoutSeconds: WATCH_SECONDS }
-    const lines = new LineSplitter()
+    const lines = new LineSplitter([])
     for await (const chunk of await this.#connection.request(PATH, query, signal)) {
-      for (const line of lines.push(chunk)) if (versionOf(line) !== version) return
+      for (const line of lines.push(chunk)) if (typeof line !== 'string' || versionOf(line) !== version) return
     }
   }
 

@@ -40,6 +40,8 @@ export interface ControlPlaneOptions {
   readonly containers?: Containers
   /** Further flags of kube-apiserver. */
   readonly apiServerFlags?: readonly string[]
+  /** Further flags of etcd. */
+  readonly etcdFlags?: readonly string[]
 }
 
 export interface KubectlOptions {
@@ -86,7 +88,7 @@ export interface ControlPlane {
 
 /** Starts a control plane, in seconds once its binaries are built; see {@link ControlPlane}. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { controllers = true, istio = true, containers, apiServerFlags = [] } = options
+  const { controllers = true, istio = true, containers, apiServerFlags = [], etcdFlags = [] } = options
   const binaries = await installBinaries()
   const directory = await mkdtemp(join(tmpdir(), 'hitless-control-plane-'))
   const processes = new Map<string, LocalProcess>()
@@ -106,7 +108,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 
   try {
     const setup = await prepare(directory)
-    const commands = commandLines(setup, apiServerFlags)
+    const commands = commandLines(setup, apiServerFlags, etcdFlags)
     const start = (name: keyof typeof commands) => {
       const log = join(directory, `${name}.log`)
       processes.set(name, startProcess({ name, path: binaries[name], args: commands[name], log }))
@@ -205,7 +207,7 @@ async function prepare(directory: string): Promise<Setup> {
   return setup
 }
 
-function commandLines(setup: Setup, apiServerFlags: readonly string[]) {
+function commandLines(setup: Setup, apiServerFlags: readonly string[], etcdFlags: readonly string[]) {
   const { directory, etcd, port } = setup
   return {
     etcd: [
@@ -216,7 +218,8 @@ function commandLines(setup: Setup, apiServerFlags: readonly string[]) {
       `--listen-peer-urls=${etcd.peer}`,
       `--initial-advertise-peer-urls=${etcd.peer}`,
       `--initial-cluster=default=${etcd.peer}`,
-      '--log-level=warn'
+      '--log-level=warn',
+      ...etcdFlags
     ],
     'kube-apiserver': [
       `--etcd-servers=${etcd.client}`,

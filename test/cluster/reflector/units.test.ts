@@ -10,17 +10,32 @@ t.test('lines come out whole, wherever the stream is cut', async (t) => {
   const text = '{"name":"größe"}\n\n{"name":"💧"}\nrest'
   const bytes = Buffer.from(text)
   for (let at = 0; at <= bytes.length; at += 1) {
-    const lines = new LineSplitter()
+    const lines = new LineSplitter([])
     const found = [...lines.push(bytes.subarray(0, at)), ...lines.push(bytes.subarray(at))]
     t.strictSame(found, ['{"name":"größe"}', '{"name":"💧"}'], `cut at byte ${at}`)
     t.equal(lines.pendingBytes, 4)
   }
 })
 
-t.test('a line that never ends is given up', async (t) => {
-  const lines = new LineSplitter(10)
-  t.strictSame([...lines.push(Buffer.from('12345678'))], [])
-  t.throws(() => [...lines.push(Buffer.from('901'))], RangeError)
+t.test('of a line that is too long only what it is about is kept, and the next line is whole again', async (t) => {
+  const metadata = { annotations: { 'object.metadata.name': 'not this', name: '"nor this' }, name: 'grö"ße', uid: 'u' }
+  const event = {
+    type: 'MODIFIED',
+    object: { list: [{ name: 'x' }, ['y']], metadata, spec: { metadata: { name: 'z' }, text: '<\\"'.repeat(99) } }
+  }
+  const bytes = Buffer.from(`${JSON.stringify(event).replaceAll('<', '\\u003c')}\n{"next":1}\n`)
+  for (let size = 1; size < 40; size += 3) {
+    const lines = new LineSplitter(['type', 'object.metadata.name', 'object.metadata.uid', 'object.metadata.namespace'], 100)
+    const found = []
+    for (let at = 0; at < bytes.length; at += size) found.push(...lines.push(bytes.subarray(at, at + size)))
+    const texts = new Map([
+      ['type', 'MODIFIED'],
+      ['object.metadata.name', 'grö"ße'],
+      ['object.metadata.uid', 'u']
+    ])
+    t.strictSame(found, [{ bytes: bytes.length - '{"next":1}\n'.length - 1, texts }, '{"next":1}'], `in pieces of ${size} bytes`)
+    t.equal(lines.pendingBytes, 0)
+  }
 })
 
 const versions: [one: string, other: string, later: boolean | null][] = [
