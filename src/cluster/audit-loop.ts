@@ -161,14 +161,14 @@ export class AuditLoop {
 
   #lookAt(target: Target): void {
     const { snapshot, find, clock } = this.#options
-    let judged: 'all' | 'some' | 'none' = 'all'
+    const leftOut = new Set<'all' | 'some'>()
     const tell: TellUnjudged = (each) => {
-      judged = each.clients === 'some' && judged !== 'none' ? 'some' : 'none'
+      leftOut.add(each.clients)
       this.#unjudge(each)
     }
     const gaps = this.#unlessFailed(target.host, () => find(snapshot(), target, tell))
-    if (gaps === null || judged === 'none') return
-    if (judged === 'all') this.#unjudged.delete(target.host)
+    if (gaps === null || leftOut.has('all')) return
+    if (leftOut.size === 0) this.#unjudged.delete(target.host)
     this.#book.record(target, gaps, clock.now())
   }
 
