@@ -3,6 +3,9 @@ import { TYPES } from './messages.ts'
 import type { ProxyStatus, Watched } from './syncz.ts'
 import type { Needs } from './view.ts'
 
+/** What decides where a proxy sends requests; of other types nobody knows when they are acknowledged. */
+const ROUTING = [TYPES.cluster, TYPES.endpoint, TYPES.listener, TYPES.route]
+
 export interface Standing {
   /** Proxies that watch what the change is in. */
   readonly proxies: number
@@ -62,8 +65,10 @@ function isRejected({ acked, sent, error }: Watched, push: number): boolean {
 }
 
 function hasAnswered(types: ProxyStatus['types']): boolean {
-  for (const { isAnswered, error } of types.values()) if (!isAnswered && error === '') return false
-  return true
+  return ROUTING.every((type) => {
+    const watched = types.get(type)
+    return watched === undefined || watched.isAnswered || watched.error !== ''
+  })
 }
 
 /** `NAMESPACE/NAME`; a Pod's name has no dot. */

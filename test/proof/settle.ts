@@ -38,6 +38,7 @@ const MESHES: readonly Mesh[] = [
     lengths: [null, 250, 1000, 2000, 'exact']
   },
   { name: 'another object changes every 50 ms, 2 proxies', releases: 50, busy: true, lengths: [null, 250, 1000, 3000, 'exact'] },
+  { name: 'proxies are told only what changed, 2 proxies', releases: 50, delta: true, lengths: ['exact'] },
   { name: 'a proxy that stops for 1.5 s again and again, 2 proxies', releases: 20, stopsMs: 1500, lengths: [1000, 'exact'] }
 ]
 
