@@ -1,22 +1,28 @@
 /** `hitless check`: manifests as writes onto a base, in the order in which a tool writes them. */
 import { Command, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
-import { formatRef, refKey } from '../kinds/index.ts'
+import { formatRef, type MeshObject, refKey } from '../kinds/index.ts'
 import { type Manifest, type Manifests, type Place, placeIn, readManifests, readManifestsAt } from '../manifests/manifests.ts'
 import { TOOLS, type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
+import { type ChangeReport, markdown } from '../output/markdown.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case } from '../output/reported.ts'
 import { line } from '../output/text.ts'
 import { printUnread } from '../output/unread.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
+import { type Shifts, shiftsOf } from '../review/shares.ts'
 import type { Finding } from '../rules/rule.ts'
+import { sequenceOf } from '../sandbox/planner.ts'
+import { Sandbox } from '../sandbox/sandbox.ts'
 import { Session } from '../sandbox/session.ts'
 import type { Unknown } from '../sandbox/unknowns.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
 import { type Cli, collect, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
-import { filesShow, isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
+import { describeUnknown, filesShow, isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
+import { differencesOf, planLines } from './plan.ts'
 
 interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */
@@ -27,7 +33,7 @@ interface CheckOptions extends ClusterFlags {
   readonly prune: boolean
   readonly as: Tool
   readonly namespace?: string
-  readonly output: OutputFormat | ReportFormat
+  readonly output: OutputFormat | ReportFormat | 'markdown'
   readonly failOn: 'deny' | 'warn'
   readonly unknown: UnknownMode
   /** Pods of applied workloads stay unready, as right after a real apply. */
@@ -60,7 +66,7 @@ export function checkCommand({ io, done }: Cli): Command {
     .addOption(unknownOption())
     .addOption(failOnOption())
     .option('--strict-ready', 'applied workloads have no Ready Pod, as right after a real apply', false)
-    .addOption(outputOption(REPORT_FORMATS))
+    .addOption(outputOption([...REPORT_FORMATS, 'markdown']))
     .addHelpText(
       'after',
       examples(
@@ -85,13 +91,17 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   for (const { object } of [...base.manifests, ...committed.manifests]) if (object !== null) session.sandbox.load(object)
   const kept = new Set(written.manifests.flatMap(({ object }) => (object === null ? [] : [refKey(object)])))
   const pruned = options.prune ? committed.manifests.filter(({ object }) => object !== null && !kept.has(refKey(object))) : []
+  const start = copyOf(session.sandbox)
+  const writes = writesInOrder(written.manifests, pruned, options.as)
   const steps: Step[] = []
-  for (const write of writesInOrder(written.manifests, pruned, options.as)) {
+  for (const write of writes) {
     const step = await judged(write, session, options)
     if (step !== null) steps.push(step)
   }
   const unknowns = shown?.unknowns ?? []
-  print(steps, unknowns, errors, options, io)
+  const wholeChange = () => shiftsOf(start.snapshot(), endOf(start, writes, options), statesOf(start, writes))
+  const orderly = () => (shown === null ? [] : planned(start, [...base.manifests, ...committed.manifests], written.manifests, pruned))
+  print({ steps, unknowns, errors, wholeChange, orderly }, options, io)
   printUnread(written.manifests, io)
   if (errors.length > 0) return EXIT.usage
   if (isDenied(unknowns, options.unknown, options.failOn)) return EXIT.denied
@@ -147,20 +157,80 @@ function placed(finding: Finding, manifest: Manifest): PlacedFinding {
   return { rule, severity, object: formatRef(object), message, remedy, ...placeIn(manifest, own ? finding.path : []) }
 }
 
-function print(
-  steps: readonly Step[],
-  unknowns: readonly Unknown[],
-  errors: readonly HitlessError[],
-  { output, unknown }: CheckOptions,
-  io: Io
-): void {
+interface Checked {
+  readonly steps: readonly Step[]
+  readonly unknowns: readonly Unknown[]
+  readonly errors: readonly HitlessError[]
+  /** What all writes together do, refused ones too. Worked out where it is asked for. */
+  readonly wholeChange: () => Shifts
+  /** The lines of a plan for the same change; none where there is no safe one. */
+  readonly orderly: () => readonly string[]
+}
+
+function print(checked: Checked, { output, unknown }: CheckOptions, io: Io): void {
+  const { steps, unknowns, errors, wholeChange } = checked
   printErrors(errors, io)
   if (output === 'text') {
     printFindings(steps, io)
     printUnknowns(unknowns, unknown, io.out)
     printSummary(steps, io)
-  } else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
-  else printData({ steps, ...(unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }) }, output, io)
+  } else if (output === 'markdown') io.out(markdown(reportOf(checked, unknown)))
+  else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
+  else {
+    const unknownToo = unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }
+    printData({ steps, ...unknownToo, shifts: wholeChange().shifts }, output, io)
+  }
+}
+
+function reportOf({ steps, unknowns, wholeChange, orderly }: Checked, unknown: UnknownMode): ChangeReport {
+  const denied = steps.filter(({ verdict }) => verdict === 'deny').length
+  return {
+    ...wholeChange(),
+    writes: steps.length,
+    denied,
+    warned: steps.filter(({ verdict }) => verdict === 'warn').length,
+    findings: steps.flatMap((step) => caseOf(step).findings),
+    unknown: unknown === 'ignore' ? [] : unknowns.map(describeUnknown),
+    plan: denied === 0 ? [] : orderly()
+  }
+}
+
+function copyOf(sandbox: Sandbox): Sandbox {
+  const copy = new Sandbox(sandbox.snapshot().settings)
+  copy.copy(sandbox.snapshot())
+  return copy
+}
+
+/** The state in which all writes were made, whatever was said of them. */
+function endOf(start: Sandbox, writes: readonly Write[], { strictReady }: CheckOptions): Snapshot {
+  const end = copyOf(start)
+  for (const { manifest, deletes } of writes) {
+    const { object } = manifest
+    if (object === null) continue
+    end.admitted({
+      ref: object,
+      before: end.snapshot().find(object.kind, object.namespace, object.name) ?? null,
+      after: deletes ? null : object
+    })
+    if (!deletes && !strictReady) end.ready(object.namespace, object.name, object.kind)
+  }
+  return end.snapshot()
+}
+
+/** Every written object as it was and as it will be. */
+function statesOf(start: Sandbox, writes: readonly Write[]): MeshObject[] {
+  return writes.flatMap(({ manifest: { object }, deletes }) => {
+    if (object === null) return []
+    const before = start.snapshot().find(object.kind, object.namespace, object.name)
+    return [...(before === undefined ? [] : [before]), ...(deletes ? [] : [object])]
+  })
+}
+
+function planned(start: Sandbox, from: readonly Manifest[], written: readonly Manifest[], pruned: readonly Manifest[]): string[] {
+  const gone = new Set(pruned.map(({ object }) => (object === null ? '' : refKey(object))))
+  const kept = from.filter(({ object }) => object === null || !gone.has(refKey(object)))
+  const sequence = sequenceOf(start.snapshot(), differencesOf(from, [...kept, ...written]))
+  return sequence.stuck.length > 0 ? [] : planLines(sequence)
 }
 
 function caseOf({ operation, object, file, findings }: Step): Case {

@@ -29,10 +29,14 @@ export function filesShow(...read: readonly Manifests[]): StandIns & { readonly 
   return { ...standInsFor(objects, settings.domain), settings }
 }
 
+export function describeUnknown({ host, missing }: Unknown): string {
+  return `${host}: ${WANTING[missing]}`
+}
+
 /** A line a host, and how to give what is missing. */
 export function printUnknowns(unknowns: readonly Unknown[], mode: UnknownMode, say: Io['out']): void {
   if (mode === 'ignore' || unknowns.length === 0) return
-  const told = unknowns.slice(0, MOST_TOLD).map(({ host, missing }) => `not known: ${host}: ${WANTING[missing]}`)
+  const told = unknowns.slice(0, MOST_TOLD).map((each) => `not known: ${describeUnknown(each)}`)
   const more = unknowns.length - told.length
   const lines = more > 0 ? [...told, `not known: ${more} more hosts`] : told
   for (const line of [...lines, 'Name their files too, or let --cluster show what there is.']) say(plainLines([line]))

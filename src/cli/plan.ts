@@ -76,7 +76,8 @@ function plan(options: PlanOptions, io: Io): number {
   return sequence.stuck.length > 0 ? EXIT.denied : EXIT.ok
 }
 
-function differencesOf(from: readonly Manifest[], to: readonly Manifest[]): Difference[] {
+/** What differs between two sets of manifests, of which the last one of an object counts. */
+export function differencesOf(from: readonly Manifest[], to: readonly Manifest[]): Difference[] {
   const [before, after] = [byKey(from), byKey(to)]
   return [...new Map([...before, ...after]).values()].flatMap(({ object }) => {
     if (object === null) return []
@@ -179,7 +180,7 @@ function annotated(raw: Raw, wave: string): Raw {
 }
 
 function print(sequence: Sequence, output: OutputFormat, io: Io): void {
-  if (output === 'text') io.out(toText(sequence))
+  if (output === 'text') io.out(plainLines(planLines(sequence)))
   else printData(toJson(sequence), output, io)
 }
 
@@ -194,13 +195,13 @@ function toJson({ steps, stuck }: Sequence) {
   }
 }
 
-function toText({ steps, stuck }: Sequence): string {
+export function planLines({ steps, stuck }: Sequence): string[] {
   const lines = steps.flatMap(({ writes, waitFor, warnings }, at) => [
     ...writes.map((write, first) => `${first === 0 ? `${at + 1}.` : ''.padEnd(`${at + 1}.`.length)} ${lineOf(write)}`),
     ...warnings.map((warning) => `   warning: ${warning}`),
     ...(waitFor.length > 0 && at < steps.length - 1 ? [`   then wait until Ready: ${waitFor.map(formatRef).join(', ')}`] : [])
   ])
-  return plainLines([...lines, ...(stuck.length === 0 ? [summary(steps)] : complaint(stuck))])
+  return [...lines, ...(stuck.length === 0 ? [summary(steps)] : complaint(stuck))]
 }
 
 function summary(steps: Sequence['steps']): string {

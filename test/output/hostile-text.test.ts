@@ -42,8 +42,8 @@ const OURS = /^::(?:error|warning) (?:file=[^:]*,line=\d+,col=\d+,)?title=[a-z-]
 t.test('no form of any command lets strangers write a line, or command a terminal or a CI system', async (t) => {
   const { folder, good, scenario } = hostile(t.testdir())
   const forms: readonly { args: readonly string[]; formats: readonly string[] }[] = [
-    { args: ['check', folder], formats: ['text', 'json', 'yaml', 'sarif', 'junit', 'github'] },
-    { args: ['check', '--base', WORLD, folder], formats: ['text', 'json', 'yaml', 'sarif', 'junit', 'github'] },
+    { args: ['check', folder], formats: ['markdown', 'text', 'json', 'yaml', 'sarif', 'junit', 'github'] },
+    { args: ['check', '--base', WORLD, folder], formats: ['markdown', 'text', 'json', 'yaml', 'sarif', 'junit', 'github'] },
     { args: ['audit', folder], formats: ['text', 'json', 'yaml', 'sarif', 'junit', 'github'] },
     { args: ['routes', folder], formats: ['text', 'json', 'yaml'] },
     { args: ['plan', '--from', good, '--to', WORLD], formats: ['text', 'json', 'yaml'] },
