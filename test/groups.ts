@@ -14,7 +14,7 @@ export const GROUPS = ['fast', 'long', 'cluster', 'chart', 'mesh'] as const
 const BINARIES = 'test/rig/binaries.ts'
 const NEEDS: readonly Need[] = ['installBinaries', 'installHelm', 'installMesh']
 const ROOT_TIMEOUT = /^t\.setTimeout\(([\d_ *]+)\)/m
-const DEFAULT_TIMEOUT_MS = 120_000
+export const DEFAULT_TIMEOUT_MS = 240_000
 const FAST_TIMEOUT_MS = 60_000
 
 /** The test files of these groups, in the order of the groups. Paths are relative to the root of the repository, which is the working directory. */

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path'
 import { inspect } from 'node:util'
 import type { Result } from 'tap-parser'
 import { coverageFlags } from './coverage.ts'
-import { filesAt, filesOf, GROUPS, type Group, groupOf, needsOf, timeoutMs } from './groups.ts'
+import { DEFAULT_TIMEOUT_MS, filesAt, filesOf, GROUPS, type Group, groupOf, needsOf, timeoutMs } from './groups.ts'
 import { installBinaries, installHelm, installMesh } from './rig/binaries.ts'
 import { add, type Counts, type Ending, NOTHING, tally } from './tally.ts'
 
@@ -118,7 +118,7 @@ async function ending(child: ReturnType<typeof spawn>, limitMs: number): Promise
 /** Compiled code is kept from run to run, but not where coverage is counted, which it would blur. */
 function environment(): Record<string, string> {
   const cache = raw === undefined ? { NODE_COMPILE_CACHE: join(CACHE, 'compiled') } : { NODE_V8_COVERAGE: raw }
-  return { TAP_TIMEOUT: '120', ...cache }
+  return { TAP_TIMEOUT: String(DEFAULT_TIMEOUT_MS / 1000), ...cache }
 }
 
 /** A failure with its texts as they are (a diff, a stack) and everything else in one line; the source is where `at` says. */

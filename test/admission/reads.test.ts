@@ -47,11 +47,11 @@ t.test('first weight on a subset reads its rule, its Service and one of its Pods
   const { verdict, reads } = await readsFor(WORLD, split(90, 10))
   t.equal(verdict, 'allow')
   t.equal(reads.length, 3)
-  t.match(reads, ['DestinationRule default/helloworld', /^Pod default\/helloworld-v2-/, 'Service default/helloworld'])
+  t.match(reads, ['DestinationRule default/helloworld', /^Pod default\/helloworld-v2\.deployment\./, 'Service default/helloworld'])
 })
 
 t.test('a subset that is removed has the VirtualServices listed, and reads Pods of what is carried', async (t) => {
   const { verdict, reads } = await readsFor(WORLD, destinationRule(['v1']))
   t.equal(verdict, 'allow')
-  t.match(reads, [/^Pod default\/helloworld-v1-/, /^Pod default\/helloworld-v1-/, 'Service default/helloworld', 'VirtualService list'])
+  t.match(reads, [/^Pod default\/helloworld-v1\.deployment\./, /^Pod default\/helloworld-v1\.deployment\./, 'Service default/helloworld', 'VirtualService list'])
 })
