@@ -39,6 +39,13 @@ const ROUTE = {
   spec: { hosts: ['web'], http: [{ route: [{ destination: { host: 'web' } }] }] }
 }
 
+const ENTRY = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'WorkloadEntry',
+  metadata: { name: 'vm' },
+  spec: { address: '10.0.0.1' }
+}
+
 const named = (name: string, labels = {}) => ({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels } })
 const PROBE = named('hitless-probe', { [PROBE_LABEL]: '1' })
 const configMaps = (namespace: string) => `/api/v1/namespaces/${namespace}/configmaps`
@@ -50,6 +57,7 @@ const OPTIONS = [
   'autoscaling.enabled=true',
   'dashboard.enabled=true',
   'networkPolicy.apiServer={10.0.0.1/32}',
+  'networkPolicy.reviewsFrom={10.0.0.0/24}',
   'webhook.clientCa.secret=clients',
   'priorityClassName=system-cluster-critical'
 ]
@@ -112,6 +120,7 @@ t.test('the API server asks only about the writes that can open a gap', async (t
   }
   const apps = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments`
   const services = '/api/v1/namespaces/default/services'
+  const entries = '/apis/networking.istio.io/v1/namespaces/default/workloadentries'
   const routes = '/apis/networking.istio.io/v1beta1/namespaces/default/virtualservices'
   const steps: readonly { what: string; method: string; path: string; body?: unknown; asks: readonly string[] }[] = [
     { what: 'a new Deployment', method: 'POST', path: apps('default'), body: DEPLOYMENT, asks: ['deployments.hitless.io'] },
@@ -122,6 +131,13 @@ t.test('the API server asks only about the writes that can open a gap', async (t
       path: `${apps('default')}/web`,
       body: template({ spec: { containers: [{ name: 'web', image: 'web:2' }] } }),
       asks: []
+    },
+    {
+      what: 'a new port',
+      method: 'PATCH',
+      path: `${apps('default')}/web`,
+      body: template({ spec: { containers: [{ name: 'web', image: 'web:2', ports: [{ name: 'http', containerPort: 80 }] }] } }),
+      asks: ['deployments.hitless.io']
     },
     { what: 'two replicas', method: 'PATCH', path: `${apps('default')}/web`, body: { spec: { replicas: 2 } }, asks: [] },
     {
@@ -176,7 +192,12 @@ t.test('the API server asks only about the writes that can open a gap', async (t
       body: PROBE,
       asks: ['probe.hitless.io']
     },
-    { what: 'a VirtualService of an older version', method: 'POST', path: routes, body: ROUTE, asks: ['routes.hitless.io'] }
+    { what: 'a VirtualService of an older version', method: 'POST', path: routes, body: ROUTE, asks: ['routes.hitless.io'] },
+    { what: 'a new WorkloadEntry', method: 'POST', path: entries, body: ENTRY, asks: ['entries.hitless.io'] },
+    { what: 'an annotation of it', method: 'PATCH', path: `${entries}/vm`, body: { metadata: { annotations: { seen: '1' } } }, asks: [] },
+    { what: 'its labels', method: 'PATCH', path: `${entries}/vm`, body: labelled, asks: ['entries.hitless.io'] },
+    { what: 'its address', method: 'PATCH', path: `${entries}/vm`, body: { spec: { address: '10.0.0.2' } }, asks: ['entries.hitless.io'] },
+    { what: 'the WorkloadEntry deleted', method: 'DELETE', path: `${entries}/vm`, asks: ['entries.hitless.io'] }
   ]
   for (const { what, method, path, body, asks } of steps) t.strictSame(await write(method, path, body), asks, what)
 })

@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { load } from 'js-yaml'
 import type { Api } from './api.ts'
 
 const CONFIGURATIONS = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations'
@@ -10,6 +13,11 @@ export interface WebhookRule {
   readonly apiVersions: readonly string[]
   readonly resources: readonly string[]
   readonly operations: readonly ('CREATE' | 'UPDATE' | 'DELETE' | 'CONNECT' | '*')[]
+}
+
+/** The webhooks of the chart, by its own file. */
+export function chartWebhooks(): readonly { readonly name: string; readonly rules: readonly WebhookRule[] }[] {
+  return load(readFileSync(join(import.meta.dirname, '../../charts/hitless/webhooks.yaml'), 'utf8')) as ReturnType<typeof chartWebhooks>
 }
 
 /** A webhook as the test wants it called; further fields of the Kubernetes type (selectors, matchConditions) are taken as they are. */
@@ -24,18 +32,10 @@ export interface WebhookRegistration {
   readonly more?: Readonly<Record<string, unknown>>
 }
 
-/** Every kind that hitless judges. Resources are named one by one, as in the chart: `*` would bring status writes too. */
-export const JUDGED_KINDS: readonly WebhookRule[] = [
-  {
-    apiGroups: ['networking.istio.io'],
-    apiVersions: ['v1'],
-    resources: ['virtualservices', 'destinationrules'],
-    operations: ['CREATE', 'UPDATE', 'DELETE']
-  },
-  { apiGroups: [''], apiVersions: ['v1'], resources: ['services'], operations: ['CREATE', 'UPDATE', 'DELETE'] },
-  { apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments'], operations: ['CREATE', 'UPDATE', 'DELETE'] },
-  { apiGroups: ['apps'], apiVersions: ['v1'], resources: ['deployments/scale'], operations: ['UPDATE'] }
-]
+/** Every write that hitless judges, as the chart has the API server ask about them, but without the chart's conditions. */
+export const JUDGED_WRITES: readonly WebhookRule[] = chartWebhooks()
+  .filter(({ name }) => name !== 'probe.hitless.io')
+  .flatMap(({ rules }) => rules)
 
 /**
  * Registers the webhook, replacing one of the same name, and resolves when the API server calls it: from then on no write slips past.
@@ -56,7 +56,7 @@ export async function registerWebhook(api: Api, registration: WebhookRegistratio
 }
 
 function configuration(name: string, registration: WebhookRegistration, probe: string): unknown {
-  const { url, caBundle, rules = JUDGED_KINDS, failurePolicy = 'Fail', timeoutSeconds = 5, more = {} } = registration
+  const { url, caBundle, rules = JUDGED_WRITES, failurePolicy = 'Fail', timeoutSeconds = 5, more = {} } = registration
   const shared = { admissionReviewVersions: ['v1'], sideEffects: 'None' }
   return {
     apiVersion: 'admissionregistration.k8s.io/v1',
