@@ -53,5 +53,10 @@ t.test('first weight on a subset reads its rule, its Service and one of its Pods
 t.test('a subset that is removed has the VirtualServices listed, and reads Pods of what is carried', async (t) => {
   const { verdict, reads } = await readsFor(WORLD, destinationRule(['v1']))
   t.equal(verdict, 'allow')
-  t.match(reads, [/^Pod default\/helloworld-v1\.deployment\./, /^Pod default\/helloworld-v1\.deployment\./, 'Service default/helloworld', 'VirtualService list'])
+  t.match(reads, [
+    /^Pod default\/helloworld-v1\.deployment\./,
+    /^Pod default\/helloworld-v1\.deployment\./,
+    'Service default/helloworld',
+    'VirtualService list'
+  ])
 })
