@@ -1,5 +1,5 @@
 /** The command line: the list of commands, and how errors are said. */
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { EXIT, type Io } from '../output/io.ts'
 import { line, oneLine } from '../output/text.ts'
@@ -44,6 +44,7 @@ export async function run(args: readonly string[], given: Io, examples: string):
     // Help has many lines, all of them ours.
     .configureOutput({ writeOut: given.out, writeErr: given.err, outputError: (text) => io.err(line([text.trim()], false)) })
     .showSuggestionAfterError()
+    .configureHelp({ optionDescription })
   for (const command of COMMANDS) program.addCommand(command({ io, examples, done }).copyInheritedSettings(program))
   try {
     await program.parseAsync(args, { from: 'user' })
@@ -51,6 +52,14 @@ export async function run(args: readonly string[], given: Io, examples: string):
   } catch (error) {
     return failed(error, io)
   }
+}
+
+/** What is off or empty where it is not given needs no word. */
+function optionDescription(option: Option): string {
+  const given = option.defaultValue === false || Array.isArray(option.defaultValue)
+  return new Help().optionDescription(
+    given ? Object.assign(new Option(option.flags, option.description), { argChoices: option.argChoices }) : option
+  )
 }
 
 function failed(error: unknown, io: Io): number {

@@ -167,3 +167,26 @@ t.test('a command looks at files or at a cluster', async (t) => {
     t.match(await hitless(args), { exit: 2, err: /name either files or --cluster \[HITLESS_USAGE\]/ })
   }
 })
+
+t.test('a host or a namespace that is nearly one is named', async (t) => {
+  t.match(await hitless(['routes', WORLD, '--host', 'hellworld']), {
+    exit: 0,
+    out: /^$/,
+    err: 'nobody here knows a host hellworld; did you mean helloworld.default.svc.cluster.local?'
+  })
+  t.match(await hitless(['routes', WORLD, '--host', 'example.com']), {
+    exit: 2,
+    err: /nobody here knows a host example\.com\n/
+  })
+  t.match(await hitless(['routes', WORLD, '--client', 'defualt']), {
+    exit: 0,
+    err: 'no object is in a namespace defualt; did you mean default?'
+  })
+  t.match(await hitless(['routes', WORLD, '--client', 'default']), { exit: 0, err: /^$/ })
+})
+
+t.test('help says no default that says nothing', async (t) => {
+  const { out } = await hitless(['check', '--help'])
+  t.notMatch(out, /default: (?:false|\[\])/)
+  t.match(out, /default: "kubectl"/)
+})
