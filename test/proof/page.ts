@@ -61,8 +61,8 @@ function settleSection(settle: ProofRecord['settle']): string[] {
   if (settle.length === 0) return []
   return [
     '## Settle',
-    'The right order is not enough: istiod merges writes that follow each other closely, and within one push Envoy takes routes and clusters over at different instants. hitless therefore holds a write that relies on a change ' +
-      'younger than `settle` (`settle.milliseconds`, 1000 by default). Here the guide’s steps are written back to back, as `kubectl apply -f` does, waiting for nothing but Ready Pods, under 500 requests a second. The longest gap is from the first failure of a release to its last.',
+    'The right order is not enough: istiod merges writes that follow each other closely, and within one push Envoy takes routes and clusters over at different instants. hitless therefore holds a write that relies on a change which is still on its way: ' +
+      'until istiod says that every proxy has it (`exact`, the default), or until the change is so many milliseconds old (`settle.mode: fixed`, and where istiod cannot be asked). Here the guide’s steps are written back to back, as `kubectl apply -f` does, waiting for nothing but Ready Pods, under 500 requests a second. The longest gap is from the first failure of a release to its last.',
     table(
       [
         'mesh',
@@ -92,8 +92,11 @@ function settleSection(settle: ProofRecord['settle']): string[] {
   ]
 }
 
-const SETTLE_ADVICE = `What decides is how long istiod waits before it pushes: \`PILOT_DEBOUNCE_AFTER\` (100 ms) after the last change, whatever changed, and \`PILOT_DEBOUNCE_MAX\` (10 s) at most. Two writes further apart than that, and the push itself, are
-never in one push. Where istiod finds no 100 ms of quiet, they are, however long \`settle\` is: hitless then narrows the gap and cannot close it. Recent versions of istiod measure both parts. \`settle\` should be longer than their sum:
+const SETTLE_ADVICE = `Asking istiod, a write is held for as long as it takes: for the debounce and the push of that mesh, and for no change that every proxy has already. \`npm run proof -- holds\` plays what happens where it takes too long: a proxy stopped with SIGSTOP is named in the warning with which the write is
+admitted 1 s before its deadline, proxies that reject a change are named with their own words, and where istiod ends during a hold the fixed time decides. \`npm run proof -- margin\` measures for how long a proxy still serves by what it had before after istiod was seen to have its acknowledgement.
+
+For a fixed time alone, what decides is how long istiod waits before it pushes: \`PILOT_DEBOUNCE_AFTER\` (100 ms) after the last change, whatever changed, and \`PILOT_DEBOUNCE_MAX\` (10 s) at most. Two writes further apart than that, and the push itself, are
+never in one push. Where istiod finds no 100 ms of quiet, they are, however long the time is. Recent versions of istiod measure both parts. The time should be longer than their sum:
 
     histogram_quantile(0.99, sum by (le) (rate(pilot_debounce_time_bucket[1d])))
       + histogram_quantile(0.99, sum by (le) (rate(pilot_proxy_convergence_time_bucket[1d])))
