@@ -44,15 +44,32 @@ export function needsOf(file: string): Set<Need> {
   for (let path = open.pop(); path !== undefined; path = open.pop()) {
     if (seen.has(path)) continue
     seen.add(path)
-    for (const { names, specifier, isType } of importsOf(readFileSync(path, 'utf8'))) {
-      if (isType || !specifier.startsWith('.')) continue
-      const target = resolved(path, specifier)
+    for (const { names, target } of takenBy(path)) {
       for (const need of target === BINARIES ? NEEDS : []) if (names.includes(need)) needs.add(need)
-      // Text in quotes may look like an import.
-      if (existsSync(target)) open.push(target)
+      open.push(target)
     }
   }
   return needs
+}
+
+interface Taken {
+  readonly names: readonly string[] | 'all'
+  readonly target: string
+}
+
+/** Most files are reached from most tests. */
+const taken = new Map<string, readonly Taken[]>()
+
+/** The files that one needs at run time: types are gone then, and text in quotes may look like an import. */
+function takenBy(path: string): readonly Taken[] {
+  const known = taken.get(path)
+  if (known !== undefined) return known
+  const found = importsOf(readFileSync(path, 'utf8'))
+    .filter(({ specifier, isType }) => !isType && specifier.startsWith('.'))
+    .map(({ names, specifier }) => ({ names, target: resolved(path, specifier) }))
+    .filter(({ target }) => existsSync(target))
+  taken.set(path, found)
+  return found
 }
 
 /** How long a file may take: what it asks for at its top, else what every file gets. */
