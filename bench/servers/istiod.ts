@@ -1,5 +1,5 @@
 /** An istiod with so many proxies, all of which have everything: what asking it costs is measured from another process. */
-import { TYPES } from '../../src/proxies/messages.ts'
+import { TYPES } from '../../src/proxies/resource-types.ts'
 import { cluster, nonce, response, serveIstiod, synczResponse } from '../../test/proxies/istiod.ts'
 
 const [count = '0', ...names] = process.argv.slice(2)

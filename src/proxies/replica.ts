@@ -2,8 +2,9 @@
 import { Client, type ClientDuplexStream, credentials, Metadata as GrpcMetadata, type Metadata } from '@grpc/grpc-js'
 import type { Sight } from './expectation.ts'
 import { type GivenHost, readGiven } from './given.ts'
-import { type DiscoveryRequest, type DiscoveryResponse, decodeResponse, encodeRequest, type Node, TYPES } from './messages.ts'
+import { type DiscoveryRequest, type DiscoveryResponse, decodeResponse, encodeRequest, type Node } from './messages.ts'
 import { UnknownForm } from './push-version.ts'
+import { TYPES } from './resource-types.ts'
 import { type ProxyStatus, readSyncz } from './syncz.ts'
 import { View } from './view.ts'
 

@@ -1,5 +1,5 @@
 /** Which proxies have a change, by what istiod sent them and what they acknowledged. */
-import { TYPES } from './messages.ts'
+import { TYPES } from './resource-types.ts'
 import type { ProxyStatus, Watched } from './syncz.ts'
 import type { Needs } from './view.ts'
 

@@ -1,8 +1,9 @@
 /** What one istiod's answers show, and since which of its pushes: numbers of one process, compared with no other's. */
 
 import type { Sight } from './expectation.ts'
-import { clusterName, type DiscoveryResponse, readAssignment, readRoutes, TYPES } from './messages.ts'
+import { clusterName, type DiscoveryResponse, readAssignment, readRoutes } from './messages.ts'
 import { pushNumber } from './push-version.ts'
+import { TYPES } from './resource-types.ts'
 
 /** Since when something is as it is now. */
 interface Since {

@@ -1,7 +1,7 @@
 /** An istiod that is broken, or none: what it says costs a bounded amount of memory and time, and the token stays where it is sent. */
 import t from 'tap'
 import type { Sight } from '../../src/proxies/expectation.ts'
-import { TYPES } from '../../src/proxies/messages.ts'
+import { TYPES } from '../../src/proxies/resource-types.ts'
 import { cluster, response, startIstiod, synczResponse } from './istiod.ts'
 
 const ALL = 'outbound|80||reviews.default.svc.cluster.local'

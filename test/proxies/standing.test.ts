@@ -1,6 +1,6 @@
 /** Which proxies have a change. */
 import t from 'tap'
-import { TYPES } from '../../src/proxies/messages.ts'
+import { TYPES } from '../../src/proxies/resource-types.ts'
 import { standing } from '../../src/proxies/standing.ts'
 import type { ProxyStatus, Watched } from '../../src/proxies/syncz.ts'
 

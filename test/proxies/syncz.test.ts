@@ -1,7 +1,7 @@
 /** What istiod says of its proxies, in the form of every version that is asked, and in forms that are none. */
 import t from 'tap'
-import { TYPES } from '../../src/proxies/messages.ts'
 import { pushNumber, UnknownForm } from '../../src/proxies/push-version.ts'
+import { TYPES } from '../../src/proxies/resource-types.ts'
 import { readSyncz } from '../../src/proxies/syncz.ts'
 import { nonce } from './istiod.ts'
 

@@ -1,7 +1,8 @@
 /** In which push istiod first showed something. */
 import t from 'tap'
 import type { Sight } from '../../src/proxies/expectation.ts'
-import { decodeResponse, TYPES } from '../../src/proxies/messages.ts'
+import { decodeResponse } from '../../src/proxies/messages.ts'
+import { TYPES } from '../../src/proxies/resource-types.ts'
 import { View } from '../../src/proxies/view.ts'
 import { assignment, cluster, response, routes } from './istiod.ts'
 
