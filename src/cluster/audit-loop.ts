@@ -13,6 +13,8 @@ import { GapBook, type OpenGap } from './gap-book.ts'
 const DEBOUNCE_MS = 200
 /** A gap that closes within this time is a release on its way, such as a Pod between two readiness probes. */
 const GRACE_MS = 2_000
+/** Targets that are remembered in one look, so that few are looked at twice. */
+const MOST_SEEN = 100_000
 /** Where nothing changes, this is how often the audit shows that it runs. */
 const PULSE_MS = 30_000
 
@@ -96,14 +98,14 @@ export class AuditLoop {
 
   async #look(signal: AbortSignal): Promise<void> {
     const { clock, opened, closed, settled } = this.#options
-    const targets = new Map<string, Target>()
+    const seen = new Set<string>()
     const changed = this.#changed
     this.#changed = new Map()
     for await (const each of unhurried(changed.values(), clock)) {
       const affected = this.#unlessFailed(formatRef(each.ref), () => this.#affected(each)) ?? []
-      for await (const target of unhurried(affected, clock)) targets.set(targetKey(target), target)
+      // Looked at as they are found: a stranger's hosts may be more than memory holds.
+      await this.#lookAtEach(unseen(affected, seen), signal)
     }
-    await this.#lookAtEach(targets.values(), signal)
     for (const gap of this.#book.closed()) closed(gap)
     for (const gap of this.#book.opened(clock.now() - GRACE_MS)) opened(gap)
     settled()
@@ -139,15 +141,9 @@ export class AuditLoop {
 
   /** One VirtualService after the other, so that one that cannot be looked at hides no other. */
   *#everywhere(snapshot: Snapshot): Iterable<Target> {
-    const known = new Set<string>()
+    const seen = new Set<string>()
     for (const vs of snapshot.all('VirtualService')) {
-      const targets = this.#unlessFailed(formatRef(vs), () => affectedTargets(snapshot, snapshot, [vs], this.#unjudge)) ?? []
-      for (const target of targets) {
-        const key = targetKey(target)
-        if (known.has(key)) continue
-        known.add(key)
-        yield target
-      }
+      yield* unseen(this.#unlessFailed(formatRef(vs), () => affectedTargets(snapshot, snapshot, [vs], this.#unjudge)) ?? [], seen)
     }
     yield* this.#book.targets()
   }
@@ -185,5 +181,14 @@ export class AuditLoop {
       this.#options.failed(error, what)
       return null
     }
+  }
+}
+
+function* unseen(targets: Iterable<Target>, seen: Set<string>): Iterable<Target> {
+  for (const target of targets) {
+    const key = targetKey(target)
+    if (seen.has(key)) continue
+    if (seen.size < MOST_SEEN) seen.add(key)
+    yield target
   }
 }
