@@ -18,6 +18,8 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
   let now = 1_000_000
   const nowMs = () => now
   const holds: number[] = []
+  /** What was admitted, and when. */
+  const admissions: number[] = []
   const propagation = fixedTime({
     settleMs: () => SETTLE_MS,
     nowMs,
@@ -33,7 +35,10 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
   const reviewer = createReviewer({
     state: {
       snapshot: () => state.snapshot(),
-      admitted: (write) => state.admitted(write),
+      admitted: (write) => {
+        admissions.push(now)
+        state.admitted(write)
+      },
       pending: () => state.pending(),
       health: () => state.health(),
       facts: late(() => facts)
@@ -55,6 +60,7 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
   }
   return {
     holds,
+    admissions,
     recent,
     state,
     pass: (ms: number) => {
@@ -87,6 +93,15 @@ t.test('a route to a subset that was defined just now is held until that has set
   pass(300)
   t.equal((await apply(both)).verdict, 'allow')
   t.same(holds, [700])
+})
+
+t.test('a write that is held is not told as admitted before it is', async (t) => {
+  const { apply, admissions, holds } = rig(onlyV1)
+  await apply(destinationRule(['v1', 'v2']))
+  await apply(both)
+  t.same(holds, [SETTLE_MS])
+  t.equal((admissions[1] ?? 0) - (admissions[0] ?? 0), SETTLE_MS)
+  t.equal(admissions.length, 2)
 })
 
 t.test('nothing is held behind a change that has settled', async (t) => {

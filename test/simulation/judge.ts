@@ -148,7 +148,7 @@ function knewOf({ review }: Attempt, { review: other }: Attempt): boolean {
 }
 
 function isUnjudged({ review }: Attempt): boolean {
-  return review?.decision.auditAnnotations['stale'] !== undefined || review?.decision.message.includes('[settle]') === true
+  return review?.decision.outcome === 'unjudged' || review?.decision.message.includes('[settle]') === true
 }
 
 export function describe({ id, kind, operation, subresource, before, after, revision, review }: Attempt): string {
