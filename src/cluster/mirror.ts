@@ -1,5 +1,5 @@
 /** One kind of the cluster, kept in the World: what the stream tells, in its order, with only what the model reads. */
-import { InvalidField } from '../kinds/fields.ts'
+import { InvalidField, isRecord } from '../kinds/fields.ts'
 import { type Kind, type MeshObject, parseAs } from '../kinds/index.ts'
 import { isLater } from '../mesh/snapshot/resource-version.ts'
 import type { World } from '../mesh/snapshot/snapshot.ts'
@@ -54,8 +54,7 @@ export class Mirror {
     this.#unreadable.clear()
   }
 
-  upsert(raw: unknown): void {
-    const metadata = readMetadata(raw)
+  upsert(raw: unknown, metadata: Metadata = readMetadata(raw)): void {
     const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
     const object = isSame(stored, metadata) ? stored : this.#parse(raw)
     if (object === null) {
@@ -80,8 +79,7 @@ export class Mirror {
     this.#drop(metadata)
   }
 
-  remove(raw: unknown): void {
-    const metadata = readMetadata(raw)
+  remove(metadata: Metadata): void {
     this.#unreadable.delete(nameOf(metadata))
     const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
     if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
@@ -172,7 +170,7 @@ export class Mirror {
 }
 
 export function readMetadata(raw: unknown): Metadata {
-  const { namespace = '', name, uid, resourceVersion } = (raw as { metadata?: Partial<Metadata> } | null)?.metadata ?? {}
+  const { namespace = '', name, uid, resourceVersion } = isRecord(raw) && isRecord(raw['metadata']) ? raw['metadata'] : {}
   if (typeof name !== 'string' || typeof namespace !== 'string' || typeof uid !== 'string' || typeof resourceVersion !== 'string') {
     throw new Malformed('an object without a name, uid or resourceVersion')
   }

@@ -6,27 +6,21 @@ import type { Readable } from 'node:stream'
 import type { Kind } from '../kinds/index.ts'
 import { Backoff } from '../kubernetes/backoff.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
-import { ApiError, type Connection, type Query, readStatus } from '../kubernetes/connection.ts'
-import { LineSplitter, type LongLine } from '../kubernetes/lines.ts'
+import { ApiError, type Connection, type Query } from '../kubernetes/connection.ts'
+import { LineSplitter } from '../kubernetes/lines.ts'
 import { Pace } from '../kubernetes/pace.ts'
 import { metadataPages, pages, type Resources } from '../kubernetes/resources.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
 import { isLater } from '../mesh/snapshot/resource-version.ts'
-import { Malformed, type Mirror, readMetadata } from './mirror.ts'
+import { Malformed, type Metadata, type Mirror, readMetadata } from './mirror.ts'
 import type { Interruption, Observe } from './observe.ts'
 import type { Timings } from './timings.ts'
+import { IDENTITY, parseEvent, type WatchEvent } from './watch-events.ts'
 
 /** Jobs leave Pods by the thousand that take no request any more. Such a Pod leaves the stream as deleted. */
 const SELECTORS: Readonly<Partial<Record<Kind, Query>>> = {
   Pod: { fieldSelector: 'status.phase!=Succeeded,status.phase!=Failed' }
 }
-
-/** The end of a streaming list (KEP-3157). */
-const INITIAL_EVENTS_END = 'k8s.io/initial-events-end'
-
-/** Where an event says what it is about. */
-const TYPE = 'type'
-const METADATA = ['namespace', 'name', 'uid', 'resourceVersion'] as const
 
 export interface ReflectorContext {
   readonly connection: Connection
@@ -59,11 +53,11 @@ export class Reflector {
   readonly #ready = Promise.withResolvers<void>()
   #state: ReflectorState = 'starting'
   #heardAtMs: number | null = null
-  /** Up to where the World has followed; '' asks for a new list. */
+  /** Up to where the World has followed; '' while it is listed anew. */
   #resourceVersion = ''
-  #streamsLists = true
+  #listsBy: 'stream' | 'pages' = 'stream'
   /** It was there and is said not to be: believed when said twice. */
-  #doubted = false
+  #isSaidUnserved = false
   #listedAtMs = 0
   #watchdog: Watchdog | null = null
 
@@ -90,13 +84,22 @@ export class Reflector {
 
   /** Whether the stream has yet to come to this resourceVersion. */
   isBehind(resourceVersion: string): boolean {
-    return this.#resourceVersion === '' || isLater(resourceVersion, this.#resourceVersion) === true
+    return this.#isListing || isLater(resourceVersion, this.#resourceVersion) === true
   }
 
   /** Ends the stream and goes on from where it was with a new one. */
   restart(why: Interruption): void {
-    if (why === 'drifted') this.#resourceVersion = ''
+    if (why === 'drifted') this.#listAnew()
     this.#watchdog?.abort(new Interrupted(why, `restarted: ${why}`))
+  }
+
+  /** The old state shows until the new one is whole. */
+  get #isListing(): boolean {
+    return this.#resourceVersion === ''
+  }
+
+  #listAnew(): void {
+    this.#resourceVersion = ''
   }
 
   /** Follows until the signal ends; never rejects. */
@@ -136,9 +139,9 @@ export class Reflector {
     } catch (error) {
       if (signal.aborted) return 0
       const why = this.#interruption(error)
-      if (why === 'expired' || why === 'malformed' || why === 'unserved') this.#resourceVersion = ''
+      if (why === 'expired' || why === 'malformed' || why === 'unserved') this.#listAnew()
       // A list as a stream ends where one of its lines cannot be read; pages go on.
-      if (why === 'malformed') this.#streamsLists = false
+      if (why === 'malformed') this.#listsBy = 'pages'
       const retryMs = why === 'unsupported' ? 0 : this.#backoff.next(error instanceof ApiError ? error.retryAfterMs : 0)
       // Waiting for a kind that is not there interrupts nothing.
       if (this.#state === 'unserved') return retryMs
@@ -160,22 +163,22 @@ export class Reflector {
   async #session(signal: AbortSignal): Promise<void> {
     const path = await this.#bounded(signal, (bounded) => this.#context.resources.path(this.kind, bounded))
     if (path === null) this.#miss()
-    this.#doubted = false
-    if (this.#resourceVersion === '') this.mirror.collect()
+    this.#isSaidUnserved = false
+    if (this.#isListing) this.mirror.collect()
     this.#listedAtMs = this.#context.clock.now()
-    if (this.#resourceVersion === '' && !this.#streamsLists) await this.#list(path, signal)
+    if (this.#isListing && this.#listsBy === 'pages') await this.#list(path, signal)
     await this.#follow(path, signal)
   }
 
   /** A kind that is served is not given up at the first word: what was known of it would be lost. */
   #miss(): never {
-    if (this.#state !== 'synced' || this.#doubted) {
+    if (this.#state !== 'synced' || this.#isSaidUnserved) {
       if (this.#state !== 'unserved') this.#context.observe({ type: 'unserved', kind: this.kind })
       this.#state = 'unserved'
       this.mirror.vanish()
       this.#ready.resolve()
     }
-    this.#doubted = true
+    this.#isSaidUnserved = true
     throw new Interrupted('unserved', 'the cluster does not serve this kind')
   }
 
@@ -191,7 +194,7 @@ export class Reflector {
     }
     this.#commit(resourceVersion)
     // A server is upgraded some day; and what was slow once need not be so again.
-    this.#streamsLists = true
+    this.#listsBy = 'stream'
   }
 
   /** Follows one stream to its end: throws where that is not the one the server had announced. */
@@ -215,7 +218,7 @@ export class Reflector {
 
   async #open(path: string, signal: AbortSignal): Promise<Readable> {
     const { connection, random, timings } = this.#context
-    const list = this.#resourceVersion === ''
+    const list = this.#isListing
     const query = {
       ...SELECTORS[this.kind],
       watch: true,
@@ -227,32 +230,31 @@ export class Reflector {
       return await connection.request(path, query, signal)
     } catch (error) {
       if (!list || !(error instanceof ApiError) || (error.status !== 400 && error.status !== 422)) throw error
-      this.#streamsLists = false
+      this.#listsBy = 'pages'
       throw new Interrupted('unsupported', error.message)
     }
   }
 
   async #read(body: Readable, watchdog: Watchdog): Promise<void> {
-    const lines = new LineSplitter([TYPE, ...METADATA.map((field) => `object.metadata.${field}`)])
+    const lines = new LineSplitter(IDENTITY)
     // A stream that goes on from what was taken over: what came before it is known.
     this.#heard()
     const pace = new Pace(this.#context.clock)
     for await (const chunk of body) {
       for (const line of lines.push(chunk)) {
-        if (typeof line === 'string') this.#event(JSON.parse(line))
-        else this.#skip(line)
+        this.#take(parseEvent(line))
         this.#heard()
         if (pace.isDue()) await pace.turn()
       }
       this.#arm(watchdog)
     }
     if (lines.pendingBytes > 0) throw new Interrupted('broken', 'the stream ended within an event')
-    if (this.#resourceVersion === '') throw this.#unfinished('the stream ended within the list')
+    if (this.#isListing) throw this.#unfinished('the stream ended within the list')
   }
 
   #arm(watchdog: Watchdog): void {
     const { clock, timings } = this.#context
-    if (this.#resourceVersion !== '') {
+    if (!this.#isListing) {
       watchdog.arm(timings.idleMs, () => new Interrupted('idle', `nothing came for ${timings.idleMs} ms`))
       return
     }
@@ -261,56 +263,31 @@ export class Reflector {
   }
 
   #unfinished(message: string): Interrupted {
-    this.#streamsLists = false
+    this.#listsBy = 'pages'
     return new Interrupted('unsupported', message)
   }
 
-  #event(event: { readonly type?: unknown; readonly object?: unknown } | null): void {
-    switch (event?.type) {
-      case 'ADDED':
-      case 'MODIFIED':
-        this.mirror.upsert(event.object)
-        this.#moved(event.object)
-        break
-      case 'DELETED':
-        this.mirror.remove(event.object)
-        this.#moved(event.object)
-        break
-      case 'BOOKMARK':
-        this.#bookmark(event.object)
-        break
-      case 'ERROR': {
-        const { code, reason, message, retryAfterMs } = readStatus(event.object)
-        throw new ApiError(code, reason, message || 'the watch ended with an error', retryAfterMs)
-      }
-      default:
-        throw new Malformed(`an event of type ${JSON.stringify(event?.type)}`)
+  #take(event: WatchEvent): void {
+    if (event.type === 'bookmark') {
+      this.#bookmark(event)
+      return
     }
+    if (event.type === 'put') this.mirror.upsert(event.object, event.metadata)
+    else if (event.type === 'deleted') this.mirror.remove(event.metadata)
+    else this.mirror.skip(event.metadata, 'too-long')
+    this.#moved(event.metadata)
   }
 
-  /** One object that cannot be read stops nothing else. */
-  #skip({ bytes, texts }: LongLine): void {
-    const [namespace = '', name, uid, resourceVersion] = METADATA.map((field) => texts.get(`object.metadata.${field}`))
-    if (!name || !uid || !resourceVersion) throw new Malformed(`an event of ${bytes} bytes that does not say what it is about`)
-    const metadata = { namespace, name, uid, resourceVersion }
-    if (texts.get(TYPE) === 'DELETED') this.mirror.remove({ metadata })
-    else this.mirror.skip(metadata, 'too-long')
-    this.#moved({ metadata })
-  }
-
-  #bookmark(raw: unknown): void {
-    const { resourceVersion, annotations } = (raw as { metadata?: BookmarkMetadata } | null)?.metadata ?? {}
-    if (typeof resourceVersion !== 'string') throw new Malformed('a bookmark without a resourceVersion')
+  #bookmark({ resourceVersion, endsList }: Extract<WatchEvent, { type: 'bookmark' }>): void {
     // A server whose etcd was restored counts from lower down: it would tell nothing until it has come back up to here.
     if (isLater(this.#resourceVersion, resourceVersion) === true) throw new ApiError(410, 'Expired', 'the server went back in time')
-    if (this.#resourceVersion !== '') this.#resourceVersion = resourceVersion
-    else if (annotations?.[INITIAL_EVENTS_END] === 'true') this.#commit(resourceVersion)
+    if (!this.#isListing) this.#resourceVersion = resourceVersion
+    else if (endsList) this.#commit(resourceVersion)
   }
 
   /** Within a list the order says nothing: only its end tells how far it came. */
-  #moved(raw: unknown): void {
-    if (this.#resourceVersion === '') return
-    const { resourceVersion } = readMetadata(raw)
+  #moved({ resourceVersion }: Metadata): void {
+    if (this.#isListing) return
     if (isLater(resourceVersion, this.#resourceVersion) !== false) this.#resourceVersion = resourceVersion
   }
 
@@ -326,7 +303,7 @@ export class Reflector {
 
   /** What the World shows is what the server says: while a list is not whole, nothing that comes tells so. */
   #heard(): void {
-    if (this.#resourceVersion !== '') this.#heardAtMs = this.#context.clock.now()
+    if (!this.#isListing) this.#heardAtMs = this.#context.clock.now()
   }
 
   /** Each object that the World shows otherwise than the server, with both states, so that only the same difference is the same. */
@@ -376,9 +353,4 @@ export class Reflector {
       watchdog.stop()
     }
   }
-}
-
-interface BookmarkMetadata {
-  readonly resourceVersion?: unknown
-  readonly annotations?: Readonly<Record<string, unknown>>
 }
