@@ -8,13 +8,14 @@ import { formatRef, type MeshObject, type ObjectRef } from '../kinds/index.ts'
 import { systemClock } from '../kubernetes/clock.ts'
 import { writeEvent } from '../kubernetes/events.ts'
 import { Lease } from '../kubernetes/lease.ts'
-import { dearest } from '../mesh/gaps/allowance.ts'
+import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
 import { gapKey, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type AuditedGap, openGaps } from '../review/audit.ts'
+import { line } from '../review/message.ts'
 import type { Policy } from '../review/policy.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { percent } from '../rules/wording.ts'
@@ -42,98 +43,134 @@ export interface ReportOptions {
   readonly signal: AbortSignal
 }
 
+type Happening = 'opened' | 'closed'
+
 /**
  * Every replica looks, so that one that takes over knows at once; only the holder of the Lease reports, and shows `hitless_gaps`,
  * so that a sum over all replicas counts each gap once.
  */
-export function reportGaps({ live, policy, metrics, log, nowMs, signal }: ReportOptions): void {
-  const identity = randomUUID()
-  const { connection } = live.cluster
-  let reporting = false
-  let sending = 0
-  /** What this replica saw and did not tell, since another one may have. */
-  const untold: { readonly gap: OpenGap; readonly what: 'opened' | 'closed'; readonly atMs: number }[] = []
-  const loop: AuditLoop = new AuditLoop({
+export function reportGaps(options: ReportOptions): void {
+  const { live, policy, log, nowMs, signal } = options
+  const reporter = new GapReporter(options)
+  const loop = new AuditLoop({
     clock: systemClock,
     snapshot: () => live.cluster.snapshot(),
     find: (snapshot, target, tell) => openGaps(snapshot, [target], policy(), tell).map((found) => describe(found, snapshot)),
-    opened: (gap) => report(gap, 'opened'),
-    closed: (gap) => report(gap, 'closed'),
-    settled: () => {
-      metrics.audit.ran(nowMs(), loop.unjudged)
-      showGaps()
-    },
-    unjudged: ({ host, error }) => {
-      const cause = dearest(error, '')
-      log.warn({ host, object: cause === null ? null : formatRef(cause) }, 'a host was not looked at: too much work')
-    },
-    failed: (error, what) => {
-      metrics.audit.failed()
-      log.error({ err: error, what }, 'a look for gaps failed')
-    }
+    opened: (gap) => reporter.tell(gap, 'opened'),
+    closed: (gap) => reporter.tell(gap, 'closed'),
+    settled: () => reporter.show(loop),
+    unjudged: (unjudged) => reporter.leftOut(unjudged),
+    failed: (error, what) => reporter.failed(error, what)
   })
   const lease = new Lease({
-    connection,
+    connection: live.cluster.connection,
     clock: systemClock,
     nowMs,
     name: 'hitless-audit',
-    identity,
-    changed: (held) => {
-      reporting = held
-      showGaps()
-      if (!held) return
-      log.info({ gaps: loop.open().length }, 'this replica reports gaps')
-      for (const { gap, what, atMs } of untold.splice(0)) if (nowMs() - atMs < HANDOVER_MS) report(gap, what)
-    },
+    identity: reporter.identity,
+    changed: (held) => (held ? reporter.takeOver(loop) : reporter.handOver(loop)),
     failed: (error) => log.warn({ err: error }, 'the Lease of the audit could not be read or written')
   })
-
-  function showGaps(): void {
-    const open = reporting ? loop.open() : []
-    for (const rule of RULE_IDS) metrics.gaps(rule, open.filter((gap) => gap.rule === rule).length)
-  }
-
-  function report(gap: OpenGap, what: 'opened' | 'closed'): void {
-    if (!reporting) {
-      keepUntold(gap, what)
-      return
-    }
-    const { rule, object, message } = gap
-    if (what === 'opened') log.warn({ rule, object }, `gap opened: ${message}`)
-    else log.info({ rule, object }, `gap closed: ${message}`)
-    const stored = object === null ? undefined : live.cluster.snapshot().find(object.kind, object.namespace, object.name)
-    if (stored === undefined || sending >= MOST_EVENTS_AT_ONCE) return
-    const { kind, namespace, name, uid } = stored
-    sending += 1
-    const event =
-      what === 'opened'
-        ? ({ type: 'Warning', reason: 'GapOpened', note: `${message} [${rule}]` } as const)
-        : ({ type: 'Normal', reason: 'GapClosed', note: `no longer: ${message} [${rule}]` } as const)
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(EVENT_MS)])
-    writeEvent(connection, { ...event, action: 'Audit', regarding: { kind, namespace, name, uid } }, identity, nowMs(), bounded)
-      .catch((error: unknown) => signal.aborted || log.warn({ err: error }, 'an Event could not be written'))
-      .finally(() => {
-        sending -= 1
-      })
-  }
-
-  function keepUntold(gap: OpenGap, what: 'opened' | 'closed'): void {
-    untold.push({ gap, what, atMs: nowMs() })
-    const recent = untold.findIndex(({ atMs }) => nowMs() - atMs < HANDOVER_MS)
-    if (recent > 0) untold.splice(0, recent)
-  }
-
   live.follow((before, after) => loop.changed(before, after))
   const reported = live.synced
     .then(() => loop.start(signal))
     .then((existing) => {
-      if (signal.aborted) return
-      if (existing.length > 0) log.info({ gaps: existing.length }, 'gaps that were there at the start')
+      if (existing.length > 0 && !signal.aborted) log.info({ gaps: existing.length }, 'gaps that were there at the start')
       return Promise.all([loop.run(signal), lease.run(signal)])
     })
     // That the cluster cannot be followed is told, and ends the process, where it is followed.
     .catch((error: unknown) => signal.aborted || log.error({ err: error }, 'gaps are not reported'))
   live.cluster.keepOpen(reported)
+}
+
+/** What one replica tells of gaps, as long as it is the one that does. */
+class GapReporter {
+  readonly identity = randomUUID()
+  readonly #options: ReportOptions
+  #isReporting = false
+  /** Events on their way. */
+  #sending = 0
+  /** What this replica saw and did not tell, since another one may have. */
+  #untold: { readonly gap: OpenGap; readonly what: Happening; readonly atMs: number }[] = []
+
+  constructor(options: ReportOptions) {
+    this.#options = options
+  }
+
+  /** From now on this replica tells, and what another one may have left untold. */
+  takeOver(loop: AuditLoop): void {
+    this.#isReporting = true
+    this.#options.log.info({ gaps: loop.open().length }, 'this replica reports gaps')
+    this.#showOpen(loop)
+    for (const { gap, what } of this.#recent()) this.tell(gap, what)
+    this.#untold = []
+  }
+
+  handOver(loop: AuditLoop): void {
+    this.#isReporting = false
+    this.#showOpen(loop)
+  }
+
+  /** A look came to its end. */
+  show(loop: AuditLoop): void {
+    const { metrics, nowMs } = this.#options
+    metrics.audit.ran(nowMs(), loop.unjudged)
+    this.#showOpen(loop)
+  }
+
+  tell(gap: OpenGap, what: Happening): void {
+    const { log, nowMs } = this.#options
+    if (!this.#isReporting) {
+      const [oldest] = this.#untold
+      if (oldest !== undefined && nowMs() - oldest.atMs >= HANDOVER_MS) this.#untold = this.#recent()
+      this.#untold.push({ gap, what, atMs: nowMs() })
+      return
+    }
+    const { rule, object, message } = gap
+    if (what === 'opened') log.warn({ rule, object }, `gap opened: ${message}`)
+    else log.info({ rule, object }, `gap closed: ${message}`)
+    this.#send(gap, what)
+  }
+
+  leftOut({ host, error }: Unjudged): void {
+    const cause = dearest(error, '')
+    this.#options.log.warn({ host, object: cause === null ? null : formatRef(cause) }, 'a host was not looked at: too much work')
+  }
+
+  failed(error: unknown, what: string): void {
+    const { metrics, log } = this.#options
+    metrics.audit.failed()
+    log.error({ err: error, what }, 'a look for gaps failed')
+  }
+
+  #showOpen(loop: AuditLoop): void {
+    const open = this.#isReporting ? loop.open() : []
+    for (const rule of RULE_IDS) this.#options.metrics.gaps(rule, open.filter((gap) => gap.rule === rule).length)
+  }
+
+  #recent() {
+    return this.#untold.filter(({ atMs }) => this.#options.nowMs() - atMs < HANDOVER_MS)
+  }
+
+  /** An Event on the object at fault, where it is there. */
+  #send({ rule, object, message }: OpenGap, what: Happening): void {
+    const { live, log, nowMs, signal } = this.#options
+    const stored = object === null ? undefined : live.cluster.snapshot().find(object.kind, object.namespace, object.name)
+    if (stored === undefined || this.#sending >= MOST_EVENTS_AT_ONCE) return
+    const { kind, namespace, name, uid } = stored
+    const event =
+      what === 'opened'
+        ? ({ type: 'Warning', reason: 'GapOpened', note: `${message} [${rule}]` } as const)
+        : ({ type: 'Normal', reason: 'GapClosed', note: `no longer: ${message} [${rule}]` } as const)
+    const bounded = AbortSignal.any([signal, AbortSignal.timeout(EVENT_MS)])
+    const regarding = { kind, namespace, name, uid }
+    this.#sending += 1
+    writeEvent(live.cluster.connection, { ...event, action: 'Audit', regarding }, this.identity, nowMs(), bounded)
+      .catch((error: unknown) => signal.aborted || log.warn({ err: error }, 'an Event could not be written'))
+      .finally(() => {
+        this.#sending -= 1
+      })
+  }
 }
 
 function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
@@ -145,5 +182,5 @@ function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
   const service = serviceOfHost(host, settings.domain)
   const object: ObjectRef | null = virtualServiceOf(gap) ?? (service === null ? null : { kind: 'Service', ...service })
   const by = path.length === 0 ? '' : ` by ${formatPath(path)}`
-  return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, object, message: `${what} ${fate}${by}${to}` }
+  return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, object, message: line(`${what} ${fate}${by}${to}`, '') }
 }
