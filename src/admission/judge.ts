@@ -96,7 +96,7 @@ class Review {
 
   /** `unsettled` says for what an admissible write has to wait; where for nothing, it is admitted in the same turn as it was judged. */
   async #attempt(unsettled: (judged: Judged, snapshot: Snapshot) => readonly RecentChange[]): Promise<Attempt> {
-    const { state, policy, onReads, onNews = () => undefined } = this.#options
+    const { state, policy, onReads, onHeld, onNews = () => undefined } = this.#options
     const stale = staleness(state, policy())
     if (stale !== null && needsJudgement(this.#asked, state, policy())) return this.#unjudged(stale)
     const facts = new StoredFacts(state, onNews)
@@ -109,6 +109,7 @@ class Review {
         await step()
         weighed = inquiry.weigh()
       }
+      if (inquiry.waitedMs > 0) onHeld?.(inquiry.waitedMs)
       // From here to the admission nothing waits: of two writes in flight together one is judged with the other in mind.
       if (facts.reads + facts.lists > 0) onReads?.(change, facts.reads, facts.lists, first !== isRefused(weighed.stored))
       const decision = inquiry.conclude(weighed)
@@ -141,6 +142,8 @@ class Inquiry {
   readonly #signal: AbortSignal
   readonly #asker: Asker | undefined
   readonly #access: Access
+  /** For what became of pending writes. */
+  waitedMs = 0
   #rounds = 0
   #looks = 0
   #leaning: ReadonlySet<PendingWrite> = new Set()
@@ -198,8 +201,12 @@ class Inquiry {
 
   /** Reads by name what decides, again and again until it shows the write, or nothing is expected of that any more. */
   async #look(deciding: readonly PendingWrite[]): Promise<void> {
-    const { sleep = systemSleep } = this.#options
-    if (this.#looks > 0) await held(this.#asker, () => sleep(this.#nextLookMs(), this.#signal))
+    const { nowMs, sleep = systemSleep } = this.#options
+    if (this.#looks > 0) {
+      const sinceMs = nowMs()
+      await held(this.#asker, () => sleep(this.#nextLookMs(), this.#signal))
+      this.waitedMs += nowMs() - sinceMs
+    }
     this.#looks += 1
     await this.#facts.ask({ reads: deciding.map(({ ref }) => ref), lists: [] }, this.#signal)
   }

@@ -22,6 +22,7 @@ class Cluster implements State {
   readonly server = new Sandbox()
   readonly ledger: Ledger
   readonly reads: string[] = []
+  readonly held: number[] = []
   waitedMs = 0
   readonly #shown
   readonly #due: { readonly atMs: number; readonly make: () => void }[] = []
@@ -73,6 +74,7 @@ class Cluster implements State {
       state: this,
       policy: () => DEFAULT_POLICY,
       nowMs: () => this.waitedMs,
+      onHeld: (heldMs) => this.held.push(heldMs),
       sleep: async (ms) => this.#pass(ms)
     })
     const deadlineMs = this.waitedMs + remainingMs
@@ -130,6 +132,7 @@ t.test('what is on its way is waited for', async (t) => {
   const cluster = await after(toV2, 200)
   t.equal((await cluster.review(withoutV1)).decision.verdict, 'allow')
   t.ok(cluster.waitedMs >= 200 && cluster.waitedMs < PENDING_MS)
+  t.strictSame(cluster.held, [cluster.waitedMs])
 })
 
 t.test('what may yet take away what a route is to rely on makes the route wait, and refuses it once it has', async (t) => {
