@@ -92,21 +92,31 @@ function wantedOf(objects: readonly MeshObject[]): Map<string, Wanted> {
 
 /** Pods for a Service that nothing in any file makes: one that it selects, and one for each subset of it. */
 function unknownWorkloads(objects: readonly MeshObject[], domain: string): StandIns {
+  const made = Map.groupBy(
+    objects.filter((object) => podLabels(object) !== null),
+    ({ namespace }) => namespace
+  )
+  const rules = Map.groupBy(
+    objects.filter((object) => object.kind === 'DestinationRule'),
+    ({ host }) => host
+  )
   const services = objects.filter((object) => object.kind === 'Service')
-  const unknown = services.filter((service) => service.selector !== null && !objects.some((object) => isBehind(object, service)))
+  const unknown = services.filter(
+    (service) => service.selector !== null && !(made.get(service.namespace) ?? []).some((object) => isBehind(object, service))
+  )
   return {
     unknowns: [...new Set(unknown.map((service) => hostOf(service, domain)))].map((host) => ({ host, missing: 'workload' })),
     objects: unknown.flatMap((service, at) => {
       const host = hostOf(service, domain)
-      const subsets = objects.flatMap((object) => (object.kind === 'DestinationRule' && object.host === host ? object.subsets : []))
+      const subsets = (rules.get(host) ?? []).flatMap((rule) => rule.subsets)
       return [{}, ...subsets.map(({ labels }) => labels)].map((labels, number) => podOf(service, labels, `${at}.${number}`, domain))
     })
   }
 }
 
-function isBehind(object: MeshObject, { namespace, selector }: Service): boolean {
+function isBehind(object: MeshObject, { selector }: Service): boolean {
   const labels = podLabels(object)
-  return labels !== null && selector !== null && object.namespace === namespace && selects(selector, labels)
+  return labels !== null && selector !== null && selects(selector, labels)
 }
 
 /** The labels of the Pods that an object makes or is. */
