@@ -74,7 +74,9 @@ export class Replica {
     if (!this.view.watch(sights)) return
     for (const kind of KINDS) {
       const names = this.view.names(kind)
-      if (names.length > 0 && sights.some(({ type }) => type === kind)) this.#ask(TYPES[kind], names)
+      if (names.length === 0 || !sights.some(({ type }) => type === kind)) continue
+      if (kind === 'endpoint') this.view.asked()
+      this.#ask(TYPES[kind], names)
     }
   }
 

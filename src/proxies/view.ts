@@ -15,7 +15,7 @@ interface Since {
    * earlier push or is still to be. And up to 1.30 a push of endpoints alone has the number of the push before (`Push`, `req.Full`).
    */
   readonly isVague: boolean
-  /** When istiod had pushed once more. */
+  /** When istiod had pushed twice more: a push that was being made just then does not have it. */
   passedMs: number | null
 }
 
@@ -34,6 +34,7 @@ export class View {
   readonly #sights = new Map<string, Since>()
   readonly #watched = new Map<string, Sight>()
   readonly #nowMs: () => number
+  #isAsked = false
   #lastPush = 0
   /** The latest that is known to be over. */
   #donePush = 0
@@ -71,6 +72,11 @@ export class View {
     return [...new Set(type === 'cluster' ? [...names, ...names.map(withoutSubset)] : names)]
   }
 
+  /** Endpoints were asked for: the next of them are an answer, which tells nothing of a push. */
+  asked(): void {
+    this.#isAsked = true
+  }
+
   /** Throws where the answer cannot be read. */
   take(response: DiscoveryResponse): void {
     const push = pushNumber(response.version)
@@ -79,7 +85,7 @@ export class View {
     if (response.type === TYPES.debug || response.type === TYPES.endpoint) this.#donePush = Math.max(this.#donePush, push)
     if (push > this.#lastPush) {
       this.#lastPush = push
-      for (const since of this.#sights.values()) since.passedMs ??= push > since.push ? this.#nowMs() : null
+      for (const since of this.#sights.values()) since.passedMs ??= push > since.push + 1 ? this.#nowMs() : null
       this.#pushes += 1
     }
     if (response.type === TYPES.cluster) {
@@ -87,7 +93,13 @@ export class View {
       this.#note('cluster', push, ({ name }) => names.has(name) || (names.has(withoutSubset(name)) ? false : null))
     } else if (response.type === TYPES.endpoint) {
       const assignments = new Map(response.resources.map(readAssignment).map(({ cluster, endpoints }) => [cluster, endpoints]))
-      this.#note('endpoint', push, ({ name }) => (assignments.has(name) ? (assignments.get(name) ?? 0) > 0 : null), !isGrown)
+      this.#note(
+        'endpoint',
+        push,
+        ({ name }) => (assignments.has(name) ? (assignments.get(name) ?? 0) > 0 : null),
+        isGrown && !this.#isAsked
+      )
+      this.#isAsked = false
     } else if (response.type === TYPES.route) {
       const routes = new Map(response.resources.map(readRoutes).map(({ name, clusters }) => [name, clusters]))
       this.#note('route', push, (sight) => (sight.type === 'route' ? (routes.get(sight.name)?.has(sight.cluster) ?? null) : null))
@@ -100,7 +112,7 @@ export class View {
     for (const sight of sights) {
       const since = this.#sights.get(keyOf(sight))
       if (since === undefined || since.isThere !== sight.isThere) return null
-      needs[sight.type] = Math.max(needs[sight.type], since.push + (since.isVague ? 1 : 0))
+      needs[sight.type] = Math.max(needs[sight.type], since.push + (since.isVague ? 2 : 0))
       needs.sinceMs = Math.max(needs.sinceMs, since.isVague ? (since.passedMs ?? 0) : since.atMs)
       needs.isUnsure ||= since.isVague && since.passedMs === null
     }
@@ -108,13 +120,14 @@ export class View {
   }
 
   /** `isThere` says null where the answer says nothing. */
-  #note(type: Sight['type'], push: number, isThere: (sight: Sight) => boolean | null, isSamePush = false): void {
+  #note(type: Sight['type'], push: number, isThere: (sight: Sight) => boolean | null, isTold = true): void {
     for (const [key, sight] of this.#watched) {
       if (sight.type !== type) continue
       const now = isThere(sight)
       const known = this.#sights.get(key)
-      if (now === null || known?.isThere === now) continue
-      const isVague = type === 'endpoint' && (known === undefined || isSamePush)
+      // A push tells endpoints anew, as they were or not: that is the one that tells the others.
+      if (now === null || (known?.isThere === now && !(known.isVague && isTold && push > known.push))) continue
+      const isVague = !isTold || (type === 'endpoint' && known === undefined)
       this.#sights.set(key, { isThere: now, push, atMs: this.#nowMs(), isVague, passedMs: null })
     }
   }
