@@ -1,7 +1,7 @@
 /** The reviewer: judges a change by what is known, reads what its decision rests on, waits for what it leans on, and judges again (docs/architecture.md). */
 import { setTimeout as timeout } from 'node:timers/promises'
 import { HitlessError } from '../errors.ts'
-import { formatRef } from '../kinds/index.ts'
+import { formatRef, isWorkload } from '../kinds/index.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import type { PendingWrite } from '../mesh/snapshot/pending.ts'
 import type { Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
@@ -229,14 +229,14 @@ function unsettledUnder({ judgement }: Judged, snapshot: Snapshot, settle: Settl
   return settle.propagation.onTheirWay(settle.recent.under(judgement.change, snapshot))
 }
 
-/** A Scale tells no labels, and the cached Deployment, by which they are known, may be an old one: a scale to 0 is judged by the stored one. */
+/** A Scale tells no labels, and the cached workload, by which they are known, may be an old one, or none is kept: a scale to 0 is judged by the stored one. */
 async function withStoredTemplate(change: Change, facts: StoredFacts, signal: AbortSignal): Promise<Change> {
   const { ref, before, after } = change
-  if (before?.kind !== 'Deployment' || after?.kind !== 'Deployment') return change
+  if (before === null || after === null || !isWorkload(before) || !isWorkload(after)) return change
   if (before.replicas === 0 || after.replicas > 0 || !sameTemplate(before, after)) return change
   await facts.ask({ reads: [ref], lists: [] }, signal)
-  const stored = facts.snapshot().find('Deployment', ref.namespace, ref.name)
-  if (stored === undefined) return change
+  const stored = facts.snapshot().find(ref.kind, ref.namespace, ref.name)
+  if (stored === undefined || !isWorkload(stored)) return change
   return { ...change, before: { ...stored, replicas: before.replicas }, after: { ...stored, replicas: 0 } }
 }
 

@@ -1,6 +1,6 @@
 /** What changed of late, and which of it a write leans on: what it newly relies on, or what ended the use of what it takes away. */
 
-import { type MeshObject, refKey } from '../kinds/index.ts'
+import { isWorkload, type MeshObject, refKey } from '../kinds/index.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -17,7 +17,7 @@ const MOST = 20_000
 export class RecentChanges {
   /** By the key of a DestinationRule, Service or Pod: its last change; of a Pod, that it became Ready. */
   readonly #changed = new Map<string, RecentChange>()
-  /** By the key of a Deployment: that it was told to give up its Pods, or their labels. */
+  /** By the key of a workload: that it was told to give up its Pods, or their labels. */
   readonly #gaveUp = new Map<string, RecentChange>()
   /** By host: that a VirtualService stopped sending to a destination there. */
   readonly #left = new Map<string, RecentChange>()
@@ -63,10 +63,8 @@ export class RecentChanges {
       case 'DestinationRule':
       case 'Service':
         return specText(before) === specText(after) ? null : this.#changed
-      case 'Deployment':
-        return givesUpPods(before, after) ? this.#gaveUp : null
       default:
-        return null
+        return givesUpPods(before, after) ? this.#gaveUp : null
     }
   }
 
@@ -94,11 +92,11 @@ export class RecentChanges {
     return first
   }
 
-  /** Pods that a Deployment was told to give up are Ready for a moment still. */
+  /** Pods that a workload was told to give up are Ready for a moment still. */
   #leaving({ namespace, selector }: Service): RecentChange[] {
     if (selector === null) return []
     return [...this.#gaveUp.values()].filter(
-      ({ before }) => before?.kind === 'Deployment' && before.namespace === namespace && selects(selector, before.templateLabels)
+      ({ before }) => before !== null && isWorkload(before) && before.namespace === namespace && selects(selector, before.templateLabels)
     )
   }
 

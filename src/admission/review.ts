@@ -1,9 +1,18 @@
 /** AdmissionReview of admission.k8s.io/v1, in and out. */
 import { Ajv } from 'ajv'
 import { HitlessError } from '../errors.ts'
-import type { Deployment } from '../kinds/deployment.ts'
 import { InvalidField, isRecord } from '../kinds/fields.ts'
-import { JUDGED_KINDS, type Kind, kindModule, kindOf, type MeshObject, type ObjectRef, parseAs } from '../kinds/index.ts'
+import {
+  JUDGED_KINDS,
+  type Kind,
+  kindModule,
+  kindOf,
+  type MeshObject,
+  type ObjectRef,
+  parseAs,
+  WORKLOAD_KINDS,
+  type Workload
+} from '../kinds/index.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Author, Change, Operation } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
@@ -191,16 +200,21 @@ function judgedKind({ group = '', version, kind }: Envelope['request']['kind']):
   return named
 }
 
-/** `deployments/scale`: autoscaling/v1 Scale has only a name and a count. */
+/** `deployments/scale` and its like: autoscaling/v1 Scale has only a name and a count. */
 function scaled(
   { resource, object, oldObject, namespace = '', name = '' }: Envelope['request'],
   snapshot: Snapshot
-): [Deployment, Deployment] | null {
-  if (resource.group !== 'apps' || resource.resource !== 'deployments' || !isRecord(object)) return null
+): [Workload, Workload] | null {
+  const kind = WORKLOAD_KINDS.find((each) => {
+    const { group, plural } = kindModule(each).api
+    return group === (resource.group ?? '') && plural === resource.resource
+  })
+  if (kind === undefined || !isRecord(object)) return null
   const replicas = replicasOf(object)
   const had = isRecord(oldObject) ? replicasOf(oldObject) : 1
-  const known =
-    snapshot.find('Deployment', namespace, name) ?? parseAs('Deployment', { metadata: { namespace, name } }, snapshot.settings.domain)
+  const known: Workload =
+    snapshot.find<Workload['kind']>(kind, namespace, name) ??
+    parseAs<Workload['kind']>(kind, { metadata: { namespace, name } }, snapshot.settings.domain)
   return [
     { ...known, replicas: had },
     { ...known, replicas }

@@ -193,7 +193,6 @@ function shared(object: MeshObject, interned: Interned): MeshObject {
     ...object,
     ...common,
     node: interned.share(object.node),
-    deployment: interned.share(object.deployment),
     portNames: interned.share(object.portNames)
   }
 }

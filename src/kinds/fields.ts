@@ -24,6 +24,11 @@ export class Fields {
     this.#values = value
   }
 
+  /** The object as it is. */
+  get value(): unknown {
+    return this.#values
+  }
+
   has(key: string): boolean {
     return this.#get(key) !== undefined
   }

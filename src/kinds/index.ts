@@ -59,6 +59,10 @@ export const JUDGED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind
 export const WORKLOAD_KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Rollout'] as const satisfies readonly Kind[]
 export type Workload = ObjectOf<(typeof WORKLOAD_KINDS)[number]>
 
+export function isWorkloadKind(kind: Kind): kind is Workload['kind'] {
+  return (WORKLOAD_KINDS as readonly Kind[]).includes(kind)
+}
+
 export function isWorkload(object: MeshObject): object is Workload {
   return WORKLOAD_KINDS.some((kind) => kind === object.kind)
 }

@@ -13,9 +13,7 @@ export interface Pod extends Identity {
   readonly portNames: readonly string[]
   /** A proxy stands beside its containers: it takes part in the mesh. */
   readonly hasSidecar: boolean
-  /** The Deployment behind its ReplicaSet, by the naming rule `<deployment>-<pod-template-hash>`; '' where there is none. */
-  readonly deployment: string
-  /** What else makes it anew when it is gone, `StatefulSet/db`; '' where there is none, or a Deployment does. */
+  /** What makes it anew when it is gone, `StatefulSet/db`: of a ReplicaSet, the Deployment or Rollout behind it. '' where there is none. */
   readonly workload: string
 }
 
@@ -35,31 +33,33 @@ export const pods = defineKind({
       node: spec.string('nodeName'),
       portNames: portNames(spec),
       hasSidecar: hasSidecar(spec),
-      ...ownersOf(identity, fields)
+      workload: workloadOf(identity, fields)
     }
   },
   indexes: {
     podByLabel: ({ namespace, labels }) => labelKeys(namespace, labels),
-    podByDeployment: ({ namespace, deployment }) => (deployment === '' ? [] : [`${namespace}/${deployment}`]),
     podByWorkload: ({ namespace, workload }) => (workload === '' ? [] : [`${namespace}/${workload}`])
   },
-  reach: ({ namespace, labels }) => [{ through: 'workloads', namespace, labels, deployment: '' }]
+  reach: ({ namespace, labels }) => [{ through: 'workloads', namespace, labels, owner: '' }]
 })
 
 /** A Deployment names its ReplicaSets `<deployment>-<pod-template-hash>` (pkg/controller/deployment/sync.go of Kubernetes), and so does a Rollout by a label of its own. */
-function ownersOf({ labels }: Identity, fields: Fields): { deployment: string; workload: string } {
+function workloadOf({ labels }: Identity, fields: Fields): string {
   const owners = fields.child('metadata')?.children('ownerReferences') ?? []
   const owner = owners.find((each) => each.string('kind') === 'ReplicaSet') ?? owners[0]
-  if (owner === undefined) return { deployment: '', workload: '' }
+  if (owner === undefined) return ''
   const [kind, name] = [owner.string('kind'), owner.string('name')]
-  const stemOf = (label: string) => {
+  for (const [behind, label] of BEHIND_REPLICA_SETS) {
     const hash = own(labels, label)
-    return kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`) ? name.slice(0, -hash.length - 1) : ''
+    if (kind === 'ReplicaSet' && hash !== undefined && name.endsWith(`-${hash}`)) return `${behind}/${name.slice(0, -hash.length - 1)}`
   }
-  const deployment = stemOf('pod-template-hash')
-  const rollout = stemOf('rollouts-pod-template-hash')
-  return { deployment, workload: deployment !== '' ? '' : rollout !== '' ? `Rollout/${rollout}` : `${kind}/${name}` }
+  return `${kind}/${name}`
 }
+
+const BEHIND_REPLICA_SETS = [
+  ['Deployment', 'pod-template-hash'],
+  ['Rollout', 'rollouts-pod-template-hash']
+] as const
 
 /** What injection leaves: a container of this name, or a native sidecar among the init containers. */
 function hasSidecar(podSpec: Fields): boolean {

@@ -27,6 +27,6 @@ export const workloadEntries = defineKind({
     workloadEntryByLabel: ({ namespace, labels, workloadLabels }) => labelKeys(namespace, { ...labels, ...workloadLabels })
   },
   reach: ({ namespace, labels, workloadLabels }) => [
-    { through: 'workloads', namespace, labels: { ...labels, ...workloadLabels }, deployment: '' }
+    { through: 'workloads', namespace, labels: { ...labels, ...workloadLabels }, owner: '' }
   ]
 })

@@ -2,7 +2,7 @@
 import type { Labels } from '../mesh/names/labels.ts'
 import type { Fields } from './fields.ts'
 import type { Identity } from './identity.ts'
-import { defineKind, type KindModule } from './kind.ts'
+import { defineKind, type KindModule, type Reach } from './kind.ts'
 import { portNames } from './pod.ts'
 
 export interface PodTemplate {
@@ -15,6 +15,8 @@ export interface WorkloadSpec extends Identity, PodTemplate {
   readonly replicas: number
   /** Pods that exist and Pods that are Ready, as status tells; null where the object has no status, as in a file. */
   readonly status: { readonly replicas: number; readonly readyReplicas: number } | null
+  /** The template as text, of a Deployment that restarts all its Pods at once; '' for any other. */
+  readonly restart: string
 }
 
 /** Where an object of a kind says how many Pods it wants, and has. */
@@ -28,12 +30,20 @@ const REPLICAS: Counts = { replicas: (spec) => spec.number('replicas', 1), curre
 
 export function parseWorkload({ spec, status }: { spec: Fields; status: Fields }, identity: Identity, counts = REPLICAS): WorkloadSpec {
   const known = status.keys().length > 0
+  const replicas = counts.replicas(spec)
   return {
     ...identity,
-    replicas: counts.replicas(spec),
+    replicas,
     status: known ? { replicas: status.number(counts.current, 0), readyReplicas: status.number(counts.ready, 0) } : null,
-    ...parseTemplate(spec.child('template'))
+    ...parseTemplate(spec.child('template')),
+    restart: ''
   }
+}
+
+/** A workload that rolls out by a strategy of its own. */
+export function parseRolling(manifest: { spec: Fields; status: Fields }, identity: Identity): WorkloadSpec {
+  const workload = parseWorkload(manifest, identity)
+  return { ...workload, restart: restartOf(manifest.spec, workload.replicas) }
 }
 
 function parseTemplate(template: Fields | null): PodTemplate {
@@ -44,9 +54,44 @@ function parseTemplate(template: Fields | null): PodTemplate {
   }
 }
 
-/** A kind of workload that the model reads in files alone, where no Pod can be seen. */
+/** What of a workload decides: whether it has Pods, and which; a restart of all at once by any change of the template. */
+export function decidesOfWorkload({ replicas, templateLabels, templatePortNames, restart }: WorkloadSpec): unknown {
+  return [replicas > 0, Object.entries(templateLabels).sort(), [...templatePortNames].sort(), restart]
+}
+
+/** Every service that selects its Pods: those of its template, and those that it has. */
+export function reachOfWorkload({ kind, namespace, name, templateLabels }: WorkloadSpec & { readonly kind: string }): readonly Reach[] {
+  return [{ through: 'workloads', namespace, labels: templateLabels, owner: `${namespace}/${kind}/${name}` }]
+}
+
+/** A kind of workload whose objects are read where they are needed: a live cluster tells its Pods, and of the others nothing is kept. */
 export function definePodMaker<K extends string, O extends WorkloadSpec & { readonly kind: K }>(
   module: Pick<KindModule<O, never>, 'kind' | 'api' | 'parse'>
 ): KindModule<O, never> {
-  return defineKind<O, never>({ ...module, watched: false, indexes: {} })
+  return defineKind<O, never>({
+    ...module,
+    judged: true,
+    watched: false,
+    indexes: {},
+    decides: decidesOfWorkload,
+    reach: reachOfWorkload
+  })
+}
+
+/** The template as text where an update of it restarts every Pod at once, so that nobody answers for as long as a start takes; '' elsewhere. */
+function restartOf(spec: Fields, replicas: number): string {
+  const strategy = spec.child('strategy')
+  const rolling = strategy?.child('rollingUpdate') ?? null
+  const isRecreate = strategy?.string('type') === 'Recreate'
+  const mayTakeAll =
+    rolling !== null && countOf(rolling, 'maxSurge', replicas, 1) === 0 && countOf(rolling, 'maxUnavailable', replicas, 0) >= replicas
+  return (isRecreate || mayTakeAll) && replicas > 0 ? JSON.stringify(spec.child('template')?.value ?? {}) : ''
+}
+
+/** A number, or a share of the replicas in percent: `ResolveFenceposts`, pkg/controller/deployment/util of Kubernetes; the default is 25%. */
+function countOf(rolling: Fields, key: string, replicas: number, roundedUp: 0 | 1): number {
+  const written = rolling.has(key) ? rolling.numberOrString(key, 0) : '25%'
+  if (typeof written === 'number') return written
+  const share = (Number.parseFloat(written) * replicas) / 100
+  return roundedUp === 1 ? Math.ceil(share) : Math.floor(share)
 }

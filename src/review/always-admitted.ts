@@ -13,8 +13,11 @@ const CONTROLLERS = new Set([
 ])
 
 /** Why a change is admitted without judgement, for the audit; null where it is judged. */
-export function alwaysAdmitted({ author, ref, before, operation }: Change, snapshot: Snapshot, policy: Policy): string | null {
+export function alwaysAdmitted({ author, ref, before, after, operation }: Change, snapshot: Snapshot, policy: Policy): string | null {
   if (CONTROLLERS.has(author.username)) return 'controller'
+  const object = after ?? before
+  // What owns it was judged before it was told to make or end Pods.
+  if (object?.kind === 'ReplicaSet' && object.owned) return 'owned-replica-set'
   if (policy.exemptNamespaces.includes(ref.namespace)) return 'exempt-namespace'
   if (snapshot.find('Namespace', '', ref.namespace)?.deleting === true) return 'namespace-terminating'
   // An update of a terminating object is judged by what it changes, or a finalizer would be a way round every rule.

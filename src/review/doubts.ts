@@ -3,7 +3,7 @@
  * where their names are known, and listed only where the decision rests on something being absent.
  */
 
-import { type ObjectRef, refKey } from '../kinds/index.ts'
+import { isWorkloadKind, type ObjectRef, refKey } from '../kinds/index.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
 import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
@@ -158,7 +158,7 @@ function backing({ host, subset }: RoutedDestination, snapshot: Snapshot, enough
 
 /** The Services of a Deployment's namespace: a new one may select its Pods. */
 function servicesOf({ ref }: Change): ListQuery[] {
-  return ref.kind === 'Deployment' ? [{ kind: 'Service', namespace: ref.namespace, selector: null }] : []
+  return isWorkloadKind(ref.kind) ? [{ kind: 'Service', namespace: ref.namespace, selector: null }] : []
 }
 
 function serviceRef(host: string, snapshot: Snapshot): ObjectRef[] {

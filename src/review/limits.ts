@@ -1,5 +1,5 @@
 /** The limits of what is denied (docs/architecture.md): why a gap that a change opens is only warned of. */
-import type { ObjectRef } from '../kinds/index.ts'
+import { isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
@@ -18,8 +18,6 @@ function takesPartBy(labels: Labels): boolean {
   )
 }
 
-const WORKLOADS: readonly string[] = ['Deployment', 'Pod']
-
 /** Why this gap is no reason to refuse the change; null where it is one. `off`: it is not even told. */
 export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap): Excuse | 'off' | null {
   if (isRetired(judgement, gap)) return 'retired'
@@ -27,7 +25,7 @@ export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap)
   if (!isPlain(gap)) return null
   if (plainHosts !== 'auto') return plainHosts === 'deny' ? null : plainHosts === 'warn' ? 'plain-host' : 'off'
   const { ref } = judgement.change
-  if (WORKLOADS.includes(ref.kind)) return 'plain-host'
+  if (ref.kind === 'Pod' || isWorkloadKind(ref.kind)) return 'plain-host'
   return ref.kind === 'Service' && !isInMesh(judgement.before, ref) ? 'plain-host' : null
 }
 

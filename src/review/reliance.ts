@@ -1,7 +1,7 @@
 /** What a write newly relies on, and what it takes away: asked here by whoever reads, waits or holds before the answer. */
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
-import type { MeshObject } from '../kinds/index.ts'
+import { isWorkload, type MeshObject } from '../kinds/index.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
@@ -36,10 +36,8 @@ export function takesAway({ operation, before, after, ref }: Change): boolean {
       return narrows(before, after)
     case 'Service':
       return operation === 'UPDATE'
-    case 'Deployment':
-      return givesUpPods(before, after)
     default:
-      return false
+      return givesUpPods(before, after)
   }
 }
 
@@ -56,14 +54,14 @@ export function hostsTakenFrom(change: Change, snapshot: Snapshot): string[] {
   const object = before ?? after
   if (!takesAway(change) && !(ref.kind === 'Service' && operation === 'DELETE')) return []
   if (object?.kind === 'DestinationRule' || object?.kind === 'Service') return [object.host]
-  if (object?.kind !== 'Deployment') return []
+  if (object === null || object === undefined || !isWorkload(object)) return []
   return servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ host }) => host)
 }
 
-/** A Deployment's Pods go away, or lose their labels. */
+/** A workload's Pods go away, or lose their labels or ports. */
 export function givesUpPods(before: MeshObject | null, after: MeshObject | null): boolean {
-  if (before?.kind !== 'Deployment' || before.replicas === 0) return false
-  return after?.kind !== 'Deployment' || after.replicas === 0 || !sameTemplate(before, after)
+  if (before === null || !isWorkload(before) || before.replicas === 0) return false
+  return after === null || !isWorkload(after) || after.replicas === 0 || !sameTemplate(before, after)
 }
 
 function without(vs: VirtualService, other: VirtualService): Carried[] {

@@ -1,4 +1,5 @@
 /** The rules, in the order of the documentation: gaps first, then hygiene. */
+import { allAtOnce } from './all-at-once.ts'
 import { conflictingHost } from './conflicting-host.ts'
 import { deadMirror } from './dead-mirror.ts'
 import { entryInUse } from './entry-in-use.ts'
@@ -30,6 +31,7 @@ export const RULES: readonly Rule[] = [
   unknownDestination,
   subsetInUse,
   workloadInUse,
+  allAtOnce,
   selectorInUse,
   portInUse,
   hiddenService,

@@ -1,5 +1,4 @@
-import type { Deployment } from '../kinds/deployment.ts'
-import type { MeshObject } from '../kinds/index.ts'
+import { isWorkload, type MeshObject, WORKLOAD_KINDS, type Workload } from '../kinds/index.ts'
 import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
@@ -8,7 +7,7 @@ import type { Rule, Statement, Subject } from './rule.ts'
 
 export const unversionedWorkload: Rule = {
   id: 'unversioned-workload',
-  on: ['Deployment'],
+  on: WORKLOAD_KINDS,
   summary: 'Pods behind a host with subsets lack the version label, so that no subset route reaches them',
   description:
     'A subset takes the Pods that have all its labels. Pods of a Service whose template lacks the label that the subsets select on get no request from ' +
@@ -17,19 +16,21 @@ export const unversionedWorkload: Rule = {
   reads: ['Deployment', 'Service', 'DestinationRule', 'VirtualService'],
   check: (subject) => {
     const { after, before } = subject
-    if (after?.kind !== 'Deployment') return []
-    if (before?.kind === 'Deployment' && sameLabels(before.templateLabels, after.templateLabels)) return []
+    if (after === null || !isWorkload(after)) return []
+    // What owns a ReplicaSet was judged before it.
+    if (after.kind === 'ReplicaSet' && after.owned) return []
+    if (before !== null && isWorkload(before) && sameLabels(before.templateLabels, after.templateLabels)) return []
     return servicesSelecting(subject.snapshotAfter, after.namespace, after.templateLabels).flatMap((service) =>
       judge(subject, after, service)
     )
   }
 }
 
-function judge(subject: Subject, deployment: Deployment, service: Service): Statement[] {
+function judge(subject: Subject, deployment: Workload, service: Service): Statement[] {
   const { snapshotAfter, labelKeys, nameOf, before } = subject
   const subsets = subsetsOf(snapshotAfter, service)
   const statement = {
-    object: { kind: 'Deployment' as const, namespace: deployment.namespace, name: deployment.name },
+    object: { kind: deployment.kind, namespace: deployment.namespace, name: deployment.name },
     path: ['spec', 'template', 'metadata', 'labels'],
     gap: null
   }
@@ -67,5 +68,5 @@ function isRouted({ snapshotAfter }: Subject, { host }: Service): boolean {
 }
 
 function lacked(before: MeshObject | null, keys: readonly string[]): boolean {
-  return before?.kind === 'Deployment' && keys.every((key) => !Object.hasOwn(before.templateLabels, key))
+  return before !== null && isWorkload(before) && keys.every((key) => !Object.hasOwn(before.templateLabels, key))
 }

@@ -88,7 +88,7 @@ export function byRoute(gap: Gap): string {
 }
 
 /** The most telling gap of several about one thing: the largest share, the widest class. */
-function worst(gaps: readonly Gap[]): Gap | undefined {
+export function worst(gaps: readonly Gap[]): Gap | undefined {
   const [first, ...others] = gaps
   return others.reduce<Gap | undefined>((best, gap) => (best !== undefined && isWorse(gap, best) ? gap : best), first)
 }

@@ -1,3 +1,4 @@
+import { isWorkload, WORKLOAD_KINDS } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
@@ -7,14 +8,14 @@ import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, s
 
 export const workloadInUse: Rule = {
   id: 'workload-in-use',
-  on: ['Deployment', 'Pod'],
+  on: [...WORKLOAD_KINDS, 'Pod'],
   summary: 'the last Ready Pods behind a carried destination, or behind a gateway that serves, go away',
   description:
-    'Deleting a Deployment, scaling it to 0, or giving its Pods other labels takes its Pods from the destinations that they back; so does a template whose containers no longer declare ' +
+    'Deleting a workload, scaling it to 0, or giving its Pods other labels takes its Pods from the destinations that they back; so does a template whose containers no longer declare ' +
     'the port that the Service targets by name. Where no other Ready Pod - of any owner - backs a destination that a VirtualService still sends to, those requests get 503. Where the ' +
     'Pods are the last ones of a gateway, nothing listens there.',
   remedy: 'Move the requests to another version in the VirtualService first.',
-  reads: ['Deployment', 'Pod', 'VirtualService', 'DestinationRule', 'Service', 'Gateway'],
+  reads: [...WORKLOAD_KINDS, 'Pod', 'VirtualService', 'DestinationRule', 'Service', 'Gateway'],
   check: (subject) =>
     state(
       subject.opened,
@@ -41,13 +42,14 @@ function isOfGateway({ cause, destination }: Gap): boolean {
 
 function changedField(subject: Subject) {
   const { after } = subject
-  if (after?.kind !== 'Deployment') return []
+  if (after === null || !isWorkload(after)) return []
   if (after.replicas === 0) return ['spec', 'replicas']
   return isRelabelled(subject) ? ['spec', 'template', 'metadata', 'labels'] : ['spec', 'template', 'spec', 'containers']
 }
 
 function isRelabelled({ before, after }: Subject): boolean {
-  return before?.kind !== 'Deployment' || after?.kind !== 'Deployment' || !sameLabels(before.templateLabels, after.templateLabels)
+  if (before === null || after === null || !isWorkload(before) || !isWorkload(after)) return true
+  return !sameLabels(before.templateLabels, after.templateLabels)
 }
 
 function lost(subject: Subject, gap: Gap): string {
@@ -59,8 +61,8 @@ function lost(subject: Subject, gap: Gap): string {
 function act(subject: Subject): string {
   const { operation, before, after } = subject
   if (operation === 'DELETE') return 'this deletes'
-  if (after?.kind === 'Deployment' && after.replicas === 0) return 'this scales to 0'
-  if (isRelabelled(subject) || before?.kind !== 'Deployment' || after?.kind !== 'Deployment') return 'this relabels'
+  if (after !== null && isWorkload(after) && after.replicas === 0) return 'this scales to 0'
+  if (isRelabelled(subject) || before === null || after === null || !isWorkload(before) || !isWorkload(after)) return 'this relabels'
   const gone = before.templatePortNames.filter((name) => !after.templatePortNames.includes(name))
   return `would no longer declare container port ${gone.map((name) => `"${name}"`).join(', ')}, which the Service targets`
 }
@@ -68,7 +70,7 @@ function act(subject: Subject): string {
 function remedyFor(subject: Subject, gap: Gap): string {
   const { operation, after } = subject
   if (isOfGateway(gap)) return `First let other Pods that its Gateways select become Ready; if this is meant, ${wayOut(subject)}`
-  if (operation === 'UPDATE' && after?.kind === 'Deployment' && after.replicas > 0 && !isRelabelled(subject)) {
+  if (operation === 'UPDATE' && after !== null && isWorkload(after) && after.replicas > 0 && !isRelabelled(subject)) {
     return 'First let the Service target the new port name once some Pods declare both, or keep the old name'
   }
   if (hasOtherVersion(subject, gap))

@@ -118,7 +118,7 @@ export class Sandbox implements State {
   /** A Pod of a real cluster comes in place of those that its workload stood for. */
   #standsFor(pod: Pod): void {
     if (!isReal(pod)) return
-    const [kind, name = ''] = pod.deployment !== '' ? ['Deployment', pod.deployment] : pod.workload.split('/')
+    const [kind, name = ''] = pod.workload.split('/')
     for (const workload of this.workloads(pod.namespace, name)) {
       if (workload.kind !== kind) continue
       for (const other of this.#podsOf(workload)) if (!isReal(other)) this.#world.delete(other)

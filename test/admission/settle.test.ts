@@ -136,7 +136,7 @@ t.test('nor is the Deployment behind it', async (t) => {
 
 t.test('Pods that became Ready just now are settled first', async (t) => {
   const { apply, holds, pass, recent, state } = rig(guideWith({ ...deployment('v2'), status: { replicas: 1, readyReplicas: 0 } }))
-  const [pod] = state.snapshot().lookup('podByDeployment', 'default/helloworld-v2')
+  const [pod] = state.snapshot().lookup('podByWorkload', 'default/Deployment/helloworld-v2')
   if (pod === undefined) throw new Error('no Pod')
   recent.note(pod, { ...pod, ready: true })
   state.load({ ...pod, ready: true })

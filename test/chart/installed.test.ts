@@ -123,7 +123,7 @@ t.test('the API server asks only about the writes that can open a gap', async (t
   const entries = '/apis/networking.istio.io/v1/namespaces/default/workloadentries'
   const routes = '/apis/networking.istio.io/v1beta1/namespaces/default/virtualservices'
   const steps: readonly { what: string; method: string; path: string; body?: unknown; asks: readonly string[] }[] = [
-    { what: 'a new Deployment', method: 'POST', path: apps('default'), body: DEPLOYMENT, asks: ['deployments.hitless.io'] },
+    { what: 'a new Deployment', method: 'POST', path: apps('default'), body: DEPLOYMENT, asks: ['workloads.hitless.io'] },
     { what: 'a label of the Deployment', method: 'PATCH', path: `${apps('default')}/web`, body: labelled, asks: [] },
     {
       what: 'a new image',
@@ -160,16 +160,16 @@ t.test('the API server asks only about the writes that can open a gap', async (t
       method: 'PATCH',
       path: `${apps('default')}/web`,
       body: { spec: { replicas: 0 } },
-      asks: ['deployments.hitless.io']
+      asks: ['workloads.hitless.io']
     },
     {
       what: 'another label of the Pods',
       method: 'PATCH',
       path: `${apps('default')}/web`,
       body: template({ metadata: { labels: { version: 'v2' } } }),
-      asks: ['deployments.hitless.io']
+      asks: ['workloads.hitless.io']
     },
-    { what: 'the Deployment deleted', method: 'DELETE', path: `${apps('default')}/web`, asks: ['deployments.hitless.io'] },
+    { what: 'the Deployment deleted', method: 'DELETE', path: `${apps('default')}/web`, asks: ['workloads.hitless.io'] },
     { what: 'a Deployment in kube-system', method: 'POST', path: apps('kube-system'), body: DEPLOYMENT, asks: [] },
     { what: "a Deployment in the release's namespace", method: 'POST', path: apps('hitless-system'), body: DEPLOYMENT, asks: [] },
     { what: 'a new Service', method: 'POST', path: services, body: SERVICE, asks: ['services.hitless.io'] },

@@ -52,7 +52,7 @@ export class Cluster {
   }
 
   isReady(deployment: string): boolean {
-    return [...this.#session.sandbox.snapshot().lookup('podByDeployment', `default/${deployment}`)].some(({ ready }) => ready)
+    return [...this.#session.sandbox.snapshot().lookup('podByWorkload', `default/Deployment/${deployment}`)].some(({ ready }) => ready)
   }
 
   /** A Pod of no Deployment. */

@@ -10,7 +10,7 @@ import type { Write } from '../../src/mesh/snapshot/write.ts'
  * are not yet, and fewer replicas leave the Ready ones.
  */
 export function endState(before: Snapshot, { ref, after }: Pick<Write, 'ref' | 'after'>): Snapshot {
-  const pods = ref.kind === 'Deployment' ? [...before.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)] : []
+  const pods = ref.kind === 'Deployment' ? [...before.lookup('podByWorkload', `${ref.namespace}/Deployment/${ref.name}`)] : []
   const gone = after === null && ref.kind === 'Namespace' ? inside(before, ref.name) : []
   const added: MeshObject[] = [...(after === null ? [] : [after]), ...(after?.kind === 'Deployment' ? podsAfter(after, pods) : [])]
   return overlay(before, { removed: [ref, ...pods, ...gone], added })

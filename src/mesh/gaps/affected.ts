@@ -159,9 +159,9 @@ function claimsAt(snapshot: Snapshot, named: readonly string[], gateway: string,
 }
 
 /** Every service that can select the workloads, and whatever they serve as the proxies of Gateways. */
-function claimsBehind(survey: Survey, { namespace, labels, deployment }: Extract<Reach, { through: 'workloads' }>): Claim[] {
+function claimsBehind(survey: Survey, { namespace, labels, owner }: Extract<Reach, { through: 'workloads' }>): Claim[] {
   const { snapshot } = survey
-  const owned = deployment === '' ? [] : [...snapshot.lookup('podByDeployment', deployment)]
+  const owned = owner === '' ? [] : [...snapshot.lookup('podByWorkload', owner)]
   const sets = [...new Set([labels, ...owned.map((pod) => pod.labels)])]
   const hosts = sets.flatMap((each) => [
     ...servicesSelecting(snapshot, namespace, each).map(({ host }) => host),

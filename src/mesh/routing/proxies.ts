@@ -27,8 +27,8 @@ export function gatewayAfter(before: Snapshot, after: Snapshot, context: Context
   const pods = proxiesOf(before, context)
   if (pods.length === 0) return context
   if (isReady(proxiesOf(after, context))) return context
-  const workloads = new Set(pods.map(({ namespace, deployment }) => `${namespace}/${deployment}`))
-  const now = [...workloads].flatMap((workload) => [...after.lookup('podByDeployment', workload)])
+  const workloads = new Set(pods.map(({ namespace, workload }) => `${namespace}/${workload}`))
+  const now = [...workloads].flatMap((workload) => [...after.lookup('podByWorkload', workload)])
   for (const { labels } of now.filter(({ ready, deleting }) => ready && !deleting)) {
     const moved: Context = { ...context, labels: withoutHash(labels) }
     if (gatewayNames(scopeOf(after, moved)).length > 0) return moved

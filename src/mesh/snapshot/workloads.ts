@@ -1,5 +1,4 @@
-import type { Deployment } from '../../kinds/deployment.ts'
-import type { ObjectRef, Workload } from '../../kinds/index.ts'
+import { isWorkload, type ObjectRef, type Workload } from '../../kinds/index.ts'
 import type { Pod } from '../../kinds/pod.ts'
 import type { PodTemplate } from '../../kinds/workload.ts'
 import { sameLabels } from '../names/labels.ts'
@@ -33,44 +32,41 @@ export function podsOf(workload: Workload, template: PodTemplate = workload): Po
     node: '',
     hasSidecar: false,
     portNames: template.templatePortNames,
-    deployment: kind === 'Deployment' ? name : '',
-    workload: kind === 'Deployment' ? '' : `${kind}/${name}`
+    workload: `${kind}/${name}`
   }))
 }
 
 /** The Pods that a workload has. */
 export function podsOwned(snapshot: Snapshot, { kind, namespace, name }: ObjectRef): Pod[] {
-  return kind === 'Deployment'
-    ? [...snapshot.lookup('podByDeployment', `${namespace}/${name}`)]
-    : [...snapshot.lookup('podByWorkload', `${namespace}/${kind}/${name}`)]
+  return [...snapshot.lookup('podByWorkload', `${namespace}/${kind}/${name}`)]
 }
 
-/** The Pods that a write takes away: those of a Deployment that is deleted or wants no replicas. */
-function podsLeaving({ ref, after }: Pick<Write, 'ref' | 'after'>, snapshot: Snapshot): Pod[] {
-  if (ref.kind !== 'Deployment' || (after?.kind === 'Deployment' && after.replicas > 0)) return []
-  return [...snapshot.lookup('podByDeployment', `${ref.namespace}/${ref.name}`)]
+/** The Pods that a write takes away: those of a workload that is deleted or wants no replicas. */
+function podsLeaving({ ref, before, after }: Write, snapshot: Snapshot): Pod[] {
+  const object = after ?? before
+  if (object === null || !isWorkload(object) || (after !== null && isWorkload(after) && after.replicas > 0)) return []
+  return podsOwned(snapshot, ref)
 }
 
-/** A Deployment's Pods after a write: none once it is deleted or at 0; moved to the new labels and ports, as a rolling update does, when the template changes. */
+/** A workload's Pods after a write: none once it is deleted or at 0; moved to the new labels and ports, as a rolling update does, when the template changes. */
 export function podsAfter(write: Write, snapshot: Snapshot): { readonly removed: readonly Pod[]; readonly added: readonly Pod[] } {
-  const { before, after } = write
+  const { ref, before, after } = write
   const removed = podsLeaving(write, snapshot)
-  if (removed.length > 0 || before?.kind !== 'Deployment' || after?.kind !== 'Deployment' || sameTemplate(before, after)) {
+  if (removed.length > 0 || before === null || after === null || !isWorkload(before) || !isWorkload(after) || sameTemplate(before, after)) {
     return { removed, added: [] }
   }
-  const pods = [...snapshot.lookup('podByDeployment', `${before.namespace}/${before.name}`)]
-  return { removed, added: pods.map((pod) => relabelled(pod, before, after)) }
+  return { removed, added: podsOwned(snapshot, ref).map((pod) => relabelled(pod, before, after)) }
 }
 
 /** Labels and ports that the template does not name come from controllers and from injection, and stay. */
-function relabelled(pod: Pod, before: Deployment, after: Deployment): Pod {
+function relabelled(pod: Pod, before: PodTemplate, after: PodTemplate): Pod {
   const kept = Object.entries(pod.labels).filter(([key]) => !Object.hasOwn(before.templateLabels, key))
   const ports = pod.portNames.filter((name) => !before.templatePortNames.includes(name))
   return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels }, portNames: [...ports, ...after.templatePortNames] }
 }
 
 /** The Pods of both have the same labels, and ports of the same names. */
-export function sameTemplate(before: Deployment, after: Deployment): boolean {
-  const ports = ({ templatePortNames }: Deployment) => [...templatePortNames].sort().join(' ')
+export function sameTemplate(before: PodTemplate, after: PodTemplate): boolean {
+  const ports = ({ templatePortNames }: PodTemplate) => [...templatePortNames].sort().join(' ')
   return sameLabels(before.templateLabels, after.templateLabels) && ports(before) === ports(after)
 }

@@ -154,7 +154,7 @@ holds('a catch-all to what is served, added last, opens nothing', fc.tuple(world
 
 holds('Pods that become Ready open nothing', fc.tuple(world, version), ([manifests, of]) => {
   const stored = worldOf([...manifests.filter(({ metadata }) => metadata['name'] !== `helloworld-${of}`), unready(deployment(of))])
-  const pods = [...stored.lookup('podByDeployment', `default/helloworld-${of}`)].map((pod) => ({ ...pod, ready: true }))
+  const pods = [...stored.lookup('podByWorkload', `default/Deployment/helloworld-${of}`)].map((pod) => ({ ...pod, ready: true }))
   return opened(stored, overlay(stored, { added: pods })).length === 0
 })
 
