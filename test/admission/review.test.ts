@@ -80,7 +80,7 @@ t.test('what hitless does not judge holds no change', async (t) => {
     'the status of a Deployment': update(stored('Deployment'), stored('Deployment'), { subResource: 'status' }),
     'the Scale of something else': {
       ...scale('a', 1, 0),
-      request: { ...scale('a', 1, 0).request, resource: { group: 'apps', version: 'v1', resource: 'statefulsets' } }
+      request: { ...scale('a', 1, 0).request, resource: { group: 'example.com', version: 'v1', resource: 'widgets' } }
     },
     'a connection': create(stored('Service'), { operation: 'CONNECT', subResource: 'proxy' })
   }

@@ -250,9 +250,9 @@ function overlaps(snapshot: Snapshot, [before, after]: readonly RouteTable[]): R
   const keys = ({ routes }: RouteTable) => routes.map(({ condition }) => classKey(condition))
   const [old, now] = [keys(before), keys(after)]
   let start = 0
-  while (start < old.length && old[start] === now[start]) start++
+  while (start < old.length && old.at(start) === now.at(start)) start++
   let [end, endNow] = [old.length, now.length]
-  while (end > start && endNow > start && old[end - 1] === now[endNow - 1]) {
+  while (end > start && endNow > start && old.at(end - 1) === now.at(endNow - 1)) {
     end--
     endNow--
   }
