@@ -137,7 +137,7 @@ t.test('the API server asks only about the writes that can open a gap', async (t
       method: 'PATCH',
       path: `${apps('default')}/web`,
       body: template({ spec: { containers: [{ name: 'web', image: 'web:2', ports: [{ name: 'http', containerPort: 80 }] }] } }),
-      asks: ['deployments.hitless.io']
+      asks: ['workloads.hitless.io']
     },
     { what: 'two replicas', method: 'PATCH', path: `${apps('default')}/web`, body: { spec: { replicas: 2 } }, asks: [] },
     {
