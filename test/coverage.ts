@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { exportsOf, withoutComments } from './modules.ts'
 
 /** Percent. Below them is a failure; above them nobody is told to test what cannot go wrong. */
-const FLOOR = { lines: 95, functions: 90, branches: 85 }
+const FLOOR = { lines: 97, functions: 95, branches: 91 }
 
 const EXCLUDED: Readonly<Record<string, string>> = {
   'src/main.ts': 'runs in processes that are started by path, as a user would',
