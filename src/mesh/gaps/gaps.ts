@@ -260,10 +260,17 @@ function overlaps(snapshot: Snapshot, [before, after]: readonly RouteTable[]): R
   const failing = moved.length === 0 ? [] : after.routes.filter((route) => routeFailures(snapshot, route).length > 0)
   const pairs = Math.min(moved.length * failing.length, MOST_OVERLAPS)
   snapshot.charge(pairs)
-  return moved
-    .flatMap((one) => failing.map((other) => [one.condition, other.condition] as const))
-    .slice(0, MOST_OVERLAPS)
-    .flatMap(([one, other]) => intersection(one, other) ?? [])
+  const found: RequestClass[] = []
+  let left = pairs
+  // Never made as a list: the two may have ten thousand routes each.
+  for (const one of moved) {
+    for (const other of failing) {
+      if (left-- === 0) return found
+      const both = intersection(one.condition, other.condition)
+      if (both !== null) found.push(both)
+    }
+  }
+  return found
 }
 
 interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualService' | 'path' | 'destination'> {
