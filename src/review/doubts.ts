@@ -6,7 +6,7 @@
 import { isWorkloadKind, type ObjectRef, refKey } from '../kinds/index.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
-import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
+import { type Gap, gaps, type Target, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { chains, routeTables } from '../mesh/routing/routes.ts'
@@ -98,10 +98,13 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
   const removes = takesAway(change)
   const leaves = change.before !== null && changesReach(change)
   const relied = newlyCarried(change)
-  if (!removes && !leaves && relied.length === 0) return NONE
   const known = targets.filter(({ context }) => !isStandIn(context))
   const left = all.filter(({ context }) => !isStandIn(context))
-  const open = left.length === 0 ? [] : [...left, ...gaps(before, known)]
+  // More may be sent to what fails already, as long as that seems no worse than what it was.
+  const isStep = !removes && !leaves && relied.length === 0
+  const counts = (gap: Gap) => !isStep || failsBy(gap, change)
+  if (isStep && !left.some(counts)) return NONE
+  const open = left.length === 0 ? [] : [...left, ...gaps(before, known)].filter(counts)
   // What was carried before is there still: whatever takes it away is refused.
   const reliedOn = new Set(relied.map(placeOf))
   const routed = routedTo(after, known)
@@ -119,6 +122,12 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
       ...open.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])
     ]
   }
+}
+
+/** A destination of the written object gets no answer. */
+function failsBy(gap: Gap, { ref }: Change): boolean {
+  const source = virtualServiceOf(gap)
+  return gap.destination !== null && source !== null && refKey(source) === refKey(ref)
 }
 
 /** Without the Service of its host a DestinationRule decides about nothing, so that Service must not be one that the cache has yet to see. */

@@ -6,7 +6,7 @@ import type { State } from '../../src/mesh/snapshot/state.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { apply, parsed, worldOf } from '../changes.ts'
-import { deployment, destinationRule, guideWith, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { deployment, destinationRule, guideWith, type Manifest, rule, to, unready, virtualService } from '../manifests.ts'
 
 const WORLD = guideWith(deployment('v1', { replicas: 9 }), deployment('v2', { replicas: 9 }))
 const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
@@ -41,6 +41,13 @@ async function readsFor(world: readonly Manifest[], written: Manifest) {
 
 t.test('a weight step between destinations already carried reads nothing', async (t) => {
   t.strictSame(await readsFor(guideWith(...WORLD, split(50, 50)), split(40, 60)), { verdict: 'allow', reads: [] })
+})
+
+t.test('a weight step onto what seems to fail already reads whether it does', async (t) => {
+  const world = guideWith(unready(deployment('v1')), unready(deployment('v2')), split(90, 10))
+  const { verdict, reads } = await readsFor(world, split(50, 50))
+  t.equal(verdict, 'warn')
+  t.ok(reads.includes('Pod list'))
 })
 
 t.test('first weight on a subset reads its rule, its Service and one of its Pods', async (t) => {
