@@ -2,6 +2,7 @@
 import { DEFAULT_KINDS } from '../../src/cluster/live-cluster.ts'
 import { type Random, seeded } from '../random.ts'
 import type { Plan, Step, Weather, Writer } from './plan.ts'
+import { versionOf } from './reads.ts'
 import { type ApiRequest, pathOf, type Verb } from './request.ts'
 
 const NAMESPACE = 'prod'
@@ -185,7 +186,7 @@ class App {
   }
 
   #create(kind: Kind, name: string, spec: unknown, namespace = NAMESPACE): ApiRequest {
-    return { method: 'POST', path: pathOf(kind, namespace), body: { metadata: { name }, spec } }
+    return { method: 'POST', path: pathOf(kind, namespace), body: { apiVersion: versionOf(kind), kind, metadata: { name }, spec } }
   }
 
   #patch(kind: Kind, name: string, spec: unknown): ApiRequest {

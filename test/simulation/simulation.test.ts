@@ -1,9 +1,10 @@
 /** Whatever writers, networks and other webhooks do, hitless keeps its word; and what a seed finds once, it finds again. */
 import t from 'tap'
 import { planOf } from './generate.ts'
+import type { Writer } from './plan.ts'
 import { simulate } from './simulation.ts'
 
-const PLANS = 100
+const PLANS = 200
 
 t.setTimeout(10 * 60_000)
 
@@ -24,4 +25,24 @@ t.test('no admitted write opens a gap, and no refused one was harmless', async (
     sum.refused += counts.refused
   }
   t.ok(sum.admitted > PLANS && sum.refused > PLANS, JSON.stringify(sum))
+})
+
+t.test('what is admitted and never made is forgotten', async (t) => {
+  const quick = (writer: Writer): Writer => ({
+    ...writer,
+    steps: Array.from({ length: 15 }, () => writer.steps).flat(),
+    stopsAtRefusal: false
+  })
+  const plan = planOf(7)
+  const { counts, mostPending, violations } = await simulate({
+    ...plan,
+    replicas: 1,
+    refusals: 1,
+    refusalMs: 5,
+    writers: plan.writers.map(quick)
+  })
+  t.strictSame(violations, [])
+  t.equal(counts.admitted, 0)
+  t.ok(mostPending > 0, `${mostPending} at once`)
+  t.ok(mostPending < 100, `${mostPending} at once`)
 })

@@ -27,6 +27,8 @@ export interface Outcome {
   readonly trace: readonly string[]
   readonly violations: readonly Violation[]
   readonly counts: Counts
+  /** The most writes that a replica had in its ledger. */
+  readonly mostPending: number
 }
 
 export interface SimulationOptions {
@@ -52,6 +54,7 @@ class Simulation {
   /** Nobody is asked before the replicas are there. */
   #registered = false
   #calm = false
+  #mostPending = 0
   #generation = 0
 
   constructor(plan: Plan, options: SimulationOptions) {
@@ -97,7 +100,7 @@ class Simulation {
     if (!isDone) this.#judge.tell('late', 'a writer was not answered within an hour')
     await this.#end()
     const { violations, counts } = this.#judge
-    return { trace: this.#trace, violations, counts }
+    return { trace: this.#trace, violations, counts, mostPending: this.#mostPending }
   }
 
   /** In quiet, all that was begun comes to its end. */
@@ -249,6 +252,7 @@ class Simulation {
       isAsked: (asked) => this.#registered && webhook.isAsked(asked),
       ask: async (attempt: Attempt, random: Random, signal: Client['signal']) => {
         const refusal = await webhook.ask(attempt, random, signal)
+        this.#mostPending = Math.max(this.#mostPending, ...this.#replicas.map(({ cluster }) => cluster.pending().length))
         this.#say(`${attempt.id} ${webhook.name} ${attempt.review?.replica ?? ''} ${refusal ?? 'admits'}`)
         return refusal
       }
