@@ -61,8 +61,10 @@ function ofDenial({ asked, change, before, after }: Judgement, { findings }: Dec
     denied.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
   // A route that is new to a host does not count beside an older one there that the cache has yet to see.
   const older = changesReach(change) ? [ALL_VIRTUAL_SERVICES] : []
+  // What is answered before is so by a Pod that may just have ceased to be Ready.
+  const answering = denied.flatMap(({ destination }) => (destination === null ? [] : backing(destination, before, ENOUGH_PODS.relied)))
   return {
-    reads: [namespace, ...ownersAskedFor(asked), ...denied.flatMap((gap) => readsOf(gap, before))],
+    reads: [namespace, ...ownersAskedFor(asked), ...answering, ...denied.flatMap((gap) => readsOf(gap, before))],
     lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
   }
 }
@@ -109,10 +111,16 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
   const reliedOn = new Set(relied.map(placeOf))
   const routed = routedTo(after, known)
   const carrying = removes ? routed : routed.filter((destination) => reliedOn.has(placeOf(destination)))
+  // What is relied on and not carried stands behind another route of its host, which may have gone.
+  const carried = new Set(routed.map(placeOf))
+  const shadowing = relied.every((destination) => carried.has(placeOf(destination)))
+    ? []
+    : known.filter(({ context }) => context.kind === 'mesh')
   const named = new Set([...relied, ...carrying].map(({ host }) => host).concat(hostsOf(change)))
   return {
     reads: [
       ...open.flatMap((gap) => readsOf(gap, before)),
+      ...shadowing.flatMap(({ host }) => virtualServicesOver(before, host)),
       ...[...named].flatMap((host) => [...destinationRulesOver(before, host), ...serviceRef(host, before)]),
       ...carrying.flatMap((destination) => backing(destination, after, removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied))
     ],
@@ -151,7 +159,7 @@ function routedTo(snapshot: Snapshot, targets: readonly Target[]): RoutedDestina
 }
 
 /** Some of the Ready Pods behind a destination: while one of them is there, requests are answered. */
-function backing({ host, subset }: RoutedDestination, snapshot: Snapshot, enough: number): ObjectRef[] {
+function backing({ host, subset }: Pick<RoutedDestination, 'host' | 'subset'>, snapshot: Snapshot, enough: number): ObjectRef[] {
   const named = serviceOfHost(host, snapshot.settings.domain)
   const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
   if (service === undefined || service.selector === null) return []

@@ -11,7 +11,7 @@ import { parseReview } from '../../src/admission/review.ts'
 import { DEFAULT_TIMINGS } from '../../src/cluster/timings.ts'
 import { formatRef } from '../../src/kinds/index.ts'
 import type { Gap } from '../../src/mesh/gaps/gaps.ts'
-import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
+import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { decide, judge } from '../../src/review/decide.ts'
 import type { Policy } from '../../src/review/policy.ts'
 import { type Attempt, reviewBody } from './attempt.ts'
@@ -62,7 +62,7 @@ export class Judge implements Witness {
     const from = attempt.review?.judgedRevision ?? attempt.revision
     const harmless = this.#revisions(attempt, from).filter(({ opensGap }) => !opensGap)
     const last = harmless.at(-1)?.revision
-    if (last === undefined && this.#isHidden(attempt, from)) {
+    if (last === undefined && this.#isHidden(attempt)) {
       this.counts.hidden += 1
       return
     }
@@ -95,16 +95,18 @@ export class Judge implements Witness {
     if (review !== null && review.heldMs > 500) this.counts.held += 1
   }
 
-  /** What made the write harmful is a rule of another namespace, of which the watch had shown nothing. */
-  #isHidden(attempt: Attempt, from: number): boolean {
-    const last = this.#revisions(attempt, 0, from).findLast(({ opensGap }) => !opensGap)?.revision
-    const [made] = last === undefined ? [] : this.#store.since(last)
-    if (made === undefined || attempt.kind !== 'VirtualService' || made.kind !== 'DestinationRule') return false
-    const { namespace, resourceVersion = '' } = made.object.metadata
-    return namespace !== attempt.after?.metadata.namespace && !attempt.review?.shownRules.has(resourceVersion)
+  /** It is harmless without the rules of other namespaces of which the watch had shown nothing. */
+  #isHidden(attempt: Attempt): boolean {
+    const { review, after } = attempt
+    if (attempt.kind !== 'VirtualService' || review === null) return false
+    const unseen = [...this.#store.world.all('DestinationRule')].filter(
+      ({ namespace, resourceVersion }) => namespace !== after?.metadata.namespace && !review.shownRules.has(resourceVersion)
+    )
+    return unseen.length > 0 && !this.#opensGap(attempt, overlay(this.#store.world, { removed: unseen }))
   }
 
-  #revisions(attempt: Attempt, from: number, last = this.#store.revision): { revision: number; opensGap: boolean }[] {
+  #revisions(attempt: Attempt, from: number): { revision: number; opensGap: boolean }[] {
+    const last = this.#store.revision
     return Array.from(this.#store.history(from, last), ({ revision, mesh }) => ({ revision, opensGap: this.#opensGap(attempt, mesh) }))
   }
 

@@ -1,6 +1,6 @@
 /** Plays the script on an API server, and writes down what must be the same on every one. */
 import { type Answer, type ApiRequest, pathOf, placeOf } from './request.ts'
-import { NAMESPACE, type ScriptStep, WATCHED } from './script.ts'
+import { NAMESPACE, SCRIPT, type ScriptStep, WATCHED } from './script.ts'
 
 export interface WatchEvent {
   readonly type: string
@@ -32,10 +32,10 @@ export interface Played {
 /** A Pod that has ended leaves this selection. */
 const RUNNING = 'fieldSelector=status.phase!=Succeeded,status.phase!=Failed'
 
-export async function played(target: Target, script: readonly ScriptStep[]): Promise<Played> {
+export async function played(target: Target): Promise<Played> {
   const player = new Player(target)
   const answers: string[] = []
-  for (const step of script) {
+  for (const step of SCRIPT) {
     const answer = await player.step(step)
     if (answer !== null) answers.push(answer)
   }
@@ -55,7 +55,6 @@ class Player {
   /** The first version of each object, and the last that was seen. */
   readonly #first = new Map<string, string>()
   readonly #last = new Map<string, string>()
-  #otherRefuses = false
   /** The version of the first object that was written. */
   started = ''
 
@@ -65,15 +64,12 @@ class Player {
 
   async step(step: ScriptStep): Promise<string | null> {
     if ('otherRefuses' in step || 'quota' in step) {
-      if ('otherRefuses' in step) this.#otherRefuses = step.otherRefuses
       await ('quota' in step ? this.#target.quota(step.quota) : this.#target.otherRefuses(step.otherRefuses))
       return null
     }
     const { version, ...request } = step
     const answer = await this.#target.send(version === undefined ? request : this.#stale(request))
-    // Of two that refuse, the one that was first is shown.
-    const said = this.#otherRefuses ? summary(answer).replace(/(denied the request): .*/, '$1') : summary(answer)
-    return `${step.method} ${step.path}: ${said}${step.method === 'DELETE' ? '' : this.#version(request, answer)}`
+    return `${step.method} ${step.path}: ${summary(answer)}${step.method === 'DELETE' ? '' : this.#version(request, answer)}`
   }
 
   #stale({ body, ...request }: ApiRequest): ApiRequest {
@@ -122,18 +118,15 @@ function told(events: readonly WatchEvent[]): string[] {
   })
 }
 
-/** Names on each page, and whether all are of one state. */
 async function pages(target: Target): Promise<string[]> {
-  const path = `${pathOf('DestinationRule', NAMESPACE)}?limit=1`
-  const told: string[] = []
-  const states = new Set<string>()
-  for (let more = ''; ; ) {
-    const { items, metadata } = (await target.send({ method: 'GET', path: `${path}${more}` })).body as ListPage
-    told.push(items.map(({ metadata: { name } }) => name).join())
-    states.add(metadata.resourceVersion)
-    if (metadata.continue === undefined) return [...told, `${states.size} state`]
-    more = `&continue=${metadata.continue}`
-  }
+  const path = `${pathOf('Deployment', NAMESPACE)}?labelSelector=&limit=1`
+  const first = (await target.send({ method: 'GET', path })).body as ListPage
+  const second = (await target.send({ method: 'GET', path: `${path}&continue=${first.metadata.continue}` })).body as ListPage
+  const isOneState = first.metadata.resourceVersion === second.metadata.resourceVersion
+  return [
+    ...[first, second].map(({ items, metadata }) => `${items.map(({ metadata: { name } }) => name)} ${'continue' in metadata}`),
+    String(isOneState)
+  ]
 }
 
 interface ListPage {

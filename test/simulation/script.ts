@@ -1,5 +1,4 @@
 /** A script that the simulated API server and a real one both play: what they answer, and what their watches tell, must be the same. */
-import { seeded } from '../random.ts'
 import { versionOf } from './reads.ts'
 import { pathOf, type Verb } from './request.ts'
 
@@ -22,7 +21,6 @@ export const SCRIPT: readonly ScriptStep[] = [
   create('Service', 'app', { selector: { app: 'app' }, ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 80 }] }),
   ...workload('v1'),
   create('DestinationRule', 'app', rule('v1')),
-  create('DestinationRule', 'unused', { host: 'unused' }),
   create('VirtualService', 'app', route({ v1: 100 })),
   // Refused: no such subset, and then none of its Pods.
   patch('VirtualService', route({ v1: 50, v2: 50 })),
@@ -67,37 +65,9 @@ export const SCRIPT: readonly ScriptStep[] = [
   { method: 'PATCH', path: `${pathOf('Pod', NAMESPACE, 'app-v1-1')}/status`, body: { status: { phase: 'Succeeded' } } },
   { method: 'DELETE', path: pathOf('VirtualService', NAMESPACE, 'app') },
   { method: 'DELETE', path: pathOf('DestinationRule', NAMESPACE, 'app') },
-  create('DestinationRule', 'app', rule('v1')),
   { method: 'DELETE', path: pathOf('Namespace', null, NAMESPACE) },
   create('Service', 'late', { ports: [{ port: 80 }] })
 ]
-
-/** Routes and rules of one host at random; of a Service without a selector only subsets are known. */
-export function randomScript(seed: number, steps: number): ScriptStep[] {
-  const random = seeded(seed)
-  const version = () => `v${1 + Math.floor(random() * 3)}`
-  const choices: readonly (() => ScriptStep)[] = [
-    () => patch('VirtualService', route({ [version()]: 100 })),
-    () => patch('VirtualService', route({ [version()]: 50, [version()]: 50 })),
-    () => patch('DestinationRule', rule(version())),
-    () => patch('DestinationRule', rule(version(), version())),
-    () => create('VirtualService', 'app', route({ [version()]: 100 })),
-    () => create('VirtualService', 'other', { ...route({ [version()]: 100 }), hosts: ['other'] }),
-    () => create('DestinationRule', 'app', rule(version(), version())),
-    () => create('DestinationRule', 'more', rule(version())),
-    () => ({ method: 'DELETE', path: pathOf('VirtualService', NAMESPACE, random() < 0.5 ? 'app' : 'other') }),
-    () => ({ method: 'DELETE', path: pathOf('DestinationRule', NAMESPACE, random() < 0.5 ? 'app' : 'more') }),
-    () => ({ otherRefuses: random() < 0.5 })
-  ]
-  const drawn = Array.from({ length: steps }, () => choices[Math.floor(random() * choices.length)]?.() ?? { otherRefuses: false })
-  return [
-    { method: 'POST', path: pathOf('Namespace', null), body: manifest('Namespace', NAMESPACE) },
-    create('Service', 'app', { ports: [{ name: 'http', port: 80 }] }),
-    create('DestinationRule', 'app', rule('v1', 'v2')),
-    create('VirtualService', 'app', route({ v1: 100 })),
-    ...drawn
-  ]
-}
 
 function manifest(kind: Kind, name: string, spec?: unknown, more: object = {}): unknown {
   return { apiVersion: versionOf(kind), kind, metadata: { name, ...more }, ...(spec === undefined ? {} : { spec }) }
@@ -134,7 +104,7 @@ function workload(version: string): ScriptStep[] {
 }
 
 function rule(...versions: readonly string[]): unknown {
-  return { host: 'app', subsets: [...new Set(versions)].map((version) => ({ name: version, labels: { version } })) }
+  return { host: 'app', subsets: versions.map((version) => ({ name: version, labels: { version } })) }
 }
 
 function route(weights: Readonly<Record<string, number>>): object {
