@@ -10,7 +10,7 @@ export const ERRORS = {
   HITLESS_FILE_SIZE: { exit: 2, http: 400, meaning: 'a file, or all files together, are larger than hitless reads' },
   HITLESS_GIT: { exit: 2, http: 400, meaning: 'a commit cannot be read' },
   HITLESS_YAML: { exit: 2, http: 400, meaning: 'a document is no YAML' },
-  HITLESS_MANIFEST: { exit: 2, http: 400, meaning: 'a field of a manifest has a type that the API server would refuse' },
+  HITLESS_MANIFEST: { exit: 2, http: 400, meaning: 'a manifest has a field that the API server, or Istio, would refuse' },
   HITLESS_SCENARIO: { exit: 2, http: 400, meaning: 'a scenario file is not valid' },
   HITLESS_REQUESTS: { exit: 2, http: 400, meaning: 'a table of requests is not valid' },
   HITLESS_UNKNOWN_RULE: { exit: 2, http: 400, meaning: 'there is no rule of that name' },

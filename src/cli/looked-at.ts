@@ -5,7 +5,6 @@ import { type Manifest, type Place, placeIn, readManifests } from '../manifests/
 import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Io, printErrors } from '../output/io.ts'
-import { line } from '../output/text.ts'
 import { printUnread } from '../output/unread.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { Unknown } from '../sandbox/unknowns.ts'
@@ -43,6 +42,7 @@ function stateOfPaths(paths: readonly string[], { namespace, standInPods = false
   const shown = filesShow({ manifests, errors })
   const sandbox = new Sandbox(shown.settings)
   for (const object of shown.objects) if (object.kind !== 'Pod' || standInPods) sandbox.load(object)
+  const refusals: HitlessError[] = []
   const written = new Map<string, Manifest>()
   for (const manifest of manifests) {
     const { object, file, position } = manifest
@@ -50,8 +50,12 @@ function stateOfPaths(paths: readonly string[], { namespace, standInPods = false
     written.set(refKey(object), manifest)
     const refused = refusalOf(manifest.raw)
     if (refused === null) sandbox.load(object)
-    else io.err(line([`${file}:${position([]).line}: ${formatRef(object)} is left out, since Istio refuses it: ${refused}`], false))
+    else {
+      const where = `${file}:${position([]).line}: ${formatRef(object)}`
+      refusals.push(new HitlessError('HITLESS_MANIFEST', `${where} is left out, since Istio refuses it: ${refused}`))
+    }
   }
+  printErrors(refusals, io)
   const placeOf = (ref: ObjectRef, path: Path) => {
     const manifest = written.get(refKey(ref))
     return manifest === undefined ? null : placeIn(manifest, path)
@@ -59,7 +63,7 @@ function stateOfPaths(paths: readonly string[], { namespace, standInPods = false
   return {
     snapshot: sandbox.snapshot(),
     placeOf,
-    errors,
+    errors: [...errors, ...refusals],
     unknowns: shown.unknowns.filter(({ missing }) => missing === 'Service' || standInPods)
   }
 }
