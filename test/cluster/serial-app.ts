@@ -3,12 +3,16 @@
 export type Verdict = 'admit' | 'deny'
 
 export const NAMESPACE = 'serial'
-const NETWORKING = `/apis/networking.istio.io/v1/namespaces/${NAMESPACE}`
-const APPS = `/apis/apps/v1/namespaces/${NAMESPACE}/deployments`
-const CORE = `/api/v1/namespaces/${NAMESPACE}`
+
+const pathsIn = (namespace: string) => ({
+  networking: `/apis/networking.istio.io/v1/namespaces/${namespace}`,
+  apps: `/apis/apps/v1/namespaces/${namespace}/deployments`,
+  core: `/api/v1/namespaces/${namespace}`
+})
 
 /** A Service with everything behind and before it, as the writer knows it to be. */
 export interface App {
+  readonly namespace: string
   readonly name: string
   /** The track that the Service selects; null takes every Pod of the app. */
   readonly track: string | null
@@ -46,62 +50,82 @@ function isAnswered({ track, subsets, route, workloads }: App): boolean {
 /** Writes for one app, and holds each answer against the model. Anything but the two verdicts is thrown. */
 export class Writer {
   readonly #judge: Judge
+  readonly #paths
   app: App
+  /** Something else than hitless kept a write from being made: scenarios do not know what follows. */
+  isDisturbed = false
 
   constructor(judge: Judge, app: App) {
     this.#judge = judge
+    this.#paths = pathsIn(app.namespace)
     this.app = app
   }
 
   async defineSubsets(kind: string, subsets: Readonly<Record<string, string>>): Promise<void> {
     const spec = { subsets: Object.entries(subsets).map(([name, version]) => ({ name, labels: { version } })) }
-    await this.#write(`DR: ${kind}`, 'PATCH', `${NETWORKING}/destinationrules/${this.app.name}`, { spec }, { subsets })
+    await this.#write(`DR: ${kind}`, 'PATCH', `${this.#paths.networking}/destinationrules/${this.app.name}`, { spec }, { subsets })
   }
 
   async createRule(subsets: Readonly<Record<string, string>>): Promise<void> {
-    await this.#write('DR: created', 'POST', `${NETWORKING}/destinationrules`, destinationRule(this.app.name, subsets), { subsets })
+    await this.#write('DR: created', 'POST', `${this.#paths.networking}/destinationrules`, destinationRule(this.app.name, subsets), {
+      subsets
+    })
   }
 
   async deleteRule(): Promise<void> {
-    await this.#write('DR: deleted', 'DELETE', `${NETWORKING}/destinationrules/${this.app.name}`, undefined, { subsets: null })
+    await this.#write('DR: deleted', 'DELETE', `${this.#paths.networking}/destinationrules/${this.app.name}`, undefined, { subsets: null })
   }
 
   async route(kind: string, weights: Readonly<Record<string, number>>): Promise<void> {
     const route = Object.entries(weights).map(([subset, weight]) => ({ subset: subset === ALL ? null : subset, weight }))
-    await this.#write(kind, 'PATCH', `${NETWORKING}/virtualservices/${this.app.name}`, { spec: routing(this.app.name, route) }, { route })
+    await this.#write(
+      kind,
+      'PATCH',
+      `${this.#paths.networking}/virtualservices/${this.app.name}`,
+      { spec: routing(this.app.name, route) },
+      { route }
+    )
   }
 
   async createRoute(subset: string): Promise<void> {
     const route = [{ subset, weight: 100 }]
-    await this.#write('VS: created', 'POST', `${NETWORKING}/virtualservices`, virtualService(this.app.name, route), { route })
+    await this.#write('VS: created', 'POST', `${this.#paths.networking}/virtualservices`, virtualService(this.app.name, route), { route })
   }
 
   async deleteRoute(): Promise<void> {
-    await this.#write('VS: deleted', 'DELETE', `${NETWORKING}/virtualservices/${this.app.name}`, undefined, { route: null })
+    await this.#write('VS: deleted', 'DELETE', `${this.#paths.networking}/virtualservices/${this.app.name}`, undefined, { route: null })
   }
 
   async select(kind: string, track: string | null): Promise<void> {
     // A merge patch takes a key away with null.
     const body = { spec: { selector: { app: this.app.name, track } } }
-    await this.#write(`Service: ${kind}`, 'PATCH', `${CORE}/services/${this.app.name}`, body, { track })
+    await this.#write(`Service: ${kind}`, 'PATCH', `${this.#paths.core}/services/${this.app.name}`, body, { track })
   }
 
   async createWorkload(name: string, workload: Omit<Workload, 'pod'>): Promise<void> {
     const body = deployment(this.app.name, name, workload)
-    await this.#write('Deployment: created', 'POST', APPS, body, this.#with(name, { ...workload, pod: null }))
-    await this.#startPod(name)
+    const isDone = await this.#write('Deployment: created', 'POST', this.#paths.apps, body, this.#with(name, { ...workload, pod: null }))
+    if (isDone) await this.#startPod(name)
   }
 
   async deleteWorkload(kind: string, name: string): Promise<void> {
     const { [name]: gone, ...workloads } = this.app.workloads
-    const isDone = await this.#write(`Deployment: ${kind}`, 'DELETE', `${APPS}/${this.app.name}-${name}`, undefined, { workloads })
+    const isDone = await this.#write(`Deployment: ${kind}`, 'DELETE', `${this.#paths.apps}/${this.app.name}-${name}`, undefined, {
+      workloads
+    })
     if (isDone) await this.#stopPod(gone)
   }
 
   async scale(kind: string, name: string, replicas: 0 | 1): Promise<void> {
     const workload = this.#workload(name)
     const next = this.#with(name, { ...workload, pod: replicas === 0 ? null : workload.pod })
-    const isDone = await this.#write(`Scale: ${kind}`, 'PATCH', `${APPS}/${this.app.name}-${name}/scale`, { spec: { replicas } }, next)
+    const isDone = await this.#write(
+      `Scale: ${kind}`,
+      'PATCH',
+      `${this.#paths.apps}/${this.app.name}-${name}/scale`,
+      { spec: { replicas } },
+      next
+    )
     if (!isDone) return
     if (replicas === 0) await this.#stopPod(workload)
     else if (workload.pod === null) await this.#startPod(name)
@@ -112,21 +136,21 @@ export class Writer {
     const workload = this.#workload(name)
     const body = { spec: { template: { metadata: { labels: { version } } } } }
     const next = this.#with(name, { ...workload, version })
-    const isDone = await this.#write(`Deployment: ${kind}`, 'PATCH', `${APPS}/${this.app.name}-${name}`, body, next)
+    const isDone = await this.#write(`Deployment: ${kind}`, 'PATCH', `${this.#paths.apps}/${this.app.name}-${name}`, body, next)
     if (!isDone || workload.pod === null) return
-    await this.#judge.must('PATCH', `${CORE}/pods/${workload.pod}`, { metadata: { labels: { version } } })
+    await this.#judge.must('PATCH', `${this.#paths.core}/pods/${workload.pod}`, { metadata: { labels: { version } } })
   }
 
   async #startPod(name: string): Promise<void> {
     const workload = this.#workload(name)
     const body = pod(this.app.name, name, workload, this.#judge.serial())
-    await this.#judge.must('POST', `${CORE}/pods`, body)
-    await this.#judge.must('PATCH', `${CORE}/pods/${body.metadata.name}/status`, READY)
+    await this.#judge.must('POST', `${this.#paths.core}/pods`, body)
+    await this.#judge.must('PATCH', `${this.#paths.core}/pods/${body.metadata.name}/status`, READY)
     this.app = { ...this.app, ...this.#with(name, { ...workload, pod: body.metadata.name }) }
   }
 
   async #stopPod(workload: Workload | undefined): Promise<void> {
-    if (workload?.pod) await this.#judge.must('DELETE', `${CORE}/pods/${workload.pod}`, { gracePeriodSeconds: 0 })
+    if (workload?.pod) await this.#judge.must('DELETE', `${this.#paths.core}/pods/${workload.pod}`, { gracePeriodSeconds: 0 })
   }
 
   #workload(name: string): Workload {
@@ -144,6 +168,7 @@ export class Writer {
     const next = { ...this.app, ...change }
     const got = await this.#judge.judged({ kind, method, path, body, wanted: isAnswered(next) ? 'admit' : 'deny', world: this.app })
     if (got === 'admit') this.app = next
+    if (got === 'lost') this.isDisturbed = true
     return got === 'admit'
   }
 }
@@ -162,34 +187,35 @@ export interface JudgedWrite {
   readonly world: App
 }
 
-/** Makes a write and holds its verdict against the wanted one; throws where they differ. */
+/** Makes a write and holds its verdict against the wanted one; throws where they differ. `lost`: something else kept it from being made. */
 export interface Judge {
-  judged(write: JudgedWrite): Promise<Verdict>
+  judged(write: JudgedWrite): Promise<Verdict | 'lost'>
   /** A write that nothing may refuse. */
   must(method: Method, path: string, body: unknown): Promise<void>
   serial(): number
 }
 
 /** An app as every scenario finds it, in an order in which each write is harmless. */
-export async function newApp(judge: Judge): Promise<Writer> {
+export async function newApp(judge: Judge, namespace: string = NAMESPACE): Promise<Writer> {
+  const paths = pathsIn(namespace)
   const name = `app-${judge.serial()}`
   const workloads: Record<string, Workload> = {}
   const service = { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { selector: { app: name }, ports: [PORT] } }
-  await judge.must('POST', `${CORE}/services`, service)
+  await judge.must('POST', `${paths.core}/services`, service)
   for (const [unit, version, track] of [
     ['a', 'v1', 'blue'],
     ['b', 'v2', 'green']
   ] as const) {
     const body = pod(name, unit, { version, track }, judge.serial())
-    await judge.must('POST', APPS, deployment(name, unit, { version, track }))
-    await judge.must('POST', `${CORE}/pods`, body)
-    await judge.must('PATCH', `${CORE}/pods/${body.metadata.name}/status`, READY)
+    await judge.must('POST', paths.apps, deployment(name, unit, { version, track }))
+    await judge.must('POST', `${paths.core}/pods`, body)
+    await judge.must('PATCH', `${paths.core}/pods/${body.metadata.name}/status`, READY)
     workloads[unit] = { version, track, pod: body.metadata.name }
   }
-  await judge.must('POST', `${NETWORKING}/destinationrules`, destinationRule(name, { v1: 'v1' }))
+  await judge.must('POST', `${paths.networking}/destinationrules`, destinationRule(name, { v1: 'v1' }))
   const route = [{ subset: 'v1', weight: 100 }]
-  await judge.must('POST', `${NETWORKING}/virtualservices`, virtualService(name, route))
-  return new Writer(judge, { name, track: null, subsets: { v1: 'v1' }, route, workloads })
+  await judge.must('POST', `${paths.networking}/virtualservices`, virtualService(name, route))
+  return new Writer(judge, { namespace, name, track: null, subsets: { v1: 'v1' }, route, workloads })
 }
 
 const PORT = { name: 'http', port: 3000 }

@@ -30,6 +30,8 @@ export interface ApiRequest {
   /** The user to act as, as `kubectl --as` does. */
   readonly as?: string
   readonly userAgent?: string
+  /** Its end is a client that goes away. */
+  readonly signal?: AbortSignal
 }
 
 export interface ApiAnswer<T> {
@@ -56,6 +58,7 @@ export function connectApi({ url, ca, token }: { url: string; ca: string; token:
         dispatcher: agent,
         method,
         headers: { ...headers, ...optionalHeaders(options) },
+        signal: options.signal ?? null,
         ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) })
       })
       const text = await answer.body.text()

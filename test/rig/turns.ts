@@ -16,9 +16,11 @@ export async function startTurns(
   ca: string,
   ports: readonly number[],
   /** An answer of a process is passed on when this resolves. */
-  answered: (process: number) => Promise<unknown> = async () => undefined
+  answered: (process: number) => Promise<unknown> = async () => undefined,
+  /** By which it is known for the API server. */
+  client: { readonly cert: string; readonly key: string } | null = null
 ): Promise<Turns> {
-  const agent = new https.Agent({ ca, keepAlive: true })
+  const agent = new https.Agent({ ca, keepAlive: true, ...client })
   let last = -1
   const server = https.createServer(tls, (incoming, outgoing) => {
     last = (last + 1) % ports.length
