@@ -19,7 +19,8 @@ export interface Config {
   readonly plainHosts: Policy['plainHosts']
   readonly exemptions: { readonly checkAccess: boolean }
   readonly disclosure: { readonly objectNames: boolean }
-  readonly settings: MeshSettings
+  readonly settings: Pick<MeshSettings, 'rootNamespace' | 'domain'>
+  readonly mesh: Required<Pick<MeshSettings, 'clusters' | 'clusterName' | 'outboundTrafficPolicy'>>
   readonly settle: {
     readonly mode: 'exact' | 'fixed'
     readonly milliseconds: number
@@ -87,6 +88,17 @@ export function configSchema(ruleIds: readonly string[]): Schema {
       settings: section('What the mesh was installed with.', {
         rootNamespace: text("Istio's root namespace.", DEFAULT_SETTINGS.rootNamespace),
         domain: text("The cluster's DNS domain.", DEFAULT_SETTINGS.domain)
+      }),
+      mesh: section('What of the mesh no object of this cluster tells.', {
+        clusters: choice('`several`: other clusters run Pods behind the same hosts, so that none here does not mean none.', 'one', [
+          'one',
+          'several'
+        ]),
+        clusterName: text('The name that istiod gives this cluster, by which subsets may select.', 'Kubernetes'),
+        outboundTrafficPolicy: choice('Whether clients may call hosts that the mesh does not know.', 'ALLOW_ANY', [
+          'ALLOW_ANY',
+          'REGISTRY_ONLY'
+        ])
       }),
       settle: section('How long a write is held behind a change that it relies on, until every proxy knows that change.', {
         mode: choice('`exact` asks istiod which proxies know it; `fixed` waits for so long and asks nobody.', 'exact', ['exact', 'fixed']),
@@ -166,6 +178,11 @@ export function withSettings(config: Config, settings: readonly Setting[], ruleI
 /** What a cluster gets whose owners said nothing. */
 export function defaultConfig(ruleIds: readonly string[]): Config {
   return parseConfig('{ apiVersion: hitless.io/v1, kind: Config }', 'defaults', ruleIds)
+}
+
+/** What the model needs of it. */
+export function settingsOf({ settings, mesh }: Pick<Config, 'settings' | 'mesh'>): MeshSettings {
+  return { ...settings, ...mesh }
 }
 
 /** What the review layer needs of it. */

@@ -22,7 +22,7 @@ function takesPartBy(labels: Labels): boolean {
 export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap): Excuse | 'off' | null {
   if (isRetired(judgement, gap)) return 'retired'
   if (isMoved(judgement, gap)) return 'moved'
-  if (!isPlain(gap)) return null
+  if (!isPlain(judgement, gap)) return null
   if (plainHosts !== 'auto') return plainHosts === 'deny' ? null : plainHosts === 'warn' ? 'plain-host' : 'off'
   const { ref } = judgement.change
   if (ref.kind === 'Pod' || isWorkloadKind(ref.kind)) return 'plain-host'
@@ -52,8 +52,10 @@ function isMoved({ change, before, after, targets }: Judgement, gap: Gap): boole
 }
 
 /** A host that no route object touches: Istio's default route, before and after. */
-function isPlain({ context, virtualService, servedBy }: Gap): boolean {
-  return context.kind === 'mesh' && virtualService === null && servedBy !== null && servedBy.virtualService === null
+function isPlain({ before, after }: Judgement, { context, host, virtualService, servedBy }: Gap): boolean {
+  const isNamed = (snapshot: Snapshot) => [...snapshot.lookup('virtualServiceByHost', host)].length > 0
+  const isDefault = virtualService === null && servedBy !== null && servedBy.virtualService === null
+  return context.kind === 'mesh' && isDefault && !isNamed(before) && !isNamed(after)
 }
 
 /** The namespace is labelled for injection or ambient mode, its Pods carry a sidecar, or somebody wrote routes or rules there. */

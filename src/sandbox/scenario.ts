@@ -2,7 +2,7 @@
 
 import { dirname, isAbsolute, join } from 'node:path'
 import { Ajv, type ErrorObject } from 'ajv'
-import { policyOf, toConfig } from '../config.ts'
+import { policyOf, settingsOf, toConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { InvalidField } from '../kinds/fields.ts'
 import { formatRef, kindOf, type MeshObject, type ObjectRef, parseObject, WORKLOAD_KINDS } from '../kinds/index.ts'
@@ -201,7 +201,7 @@ function sessionOf(scenario: ReadScenario, nowMs: () => number, view: View | und
   const { config = {}, file, document } = scenario
   const named = { apiVersion: 'hitless.io/v1', kind: 'Config', ...config }
   const configured = toConfig(named, `${place(file, document, ['config'])}: config`, RULE_IDS)
-  const session = new Session(policyOf(configured), nowMs, view, configured.settings)
+  const session = new Session(policyOf(configured), nowMs, view, settingsOf(configured))
   for (const object of startState(scenario)) session.sandbox.load(object)
   return session
 }

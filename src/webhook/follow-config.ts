@@ -5,7 +5,7 @@ import { HitlessError } from '../errors.ts'
 import { followFile } from './follow-file.ts'
 
 /** What listeners, watches and the model were built with. */
-const FIXED = ['server', 'settings'] as const
+const FIXED = ['server', 'settings', 'mesh'] as const
 
 /** Where a configuration comes from. */
 export interface ConfigFile {
@@ -32,7 +32,7 @@ export function followConfig({ file, content, config, parse, log, reloaded }: Fo
       if (changed === null) throw new HitlessError('HITLESS_UNREADABLE', `${file}: cannot be read`)
       const next = parse(changed)
       const waiting = FIXED.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(current[key]))
-      current = { ...next, server: current.server, settings: current.settings }
+      current = { ...next, server: current.server, settings: current.settings, mesh: current.mesh }
       log.level = current.log.level
       log.info({ file }, 'configuration taken over')
       if (waiting.length > 0) log.warn({ file, fields: waiting }, 'these fields are taken over by a restart')

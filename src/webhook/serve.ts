@@ -2,7 +2,7 @@
 import { createReviewer } from '../admission/judge.ts'
 import type { KeyPair } from '../certificates/self-signed.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
-import { type Config, policyOf } from '../config.ts'
+import { type Config, policyOf, settingsOf } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import type { MeshObject } from '../kinds/index.ts'
 import { mayExempt } from '../kubernetes/access.ts'
@@ -41,7 +41,7 @@ export function configured(started: Config, file: ConfigFile | null, { log, metr
 /** Follows a live cluster; reviews are answered by the policy for a stale state until it is synced. `failed` rejects where it cannot be followed. */
 export function liveState(
   source: ClusterSource,
-  { settings }: Config,
+  config: Config,
   { recent, follow, heard }: Settle,
   { log, metrics }: Telling,
   io: Io
@@ -50,7 +50,7 @@ export function liveState(
   const listeners: ((before: MeshObject | null, after: MeshObject | null) => void)[] = []
   const state = new LiveCluster({
     source,
-    settings,
+    settings: settingsOf(config),
     observe: (event) => {
       tellState(event, log, metrics)
       // What the first lists bring was there before, and has long reached every proxy.

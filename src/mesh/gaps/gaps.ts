@@ -129,8 +129,9 @@ export function answers(snapshot: Snapshot, target: Target, requestClass: Reques
 function isTornDown(before: Snapshot, after: Snapshot, { context, host }: Target): boolean {
   if (isGone(before, host, true) || isGone(after, host, true)) return true
   if (context.kind === 'gateway' || serviceOfHost(host, after.settings.domain) !== null) return false
-  const isEntry = (snapshot: Snapshot) => [...snapshot.lookup('serviceEntryByHost', host)].length > 0
-  return isEntry(before) && !isEntry(after)
+  // One that lost the host, and stands, is no teardown.
+  const entries = [...before.lookup('serviceEntryByHost', host)]
+  return entries.length > 0 && entries.every(({ namespace, name }) => after.find('ServiceEntry', namespace, name) === undefined)
 }
 
 /** One host as one context sees it in one snapshot. */

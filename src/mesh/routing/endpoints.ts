@@ -7,13 +7,13 @@ import type { ServiceEntry } from '../../kinds/service-entry.ts'
 import type { WorkloadEntry } from '../../kinds/workload-entry.ts'
 import { compatible, type Labels, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
-import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
+import { type MeshSettings, podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 import { type MeshService, portOf } from './services.ts'
 import type { Context } from './table.ts'
 
 /** What Istio adds to an endpoint's labels besides the node's name: the cluster, and from the node where it runs (11.3). */
 const CLUSTER_LABEL = 'topology.istio.io/cluster'
-const CLUSTER = 'Kubernetes'
+const CLUSTER_NAME = 'Kubernetes'
 const HOSTNAME_LABEL = 'kubernetes.io/hostname'
 const NODE_LABELS = [
   'topology.kubernetes.io/region',
@@ -48,9 +48,15 @@ function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService,
   const pods = podsSelected(snapshot, service.namespace, service.selector)
   snapshot.charge(pods.length * (1 + Object.keys(subset).length))
   for (const pod of pods) {
-    if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && isOfSubset(pod, subset)) count++
+    if (isUsed(pod, service.publishNotReadyAddresses) && hasPort(pod, target) && isOfSubset(pod, subset, snapshot.settings)) count++
   }
-  return count + countWorkloads(snapshot, service.namespace, service.selector, subset, target)
+  return orElsewhere(snapshot, count + countWorkloads(snapshot, service.namespace, service.selector, subset, target), subset)
+}
+
+/** In a mesh of several clusters none here is not none: only a subset by this cluster's own name is known. */
+function orElsewhere({ settings }: Snapshot, count: number, subset: Labels): number | null {
+  if (count > 0 || settings.clusters !== 'several') return count
+  return own(subset, CLUSTER_LABEL) === (settings.clusterName ?? CLUSTER_NAME) ? 0 : null
 }
 
 /** Of a service without selector; the Pods behind its addresses, where there are any, lend them their labels. */
@@ -60,7 +66,7 @@ function ofSlices(snapshot: Snapshot, slices: readonly EndpointSlice[], namespac
   const named = slices.flatMap(({ endpoints }) => endpoints.filter(({ ready, pod }) => ready && pod !== ''))
   return named.filter(({ pod }) => {
     const found = snapshot.find('Pod', namespace, pod)
-    return found !== undefined && isOfSubset(found, subset)
+    return found !== undefined && isOfSubset(found, subset, snapshot.settings)
   }).length
 }
 
@@ -71,9 +77,11 @@ function ofEntry(snapshot: Snapshot, entry: ServiceEntry, resolution: MeshServic
     // A DNS name without endpoints is its own endpoint, without labels. `convertServiceEntryToInstances`.
     snapshot.charge(endpoints.length * (1 + Object.keys(subset).length))
     const own = endpoints.length === 0 && resolution === 'dns' ? [{ labels: {} }] : endpoints
-    return own.filter(({ labels }) => hasLabels(labels, subset)).length
+    return own.filter(({ labels }) => hasLabels(labels, subset, snapshot.settings)).length
   }
-  const pods = podsSelected(snapshot, namespace, workloadSelector).filter((pod) => isUsed(pod, false) && isOfSubset(pod, subset))
+  const pods = podsSelected(snapshot, namespace, workloadSelector).filter(
+    (pod) => isUsed(pod, false) && isOfSubset(pod, subset, snapshot.settings)
+  )
   return pods.length + countWorkloads(snapshot, namespace, workloadSelector, subset)
 }
 
@@ -84,7 +92,7 @@ function countWorkloads(snapshot: Snapshot, namespace: string, selector: Labels,
   let count = 0
   for (const entry of snapshot.lookup('workloadEntryByLabel', `${namespace}/${pair[0]}=${pair[1]}`)) {
     const labels = labelsOfWorkload(entry)
-    if (!entry.deleting && hasPort(entry, target) && selects(selector, labels) && hasLabels(labels, subset)) count++
+    if (!entry.deleting && hasPort(entry, target) && selects(selector, labels) && hasLabels(labels, subset, snapshot.settings)) count++
   }
   return count
 }
@@ -99,19 +107,20 @@ function hasPort({ portNames }: Pick<Pod | WorkloadEntry, 'portNames'>, target: 
   return typeof target !== 'string' || portNames.includes(target)
 }
 
-function hasLabels(labels: Labels, subset: Labels): boolean {
+function hasLabels(labels: Labels, subset: Labels, { clusterName = CLUSTER_NAME }: MeshSettings): boolean {
   for (const key in subset) {
     const value = own(labels, key)
     if (value === subset[key]) continue
-    if (key !== CLUSTER_LABEL || value !== undefined || subset[key] !== CLUSTER) return false
+    if (key !== CLUSTER_LABEL || value !== undefined || subset[key] !== clusterName) return false
   }
   return true
 }
 
 /** A Pod has its node's name for a label, unless it says otherwise itself; few subsets ask for it. */
-function isOfSubset({ labels, node }: Pod, subset: Labels): boolean {
-  if (node === '' || !Object.hasOwn(subset, HOSTNAME_LABEL) || Object.hasOwn(labels, HOSTNAME_LABEL)) return hasLabels(labels, subset)
-  return hasLabels({ ...labels, [HOSTNAME_LABEL]: node }, subset)
+function isOfSubset({ labels, node }: Pod, subset: Labels, settings: MeshSettings): boolean {
+  if (node === '' || !Object.hasOwn(subset, HOSTNAME_LABEL) || Object.hasOwn(labels, HOSTNAME_LABEL))
+    return hasLabels(labels, subset, settings)
+  return hasLabels({ ...labels, [HOSTNAME_LABEL]: node }, subset, settings)
 }
 
 function labelsOfWorkload({ labels, workloadLabels }: WorkloadEntry): Labels {

@@ -29,6 +29,10 @@ export interface MeshSettings {
   readonly domain: string
   /** Hosts that a client does not know are passed on to their address; REGISTRY_ONLY refuses them. */
   readonly outboundTrafficPolicy?: OutboundTrafficPolicy
+  /** `several`: Pods of other clusters stand behind the same hosts, so that none here does not mean none. */
+  readonly clusters?: 'one' | 'several'
+  /** The name that istiod gives this cluster, by which subsets may select (11.3); `Kubernetes` where it was given none. */
+  readonly clusterName?: string
   /** The namespaces in which clients are known to be; where it is absent they may be in any that exists. */
   readonly clientNamespaces?: ReadonlySet<string>
 }
