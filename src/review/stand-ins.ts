@@ -9,9 +9,12 @@ import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { GATEWAY_LABEL } from '../rules/wording.ts'
 
+/** What is wrong in any state shows at the first of them; more would cost a look at each for each. */
+const MOST_STAND_INS = 64
+
 export function standIns(object: MeshObject | null, snapshot: Snapshot): Gateway[] {
   if (object?.kind !== 'VirtualService' || !snapshot.knows('Gateway')) return []
-  return object.gateways.flatMap((gateway) => {
+  return object.gateways.slice(0, MOST_STAND_INS).flatMap((gateway) => {
     const [namespace = '', name = ''] = gateway.split('/')
     return gateway === 'mesh' || snapshot.find('Gateway', namespace, name) !== undefined
       ? []

@@ -71,6 +71,6 @@ t.test('an object nested as deep as JSON can be', async (t) => {
     `"spec":{"x":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)},`
   )
   fill(WORLD)
-  t.match(await post(text), { status: 200 })
+  t.match(await post(text), { status: 413 })
   t.match(await post(create(stored('VirtualService'))), { status: 200 }, 'the next review')
 })
