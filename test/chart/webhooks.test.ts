@@ -14,12 +14,24 @@ t.test('every kind that is judged is asked about, and no other', async (t) => {
   for (const { resource, operations } of whole) t.strictSame(operations, ['CREATE', 'UPDATE', 'DELETE'], resource)
 })
 
-t.test('of subresources, it is asked about the scale of what has one and is judged', async (t) => {
+t.test('of subresources, it is asked about the scale of the workloads that have one', async (t) => {
   const parts = asked.filter(({ resource }) => resource.split('/').length === 3)
-  t.strictSame(parts, [{ resource: 'apps/deployments/scale', operations: ['UPDATE'] }])
+  // A DaemonSet has no count of its own.
+  const workloads = chartWebhooks().find(({ name }) => name === 'workloads.hitless.io')?.rules ?? []
+  const scaled = workloads.flatMap(({ apiGroups, resources }) => resources.map((resource) => `${apiGroups}/${resource}/scale`))
+  t.strictSame(
+    parts.map(({ resource }) => resource),
+    scaled.filter((resource) => resource !== 'apps/daemonsets/scale')
+  )
+  for (const { resource, operations } of parts) t.strictSame(operations, ['UPDATE'], resource)
 })
 
-t.test('in the version of the API that hitless reads: others are converted to it', async (t) => {
-  for (const { apiVersions } of JUDGED_WRITES) t.strictSame(apiVersions, ['v1'])
+t.test('in the first version that hitless reads: the API server converts others to it', async (t) => {
+  const versions = new Map(
+    JUDGED_KINDS.map((kind) => kindModule(kind).api).map(({ group, plural, versions: [first] }) => [`${group}/${plural}`, first])
+  )
+  for (const { apiGroups, apiVersions, resources } of JUDGED_WRITES) {
+    for (const resource of resources) t.strictSame(apiVersions, [versions.get(`${apiGroups}/${resource.replace('/scale', '')}`)], resource)
+  }
   t.equal(new Set(chartWebhooks().map(({ name }) => name)).size, chartWebhooks().length)
 })
