@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/names/hosts.ts'
+import { withGatewayApi } from '../mesh/routing/gateway-api/translate.ts'
 import { hostsOf } from '../mesh/routing/routes.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -52,7 +53,8 @@ export function routesCommand({ io, done }: Cli): Command {
 
 /** Gives 0, or 2 where something could not be read. */
 async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
-  const { snapshot, errors, unknowns } = await stateOf(paths, options, io)
+  const { snapshot: shown, errors, unknowns } = await stateOf(paths, options, io)
+  const snapshot = withGatewayApi(shown)
   if (options.againstIstiod) {
     if (!options.cluster) throw new HitlessError('HITLESS_USAGE', '--against-istiod needs --cluster')
     const { compareWithIstiod } = await import('./against-istiod.ts')

@@ -14,10 +14,19 @@ export interface GatewayServer {
   readonly httpsRedirect: boolean
 }
 
+export interface MadeOf {
+  /** `namespace/name` of the Gateway or ListenerSet. */
+  readonly parent: string
+  /** By the ports of the Service before the Pods, theirs. */
+  readonly targetPorts: ReadonlyMap<number, number>
+}
+
 export interface Gateway extends Identity {
   readonly kind: 'Gateway'
   readonly selector: Labels
   readonly servers: readonly GatewayServer[]
+  /** Made of a listener of the Gateway API, and null otherwise: only Pods of its own namespace use it. */
+  readonly madeOf: MadeOf | null
 }
 
 export const gateways = defineKind({
@@ -28,7 +37,8 @@ export const gateways = defineKind({
     kind: 'Gateway',
     ...identity,
     selector: spec.labels('selector'),
-    servers: spec.children('servers').map(parseServer)
+    servers: spec.children('servers').map(parseServer),
+    madeOf: null
   }),
   refusals,
   indexes: {

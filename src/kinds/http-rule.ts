@@ -7,6 +7,8 @@ import type { Path } from '../mesh/names/path.ts'
 
 export type StringMatch =
   | { readonly type: 'exact' | 'prefix' | 'regex'; readonly value: string }
+  /** A path that is the value or goes on after it with a slash: the Gateway API's PathPrefix. */
+  | { readonly type: 'elements'; readonly value: string }
   /** `{}` as a header or query value. */
   | { readonly type: 'present' }
 
@@ -41,8 +43,19 @@ export interface Mirror extends Destination {
   readonly percentage: number
 }
 
+/** A rule of a route of the Gateway API. */
+export interface RuleSource {
+  readonly kind: 'HTTPRoute' | 'GRPCRoute'
+  readonly namespace: string
+  readonly name: string
+  /** Its place in `spec.rules`. */
+  readonly rule: number
+}
+
 export interface HttpRoute {
   readonly path: Path
+  /** null: the rule of the VirtualService itself. */
+  readonly source: RuleSource | null
   readonly name: string
   readonly match: readonly HttpMatch[]
   readonly route: readonly Destination[]

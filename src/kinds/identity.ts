@@ -33,9 +33,13 @@ const NONE: readonly never[] = []
 /** The annotation by which a Service says where it is exported to. */
 export const EXPORT_TO = 'networking.istio.io/exportTo'
 
+/** The annotation by which a Gateway names what is deployed for it. */
+export const NAME_OVERRIDE = 'gateway.istio.io/name-override'
+
 /** Annotations that the model or a rule reads; all others are dropped. */
 const KEPT_ANNOTATIONS = [
   EXPORT_TO,
+  NAME_OVERRIDE,
   'argo-rollouts.argoproj.io/managed-by-rollouts',
   'hitless.io/allow',
   'argocd.argoproj.io/tracking-id',

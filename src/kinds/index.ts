@@ -9,16 +9,25 @@ import { destinationRules } from './destination-rule.ts'
 import { endpointSlices } from './endpoint-slice.ts'
 import { Fields, isRecord } from './fields.ts'
 import { gateways } from './gateway.ts'
+import { gatewayClasses } from './gateway-class.ts'
+import { grpcRoutes } from './grpc-route.ts'
+import { httpRoutes } from './http-route.ts'
 import { parseIdentity } from './identity.ts'
 import type { KindModule, Reach } from './kind.ts'
+import { kubernetesGateways } from './kubernetes-gateway.ts'
+import { listenerSets } from './listener-set.ts'
 import { namespaces } from './namespace.ts'
 import { pods } from './pod.ts'
+import { referenceGrants } from './reference-grant.ts'
 import { replicaSets } from './replica-set.ts'
 import { rollouts } from './rollout.ts'
+import { secrets } from './secret.ts'
 import { services } from './service.ts'
 import { serviceEntries } from './service-entry.ts'
 import { sidecars } from './sidecar.ts'
 import { statefulSets } from './stateful-set.ts'
+import { tcpRoutes } from './tcp-route.ts'
+import { tlsRoutes } from './tls-route.ts'
 import { virtualServices } from './virtual-service.ts'
 import { workloadEntries } from './workload-entry.ts'
 
@@ -38,7 +47,16 @@ const MODULES = {
   Pod: pods,
   EndpointSlice: endpointSlices,
   DestinationRule: destinationRules,
-  VirtualService: virtualServices
+  VirtualService: virtualServices,
+  GatewayClass: gatewayClasses,
+  KubernetesGateway: kubernetesGateways,
+  ListenerSet: listenerSets,
+  Secret: secrets,
+  ReferenceGrant: referenceGrants,
+  HTTPRoute: httpRoutes,
+  GRPCRoute: grpcRoutes,
+  TLSRoute: tlsRoutes,
+  TCPRoute: tcpRoutes
 }
 
 type Modules = typeof MODULES
@@ -76,7 +94,13 @@ export interface ObjectRef {
 
 /** `VirtualService prod/reviews`. */
 export function formatRef(ref: ObjectRef): string {
-  return ref.namespace === '' ? `${ref.kind} ${ref.name}` : `${ref.kind} ${ref.namespace}/${ref.name}`
+  return `${writtenKind(ref.kind)} ${ref.namespace === '' ? '' : `${ref.namespace}/`}${ref.name}`
+}
+
+/** Two groups have a `Gateway`. */
+function writtenKind(kind: Kind): string {
+  const { group, kind: written } = kindModule<Kind>(kind).api
+  return written === undefined ? kind : `${written} (${group})`
 }
 
 /** One text for one object, whatever its state. */
@@ -113,10 +137,11 @@ export function keysOf(name: IndexName, object: MeshObject): readonly string[] {
 
 /** The kind that an apiVersion and kind name, or null where the model does not read it. */
 export function kindOf(apiVersion: string, kind: string): Kind | null {
-  const known = KINDS.find((each) => each === kind)
-  if (known === undefined) return null
-  const { group, versions } = MODULES[known].api
-  return versions.some((version) => apiVersion === (group === '' ? version : `${group}/${version}`)) ? known : null
+  const known = KINDS.find((each) => {
+    const { group, versions, kind: written = each } = kindModule<Kind>(each).api
+    return written === kind && versions.some((version) => apiVersion === (group === '' ? version : `${group}/${version}`))
+  })
+  return known ?? null
 }
 
 /**

@@ -11,6 +11,8 @@ export interface Api {
   readonly versions: readonly string[]
   readonly plural: string
   readonly namespaced: boolean
+  /** What manifests call it, where the model has another name for it. */
+  readonly kind?: string
 }
 
 /** The parts of a manifest; `spec` and `status` are empty where the manifest has none. */

@@ -29,6 +29,8 @@ export interface VirtualService extends Identity {
   readonly tls: readonly L4Route[]
   readonly tcp: readonly L4Route[]
   readonly misplaced: readonly MisplacedField[]
+  /** Made of routes of the Gateway API, for the mesh or for a Gateway's listener; null: an object of the cluster. */
+  readonly madeFor: 'mesh' | 'listener' | null
 }
 
 export const virtualServices = defineKind({
@@ -50,7 +52,8 @@ export const virtualServices = defineKind({
       http: spec.children('http').map((rule) => parseHttpRoute(rule, names)),
       tls: spec.children('tls').map((rule) => parseL4Route(rule, names)),
       tcp: spec.children('tcp').map((rule) => parseL4Route(rule, names)),
-      misplaced: misplacedFields(raw)
+      misplaced: misplacedFields(raw),
+      madeFor: null
     }
   },
   refusals,
@@ -104,6 +107,7 @@ function parseHttpRoute(rule: Fields, names: Names): HttpRoute {
   }
   return {
     path: rule.path,
+    source: null,
     name: rule.string('name'),
     match: rule.children('match').map((match) => parseHttpMatch(match, names)),
     route: rule.children('route').map((weighted) => parseWeighted(weighted, names)),

@@ -113,6 +113,8 @@ function comparison(match: Unmet['match']): string {
       return `is not ${JSON.stringify(match.value)}`
     case 'prefix':
       return `does not begin with ${JSON.stringify(match.value)}`
+    case 'elements':
+      return `is not ${JSON.stringify(match.value)} or below it`
     case 'regex':
       return `is not matched by ${JSON.stringify(match.value)}`
   }

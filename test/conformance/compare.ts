@@ -9,7 +9,8 @@ export function differences(ours: Line, istios: Line): string[] {
     if (found === undefined) return [`${describe(expected)}: missing`]
     return [
       ...unlike(describe(expected), hosts(found), hosts(expected)),
-      ...unlike(`${describe(expected)} chains`, chains(found), chains(expected))
+      ...unlike(`${describe(expected)} chains`, chains(found), chains(expected)),
+      ...unlike(describe(expected), portsOf(found, expected), portsOf(expected, expected))
     ]
   })
 }
@@ -21,11 +22,28 @@ function unlike(where: string, ours: ReadonlyMap<string, string>, istios: Readon
 }
 
 function hosts(context: ContextJson): Map<string, string> {
-  return new Map(context.hosts.map((host) => [`${host.host}:${host.port}`, JSON.stringify(compared(host))]))
+  return new Map(context.hosts.map((host) => [`${host.host}:${host.port} ${[...(host.sni ?? [])].sort()}`, JSON.stringify(compared(host))]))
 }
 
 function compared({ catchAll, routes }: HostJson): unknown {
-  return { catchAll, routes: routes.map((route) => [route.action, route.matchesAll, destinations(route.destinations)]) }
+  return {
+    catchAll,
+    routes: routes.map(({ action, matchesAll, status, undefinedStatus, ...route }) => [
+      action,
+      matchesAll,
+      destinations(route.destinations),
+      status,
+      undefinedStatus
+    ])
+  }
+}
+
+/** What the expected line says of ports. */
+function portsOf(context: ContextJson, { ports, refused }: ContextJson): Map<string, string> {
+  const said = new Map<string, string>()
+  if (ports !== undefined) said.set('ports', `${context.ports}`)
+  if (refused !== undefined) said.set('refused', `${context.refused ?? ''}`)
+  return said
 }
 
 function chains(context: ContextJson): Map<string, string> {

@@ -81,6 +81,8 @@ function matches(match: StringMatch, value: string): boolean {
       return match.value === value
     case 'prefix':
       return value.startsWith(match.value)
+    case 'elements':
+      return value === match.value || value.startsWith(`${match.value}/`)
     case 'regex':
       return matchesWhole(match.value, value)
   }

@@ -11,6 +11,8 @@ export interface Aged {
 
 interface Exported extends Aged {
   readonly exportTo: readonly string[]
+  /** `mesh`: made of routes of the Gateway API that have a Service as parent. */
+  readonly madeFor?: 'mesh' | 'listener' | null
 }
 
 /** Unset or `*` is everywhere, `.` the own namespace; names are those namespaces only, not even the own one unless listed (3.2, 3.8). */
@@ -21,7 +23,7 @@ export function isExported(exportTo: readonly string[], own: string, client: str
 
 /**
  * The VirtualServices that a client sees, in the order in which it takes them (3.3): those private to its own namespace, those exported
- * to it by name, public ones; in each group by age. `initVirtualServices`, pilot/pkg/model/push_context.go.
+ * to it by name, routes of the Gateway API of its own namespace, public ones; in each group by age. `initVirtualServices`, pilot/pkg/model/push_context.go.
  */
 export function inOrderFor<T extends Exported>(client: string, virtualServices: Iterable<T>): T[] {
   const ranked: { vs: T; rank: number }[] = []
@@ -33,8 +35,9 @@ export function inOrderFor<T extends Exported>(client: string, virtualServices: 
   return ranked.map(({ vs }) => vs)
 }
 
-function rankFor(client: string, { exportTo, namespace }: Exported): number | null {
-  if (exportTo.length === 0 || exportTo.includes('*')) return 2
+function rankFor(client: string, { exportTo, namespace, madeFor }: Exported): number | null {
+  if (madeFor === 'mesh' && namespace === client) return 2
+  if (exportTo.length === 0 || exportTo.includes('*')) return 3
   if (exportTo.includes('~') || !isExported(exportTo, namespace, client)) return null
   return namespace === client ? 0 : 1
 }

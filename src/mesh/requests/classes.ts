@@ -115,6 +115,7 @@ function describeEach(what: string, matches: Matches): string[] {
 function describeValue(match: StringMatch): string {
   if (match.type === 'present') return 'any'
   if (match.type === 'prefix') return `${shown(match.value)}*`
+  if (match.type === 'elements') return `${shown(match.value)}[/*]`
   return match.type === 'regex' ? `regex ${JSON.stringify(shown(match.value))}` : shown(match.value)
 }
 

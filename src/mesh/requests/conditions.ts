@@ -57,7 +57,7 @@ export class Conditions<T> {
   #anchorsOf({ uri, headers, queryParams }: RequestClass): string[] {
     const named = [...valueAnchors('header', lowerKeys(headers)), ...valueAnchors('parameter', queryParams)]
     if (uri === null) return [ANY, ...named]
-    if (uri.type !== 'exact' && uri.type !== 'prefix') return [ANY, SOME_PATH, ...named]
+    if (uri.type === 'present' || uri.type === 'regex') return [ANY, SOME_PATH, ...named]
     const path = uri.value.toLowerCase()
     const lengths = this.#prefixLengths.filter((length) => length <= path.length)
     return [ANY, SOME_PATH, ...named, exact(path), ...lengths.map((length) => prefix(path.slice(0, length)))]

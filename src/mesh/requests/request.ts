@@ -2,6 +2,7 @@
 
 import type { StringMatch } from '../../kinds/http-rule.ts'
 import { matchesWhole } from '../names/regex.ts'
+import { isWithin } from '../routing/covers.ts'
 import type { Condition } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
@@ -103,6 +104,8 @@ function holds(match: StringMatch, value: string): boolean {
       return value === match.value
     case 'prefix':
       return value.startsWith(match.value)
+    case 'elements':
+      return isWithin(value, match.value)
     case 'regex':
       return matchesWhole(match.value, value)
   }

@@ -100,9 +100,14 @@ function ofRoute(snapshot: Snapshot, route: Route): Omit<Answer, 'table' | 'pass
       return { route, chain: null, destinations, unserved: 1, status: 404, cause: 'no-action' }
     case 'route': {
       const lost = lostOf(snapshot, destinations)
-      return { route, chain: null, destinations, ...lost, status: lost.unserved === 0 ? 200 : 503 }
+      return { route, chain: null, destinations, ...lost, status: lost.unserved === 0 ? 200 : statusOfLost(route, lost.cause) }
     }
   }
+}
+
+/** What a rule of the Gateway API sends to no cluster is its fault, and not the cluster's. */
+function statusOfLost({ source }: Route, cause: Cause): number {
+  return source !== null && cause === 'no-cluster' ? 500 : 503
 }
 
 function lostOf(snapshot: Snapshot, destinations: readonly RoutedDestination[]): { unserved: number; cause: Cause } {

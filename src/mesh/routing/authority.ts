@@ -38,6 +38,8 @@ function matches(match: StringMatch, authority: string): boolean {
       return authority === match.value
     case 'prefix':
       return authority.startsWith(match.value)
+    case 'elements': // of paths alone
+      return false
     case 'regex':
       return matchesWhole(match.value, authority)
   }

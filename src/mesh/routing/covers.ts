@@ -55,6 +55,11 @@ export function coversEverything(condition: Condition): boolean {
   return covers(condition, EVERY_REQUEST) && Object.keys(condition.withoutHeaders).length === 0
 }
 
+/** The path is the other or below it. */
+export function isWithin(path: string, other: string): boolean {
+  return path === other || path.startsWith(`${other}/`)
+}
+
 /** Characters that are compared. */
 export function lengthOf(match: StringMatch | null): number {
   return match === null || match.type === 'present' ? 0 : match.value.length
@@ -79,6 +84,10 @@ function implies(known: StringMatch | null | undefined, asked: StringMatch): boo
   if (known.type === 'present') return false
   if (asked.type === 'regex') return known.type === 'exact' ? matchesWhole(asked.value, known.value) : same(known, asked)
   if (asked.type === 'prefix') return known.type !== 'regex' && known.value.startsWith(asked.value)
+  if (asked.type === 'elements') {
+    if (known.type === 'regex') return false
+    return isWithin(known.value, asked.value) && (known.type !== 'prefix' || known.value !== asked.value)
+  }
   return same(known, asked)
 }
 

@@ -35,7 +35,8 @@ function foreignTable(scope: Scope, host: string, port: number): RouteTable | nu
 
 /** VirtualServices with exactly this host, in order. */
 function namers(scope: Scope, host: string, port: number): VirtualService[] {
-  return importedAt(scope, port, host).filter((vs) => hostsOfVirtualService(scope.snapshot, vs).includes(host))
+  // A route of the Gateway API serves its Service, and no name beside.
+  return importedAt(scope, port, host).filter((vs) => vs.madeFor === null && hostsOfVirtualService(scope.snapshot, vs).includes(host))
 }
 
 function portsOf(scope: Scope, host: string): Set<number> {

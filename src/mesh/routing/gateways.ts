@@ -4,6 +4,7 @@ import type { Gateway, GatewayServer } from '../../kinds/gateway.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
 import { type Labels, labelKeys, selects } from '../names/labels.ts'
+import { own } from '../names/own.ts'
 import { parseProtocol } from '../names/ports.ts'
 import { byAge, inOrderFor } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -13,6 +14,9 @@ import { isVisible, type MeshService } from './services.ts'
 import type { Route, RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
 import { HOSTS_A_STEP, hostsOfVirtualService, routesOf } from './virtual-services.ts'
+
+/** Istio labels the Pods with it that it deploys for a Gateway of the Gateway API. */
+export const MANAGED = 'gateway.istio.io/managed'
 
 /** A server of a Gateway. */
 export interface Server extends GatewayServer {
@@ -47,7 +51,7 @@ function gatewayTable(scope: Scope, { port, servers }: RouteGroup, named: readon
     }
   }
   // A host without any route has no virtual host: there is no default to return to (6.5).
-  return routes.length === 0 ? null : toTable(host, port, [...takers], catchAllsLast(routes))
+  return routes.length === 0 ? null : toTable(host, port, [...takers], catchAllsLast(routes), namesOfServers(servers))
 }
 
 /** What a group of servers does with plain HTTP for a host: its virtual host, and whether that sends every request to HTTPS (6.6). */
@@ -83,9 +87,9 @@ export function bySpecificity(hosts: readonly string[]): string[] {
   return [...hosts].sort((one, other) => Number(isWildcard(one)) - Number(isWildcard(other)) || other.length - one.length)
 }
 
-/** `namespace/name` of every Gateway that the proxy uses. */
+/** `namespace/name` of every Gateway that the proxy uses, of either API. */
 export function gatewayNames(scope: Scope): string[] {
-  return gatewaysOf(scope).map(({ namespace, name }) => `${namespace}/${name}`)
+  return [...new Set(gatewaysOf(scope).map(({ namespace, name, madeOf }) => madeOf?.parent ?? `${namespace}/${name}`))]
 }
 
 /** Every virtual host that a VirtualService can have at a server of the proxy. */
@@ -124,7 +128,9 @@ export function serversOf(scope: Scope): Server[] {
   const accepted: Server[] = []
   const plain = new Map<number, Server>()
   const secureHosts = new Map<number, Set<string>>()
-  for (const server of gatewaysOf(scope).flatMap(toServers)) {
+  const gateways = gatewaysOf(scope)
+  const targetPorts = new Map(gateways.flatMap(({ madeOf }) => [...(madeOf?.targetPorts ?? [])]))
+  for (const server of gateways.flatMap((gateway) => toServers(gateway, targetPorts))) {
     if (server.tlsMode !== '' && !claim(secureHosts, server)) continue
     const current = plain.get(server.port)
     // Plain servers share a port only if all are HTTP; beside a plain one there is no other.
@@ -133,6 +139,19 @@ export function serversOf(scope: Scope): Server[] {
     if (!isSecure(server)) plain.set(server.port, current ?? server)
   }
   return accepted
+}
+
+/** The ports on which a proxy accepts connections: without routes, those for HTTP alone. */
+export function openPorts(scope: Scope): number[] {
+  const isOpen = (server: Server) =>
+    server.transport === 'http' || boundTo(scope, server.gateway).some((vs) => (server.transport === 'tcp' ? vs.tcp : vs.tls).length > 0)
+  return [
+    ...new Set(
+      serversOf(scope)
+        .filter(isOpen)
+        .map(({ port }) => port)
+    )
+  ].sort((one, other) => one - other)
 }
 
 export function routeGroups(servers: readonly Server[]): RouteGroup[] {
@@ -152,8 +171,19 @@ export function routeGroups(servers: readonly Server[]): RouteGroup[] {
   return groups
 }
 
+/** Of an HTTPS server; plain ones are told apart by no name. */
+function namesOfServers([first]: readonly Server[]): string[] {
+  if (first === undefined || isPlainHttp(first)) return []
+  const names = first.hosts.map((host) => host.slice(host.indexOf('/') + 1))
+  return names.includes('*') ? [] : names
+}
+
+/** What is made of a listener is for Pods of its namespace; and the Pods that are deployed for a Gateway take nothing of another namespace. `mergeGateways`. */
 function gatewaysOf({ snapshot, context }: Scope): Gateway[] {
-  return gatewaysSelecting(snapshot, context.labels).sort(byAge)
+  const isDeployed = own(context.labels, MANAGED) !== undefined
+  return gatewaysSelecting(snapshot, context.labels)
+    .filter(({ namespace, madeOf }) => namespace === context.namespace || (madeOf === null && !isDeployed))
+    .sort(byAge)
 }
 
 /** The Gateways of any namespace whose selector takes these labels, in no particular order. */
@@ -165,9 +195,11 @@ export function gatewaysSelecting(snapshot: Snapshot, labels: Labels): Gateway[]
   return found.filter(({ selector }) => selects(selector, labels))
 }
 
-function toServers({ namespace, name, servers }: Gateway): Server[] {
+/** `targetPorts`: those of the Services that Gateways of the Gateway API are bound to. `resolvePorts`. */
+function toServers({ namespace, name, servers, madeOf }: Gateway, targetPorts: ReadonlyMap<number, number>): Server[] {
   return servers.map((server) => ({
     ...server,
+    port: madeOf === null ? (targetPorts.get(server.port) ?? server.port) : server.port,
     gateway: `${namespace}/${name}`,
     transport: transportOf(server),
     hosts: server.hosts.map((host) => (host.startsWith('./') ? `${namespace}/${host.slice(2)}` : host))

@@ -3,6 +3,7 @@
 import type { HttpMatch, HttpRoute, L4Match } from '../../kinds/http-rule.ts'
 import { selects } from '../names/labels.ts'
 import type { Path } from '../names/path.ts'
+import { isRe2 } from '../names/regex.ts'
 import { coversEverything } from './covers.ts'
 import { type Condition, type Context, EVERY_REQUEST } from './table.ts'
 
@@ -49,6 +50,12 @@ export function isIstioCatchAll(condition: Condition): boolean {
   if (!coversEverything(condition)) return false
   if (uri === null || uri.type === 'present') return true
   return uri.value === (uri.type === 'regex' ? '.*' : '/')
+}
+
+/** Envoy takes a condition whose regular expressions are some. */
+export function isAccepted({ uri, headers, queryParams }: Condition): boolean {
+  const values = [uri, ...Object.values(headers), ...Object.values(queryParams)]
+  return values.every((value) => value === null || value.type !== 'regex' || isRe2(value.value))
 }
 
 function conditionOf({ uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }: HttpMatch): Condition {

@@ -80,6 +80,7 @@ function defaultTable(scope: Scope, host: string, port: number): RouteTable {
   const destinations = [toWhole(scope, host, port)]
   const route = {
     virtualService: null,
+    source: null,
     path: [],
     condition: EVERY_REQUEST,
     matchesAll: true,

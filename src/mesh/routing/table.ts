@@ -1,5 +1,5 @@
 /** What Envoy would be told: contexts, route tables, routes and their destinations. Built by `routeTables` (routes.ts). */
-import type { HttpMatch } from '../../kinds/http-rule.ts'
+import type { HttpMatch, RuleSource } from '../../kinds/http-rule.ts'
 import type { Labels } from '../names/labels.ts'
 import type { Path } from '../names/path.ts'
 
@@ -37,6 +37,8 @@ export interface RoutedDestination {
 export interface Route {
   /** `namespace/name` of the VirtualService whose rule this is; null for Istio's default route to the whole service. */
   readonly virtualService: string | null
+  /** The rule of a Gateway API route that it is made of; `virtualService` is null then. */
+  readonly source: RuleSource | null
   /** Where the rule or its match entry stands in that VirtualService. */
   readonly path: Path
   readonly condition: Condition
@@ -58,6 +60,10 @@ export interface RouteTable {
   readonly port: number
   /** `namespace/name` of the VirtualServices that took the host; empty: served by default. */
   readonly virtualServices: readonly string[]
+  /** The routes of the Gateway API that took it with them, by what `namespace/name` each is: `HTTPRoute prod/reviews`. */
+  readonly from: readonly string[]
+  /** Of an HTTPS server that does not serve every name. */
+  readonly serverNames: readonly string[]
   /** One route answers every request. */
   readonly catchAll: boolean
   readonly routes: readonly Route[]

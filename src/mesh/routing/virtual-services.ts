@@ -96,7 +96,8 @@ export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup:
     const entries = entriesAt(rule, place)
     if (entries.length === 0) continue
     const rest = {
-      virtualService: `${owner.namespace}/${owner.name}`,
+      virtualService: rule.source === null ? `${owner.namespace}/${owner.name}` : null,
+      source: rule.source,
       status: statusOf(rule),
       destinations: rule.redirect === null && rule.directResponse === null ? carried(scope, rule.route, lookup) : [],
       mirrors: mirrorsOf(scope, rule, lookup)

@@ -1,0 +1,183 @@
+/** What the kinds of the Gateway API have in common: parents, backends, filters, and the rules that routes of either HTTP kind are made of. */
+import { AS_WRITTEN, type Domain } from '../mesh/names/hosts.ts'
+import type { Fields } from './fields.ts'
+import type { HttpMatch } from './http-rule.ts'
+import type { Identity } from './identity.ts'
+import type { Api } from './kind.ts'
+
+export const GATEWAY_API = 'gateway.networking.k8s.io'
+
+/** What a route attaches to. */
+export interface ParentRef {
+  readonly group: string
+  readonly kind: string
+  readonly namespace: string
+  readonly name: string
+  readonly sectionName: string
+  readonly port: number | null
+}
+
+export interface Backend {
+  readonly path: Fields['path']
+  readonly group: string
+  readonly kind: string
+  /** '' where it names none. */
+  readonly namespace: string
+  readonly name: string
+  readonly port: number | null
+  readonly weight: number
+  readonly filters: readonly RouteFilter[]
+}
+
+export interface RouteFilter {
+  readonly type: string
+  readonly mirror: Mirrored | null
+  readonly redirect: Redirect | null
+  /** Values that it gives headers. */
+  readonly headerValues: readonly string[]
+}
+
+export interface Mirrored {
+  readonly backend: Backend
+  readonly percentage: number
+}
+
+export interface Redirect {
+  readonly code: number
+  readonly replacesPrefix: boolean
+}
+
+export interface RouteRule {
+  readonly path: Fields['path']
+  /** Alternatives; none: every request. */
+  readonly matches: readonly HttpMatch[]
+  readonly backends: readonly Backend[]
+  readonly filters: readonly RouteFilter[]
+}
+
+export interface L4Rule {
+  readonly path: Fields['path']
+  readonly backends: readonly Backend[]
+}
+
+interface Attached extends Identity {
+  readonly parents: readonly ParentRef[]
+  readonly hostnames: readonly string[]
+}
+
+export interface HttpLikeRoute extends Attached {
+  readonly rules: readonly RouteRule[]
+}
+
+export interface L4LikeRoute extends Attached {
+  readonly rules: readonly L4Rule[]
+}
+
+/** The version that serves a kind comes first, then those of clusters that are not up to date. */
+export function gatewayApi(plural: string, versions: readonly string[], kind?: string): Api {
+  return { group: GATEWAY_API, versions, plural, namespaced: true, ...(kind === undefined ? {} : { kind }) }
+}
+
+export function parseAttached(spec: Fields, identity: Identity, domain: Domain): Attached {
+  return {
+    ...identity,
+    parents: spec.children('parentRefs').map((parent) => ({
+      group: parent.string('group', GATEWAY_API),
+      kind: parent.string('kind', 'Gateway'),
+      namespace: parent.string('namespace') || (domain === AS_WRITTEN ? '' : identity.namespace),
+      name: parent.string('name'),
+      sectionName: parent.string('sectionName'),
+      port: parent.number('port', 0) || null
+    })),
+    hostnames: spec.strings('hostnames')
+  }
+}
+
+export function parseBackends(rule: Fields): Backend[] {
+  return rule.children('backendRefs').map(parseBackend)
+}
+
+function parseBackend(backend: Fields): Backend {
+  return {
+    path: backend.path,
+    group: backend.string('group'),
+    kind: backend.string('kind', 'Service'),
+    namespace: backend.string('namespace'),
+    name: backend.string('name'),
+    port: backend.number('port', 0) || null,
+    weight: backend.number('weight', 1),
+    filters: parseFilters(backend)
+  }
+}
+
+export function parseFilters(rule: Fields): RouteFilter[] {
+  return rule.children('filters').map((filter) => ({
+    type: filter.string('type'),
+    mirror: parseMirror(filter.child('requestMirror')),
+    redirect: parseRedirect(filter.child('requestRedirect')),
+    headerValues: [filter.child('requestHeaderModifier'), filter.child('responseHeaderModifier')].flatMap(headerValues)
+  }))
+}
+
+function parseMirror(mirror: Fields | null): Mirrored | null {
+  const backend = mirror?.child('backendRef') ?? null
+  if (mirror === null || backend === null) return null
+  const fraction = mirror.child('fraction')
+  const percentage =
+    fraction === null
+      ? mirror.number('percent', 100)
+      : (100 * fraction.number('numerator', 0)) / (fraction.number('denominator', 100) || 100)
+  return { backend: parseBackend(backend), percentage }
+}
+
+function parseRedirect(redirect: Fields | null): Redirect | null {
+  if (redirect === null) return null
+  return { code: redirect.number('statusCode', 302), replacesPrefix: redirect.child('path')?.string('type') === 'ReplacePrefixMatch' }
+}
+
+function headerValues(modifier: Fields | null): string[] {
+  if (modifier === null) return []
+  return ['set', 'add'].flatMap((key) => modifier.children(key).map((header) => header.string('value')))
+}
+
+/** What the schema refuses of any route. */
+export function* routeRefusals({ parents, hostnames }: Attached): Iterable<string> {
+  for (const [at, hostname] of hostnames.entries()) {
+    if (!HOSTNAME.test(hostname)) yield `spec.hostnames[${at}]: Invalid value: ${JSON.stringify(hostname)}`
+  }
+  const parentsByName = Map.groupBy(parents, ({ group, kind, namespace, name }) => `${group}/${kind}/${namespace}/${name}`)
+  for (const same of parentsByName.values()) {
+    const sections = new Set(same.map(({ sectionName }) => sectionName))
+    if (same.length > 1 && (sections.has('') || sections.size < same.length)) {
+      yield 'spec.parentRefs: sectionName must be specified and unique when parentRefs includes 2 or more references to the same parent'
+    }
+  }
+}
+
+const HOSTNAME = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
+
+/** What the schema refuses of the backends of any rule. */
+export function* backendRefusals({ backends }: Pick<RouteRule, 'backends'>): Iterable<string> {
+  for (const { group, kind, port } of backends) {
+    if (group === '' && kind === 'Service' && port === null) yield 'spec.rules.backendRefs: Must have port for Service reference'
+  }
+}
+
+/** A match that asks for nothing. */
+export function emptyMatch(path: Fields['path']): HttpMatch {
+  return {
+    path,
+    uri: null,
+    ignoreUriCase: false,
+    scheme: null,
+    method: null,
+    authority: null,
+    headers: {},
+    withoutHeaders: {},
+    queryParams: {},
+    port: null,
+    gateways: [],
+    sourceLabels: {},
+    sourceNamespace: ''
+  }
+}

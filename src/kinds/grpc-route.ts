@@ -1,0 +1,62 @@
+/** GRPCRoutes: routes by gRPC's services and methods, which are paths. */
+import type { Fields } from './fields.ts'
+import {
+  backendRefusals,
+  emptyMatch,
+  gatewayApi,
+  type HttpLikeRoute,
+  parseAttached,
+  parseBackends,
+  parseFilters,
+  routeRefusals
+} from './gateway-api.ts'
+import { parseValues } from './http-route.ts'
+import type { HttpMatch, StringMatch } from './http-rule.ts'
+import { defineKind } from './kind.ts'
+
+export interface GRPCRoute extends HttpLikeRoute {
+  readonly kind: 'GRPCRoute'
+}
+
+export const grpcRoutes = defineKind<GRPCRoute, never>({
+  kind: 'GRPCRoute',
+  api: gatewayApi('grpcroutes', ['v1']),
+  watched: false,
+  parse: ({ spec }, identity, domain) => ({
+    kind: 'GRPCRoute',
+    ...parseAttached(spec, identity, domain),
+    rules: spec.children('rules').map((rule) => ({
+      path: rule.path,
+      matches: rule.children('matches').map(parseMatch),
+      backends: parseBackends(rule),
+      filters: parseFilters(rule)
+    }))
+  }),
+  *refusals(route) {
+    yield* routeRefusals(route)
+    for (const rule of route.rules) yield* backendRefusals(rule)
+  },
+  indexes: {}
+})
+
+function parseMatch(match: Fields): HttpMatch {
+  return {
+    ...emptyMatch(match.path),
+    uri: parseMethod(match.child('method')),
+    headers: parseValues(match.children('headers'))
+  }
+}
+
+/** Istio pastes regular expressions of service and method into one, without grouping. `createGRPCURIMatch`. */
+function parseMethod(fields: Fields | null): StringMatch | null {
+  const service = fields?.string('service') ?? ''
+  const method = fields?.string('method') ?? ''
+  if (service === '' && method === '') return null
+  if (fields?.string('type') === 'RegularExpression') {
+    return { type: 'regex', value: `/${service === '' ? ANY_SERVICE : service}/${method === '' ? '.+' : method}` }
+  }
+  if (service === '') return { type: 'regex', value: `/${ANY_SERVICE}/${method}` }
+  return method === '' ? { type: 'elements', value: `/${service}` } : { type: 'exact', value: `/${service}/${method}` }
+}
+
+const ANY_SERVICE = '[^/]+'

@@ -1,0 +1,96 @@
+/** The listeners of Gateways that Istio serves, with those that ListenerSets add. pilot/pkg/config/kube/gateway/gateway_collection.go. */
+import { GATEWAY_API } from '../../../kinds/gateway-api.ts'
+import type { Identity } from '../../../kinds/identity.ts'
+import type { KubernetesGateway, Listener } from '../../../kinds/kubernetes-gateway.ts'
+import { hostCovers } from '../../names/hosts.ts'
+import { byAge } from '../../names/visibility.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { isGranted } from './grants.ts'
+import { admits, isOfRevision } from './revision.ts'
+
+/** Of a Gateway or ListenerSet. */
+export interface PlacedListener {
+  readonly listener: Listener
+  readonly gateway: KubernetesGateway
+  /** Where it is written: routes name this one as their parent. */
+  readonly owner: Identity & { readonly kind: 'KubernetesGateway' | 'ListenerSet' }
+  /** All listeners of the owner, which part the hosts among them whether or not they serve. */
+  readonly siblings: readonly Listener[]
+  /** It lost to none, and has a certificate where it needs one. */
+  readonly serves: boolean
+}
+
+const CONTROLLER = 'istio.io/gateway-controller'
+const OWN_CLASS = 'istio'
+const PROTOCOLS = ['HTTP', 'HTTPS', 'TLS', 'TCP']
+
+/** The Gateways that Istio serves, whatever their revision, oldest first. */
+export function gatewaysOfIstio(snapshot: Snapshot): KubernetesGateway[] {
+  return [...snapshot.all('KubernetesGateway')].filter(({ className }) => isOfIstio(snapshot, className)).sort(byAge)
+}
+
+function isOfIstio(snapshot: Snapshot, className: string): boolean {
+  if (className === OWN_CLASS) return true
+  const found = snapshot.find('GatewayClass', '', className)
+  return found !== undefined && isOfRevision(found) && found.controller === CONTROLLER
+}
+
+/** Every listener of a Gateway in the order in which they take their ports: its own, then those of its ListenerSets, oldest first. */
+export function listenersOf(snapshot: Snapshot, gateway: KubernetesGateway): PlacedListener[] {
+  const taken: Listener[] = []
+  return [gateway, ...listenerSetsOf(snapshot, gateway)].flatMap((owner) =>
+    owner.listeners.map((listener): PlacedListener => {
+      const isFree = PROTOCOLS.includes(listener.protocol) && !taken.some((other) => conflict(other, listener))
+      if (isFree) taken.push(listener)
+      return { listener, gateway, owner, siblings: owner.listeners, serves: isFree && hasCertificate(snapshot, owner, listener) }
+    })
+  )
+}
+
+function listenerSetsOf(snapshot: Snapshot, gateway: KubernetesGateway) {
+  const { namespace, name, admitsListeners } = gateway
+  return [...snapshot.all('ListenerSet')]
+    .filter(
+      (set) => set.gateway === `${namespace}/${name}` && isOfRevision(set) && admits(snapshot, admitsListeners, namespace, set.namespace)
+    )
+    .sort(byAge)
+}
+
+/** `ListenerConflict`, pilot/pkg/config/kube/gatewaycommon/listener_conflict.go. */
+function conflict(one: Listener, other: Listener): boolean {
+  if (one.port !== other.port) return false
+  return one.protocol === 'TCP' || other.protocol === 'TCP' || one.hostname === other.hostname
+}
+
+function hasCertificate(snapshot: Snapshot, owner: PlacedListener['owner'], { protocol, tlsMode, certificates }: Listener): boolean {
+  const endsTls = protocol === 'HTTPS' || (protocol === 'TLS' && tlsMode !== 'Passthrough')
+  if (!endsTls || !snapshot.knows('Secret')) return true
+  const by = { group: GATEWAY_API, kind: owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway', namespace: owner.namespace }
+  return certificates.some(
+    (ref) =>
+      ref.group === '' &&
+      ref.kind === 'Secret' &&
+      isGranted(snapshot, by, ref) &&
+      snapshot.find('Secret', ref.namespace, ref.name)?.isKeyPair === true
+  )
+}
+
+/** The host that a listener and a hostname of a route share, the narrower of both; null where there is none. */
+export function sharedHost({ hostname }: Listener, written: string): string | null {
+  const served = hostname || '*'
+  if (hostCovers(served, written)) return written
+  return hostCovers(written, served) ? served : null
+}
+
+/** A hostname belongs to the most specific of the listeners of one port and protocol that cover it. `hostnameAllowedByIsolation`. */
+export function isIsolated(listener: Listener, siblings: readonly Listener[], written: string): boolean {
+  const own = listener.hostname || '*'
+  return siblings.some(
+    ({ hostname, port, protocol }) =>
+      port === listener.port &&
+      protocol === listener.protocol &&
+      (hostname || '*') !== own &&
+      hostCovers(own, hostname || '*') &&
+      hostCovers(hostname || '*', written)
+  )
+}

@@ -1,0 +1,48 @@
+/** Which objects and namespaces are there for this istiod. */
+import type { Identity } from '../../../kinds/identity.ts'
+import type { Admission, Requirement } from '../../../kinds/kubernetes-gateway.ts'
+import { type Labels, selects } from '../../names/labels.ts'
+import { own } from '../../names/own.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
+
+const REVISION = 'istio.io/rev'
+const OWN_REVISION = 'default'
+const NAME = 'kubernetes.io/metadata.name'
+
+/** A revision tag is not understood here. `inRevision`, pilot/pkg/config/kube/gateway/controller.go. */
+export function isOfRevision({ labels }: Pick<Identity, 'labels'>): boolean {
+  const revision = own(labels, REVISION)
+  return revision === undefined || revision === OWN_REVISION
+}
+
+/** A listener, or a Gateway for its ListenerSets, is open to objects of a namespace. */
+export function admits(snapshot: Snapshot, admission: Admission, home: string, namespace: string): boolean {
+  switch (admission.from) {
+    case 'All':
+      return true
+    case 'Same':
+      return home === namespace
+    case 'Selector': {
+      const labels = { ...snapshot.find('Namespace', '', namespace)?.labels, [NAME]: namespace }
+      return selects(admission.matchLabels, labels) && admission.matchExpressions.every((each) => isMet(each, labels))
+    }
+    default:
+      return false
+  }
+}
+
+function isMet({ key, operator, values }: Requirement, labels: Labels): boolean {
+  const value = own(labels, key)
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value)
+    case 'NotIn':
+      return value === undefined || !values.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+    default:
+      return false
+  }
+}
