@@ -19,7 +19,7 @@ import { ownersAskedFor } from './consequence.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
-import { type Carried, changesReach, newlyCarried, takesAway } from './reliance.ts'
+import { type Carried, carriedBy, changesReach, newlyCarried, takesAway } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
@@ -105,7 +105,7 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
   // More may be sent to what fails already, as long as that seems no worse than what it was.
   const isStep = !removes && !leaves && relied.length === 0
   const counts = (gap: Gap) => !isStep || failsBy(gap, change)
-  if (isStep && !left.some(counts)) return NONE
+  if (isStep && !left.some(counts)) return { reads: absentServices(change, before), lists: [] }
   const open = left.length === 0 ? [] : [...left, ...gaps(before, known)].filter(counts)
   // What was carried before is there still: whatever takes it away is refused.
   const reliedOn = new Set(relied.map(placeOf))
@@ -130,6 +130,18 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
       ...open.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])
     ]
   }
+}
+
+/** The Services of what a route sends to that are not known to be there: on such a host nothing counts as served, whatever the route does. */
+function absentServices({ after }: Change, snapshot: Snapshot): ObjectRef[] {
+  if (after?.kind !== 'VirtualService') return []
+  const hosts = new Set([...after.hosts, ...carriedBy(after).map(({ host }) => host)])
+  return [...hosts]
+    .flatMap((host) => serviceRef(host, snapshot))
+    .filter(({ namespace, name }) => {
+      const service = snapshot.find('Service', namespace, name)
+      return service === undefined || service.deleting
+    })
 }
 
 /** A destination of the written object gets no answer. */

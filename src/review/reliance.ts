@@ -20,13 +20,13 @@ export interface Carried {
 /** What a VirtualService sends requests to that it did not send there before: a weight step between known destinations has none. */
 export function newlyCarried({ before, after }: Write): Carried[] {
   if (after?.kind !== 'VirtualService') return []
-  return before?.kind === 'VirtualService' && sameReach(before, after) ? without(after, before) : carried(after)
+  return before?.kind === 'VirtualService' && sameReach(before, after) ? without(after, before) : carriedBy(after)
 }
 
 /** What a VirtualService no longer sends requests to. */
 export function noLongerCarried({ before, after }: Pick<Write, 'before' | 'after'>): Carried[] {
   if (before?.kind !== 'VirtualService') return []
-  return after?.kind === 'VirtualService' ? without(before, after) : carried(before)
+  return after?.kind === 'VirtualService' ? without(before, after) : carriedBy(before)
 }
 
 /** The write takes away something that a route elsewhere may still send to. */
@@ -65,12 +65,12 @@ export function givesUpPods(before: MeshObject | null, after: MeshObject | null)
 }
 
 function without(vs: VirtualService, other: VirtualService): Carried[] {
-  const known = new Set(carried(other).map(keyOf))
-  return carried(vs).filter((destination) => !known.has(keyOf(destination)))
+  const known = new Set(carriedBy(other).map(keyOf))
+  return carriedBy(vs).filter((destination) => !known.has(keyOf(destination)))
 }
 
-/** A lone destination carries whatever its weight; among several, weight 0 carries nothing (9.1, 9.2). */
-function carried(vs: VirtualService): Carried[] {
+/** What a VirtualService sends requests to. A lone destination carries whatever its weight; among several, weight 0 carries nothing (9.1, 9.2). */
+export function carriedBy(vs: VirtualService): Carried[] {
   const destinations = [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) =>
     route.length === 1 ? route : route.filter(({ weight }) => weight > 0)
   )

@@ -6,7 +6,7 @@ import type { State } from '../../src/mesh/snapshot/state.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { apply, parsed, worldOf } from '../changes.ts'
-import { deployment, destinationRule, guideWith, type Manifest, rule, to, unready, virtualService } from '../manifests.ts'
+import { deployment, destinationRule, guideWith, guideWithout, type Manifest, rule, to, unready, virtualService } from '../manifests.ts'
 
 const WORLD = guideWith(deployment('v1', { replicas: 9 }), deployment('v2', { replicas: 9 }))
 const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
@@ -48,6 +48,12 @@ t.test('a weight step onto what seems to fail already reads whether it does', as
   const { verdict, reads } = await readsFor(world, split(50, 50))
   t.equal(verdict, 'warn')
   t.ok(reads.includes('Pod list'))
+})
+
+t.test('a weight step on a host whose Service seems to be gone reads whether it is', async (t) => {
+  const world = [...guideWithout('Service'), split(90, 10)]
+  const { reads } = await readsFor(world, split(50, 50))
+  t.strictSame(reads, ['Service default/helloworld'])
 })
 
 t.test('first weight on a subset reads its rule, its Service and one of its Pods', async (t) => {
