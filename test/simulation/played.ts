@@ -55,6 +55,7 @@ class Player {
   /** The first version of each object, and the last that was seen. */
   readonly #first = new Map<string, string>()
   readonly #last = new Map<string, string>()
+  #otherRefuses = false
   /** The version of the first object that was written. */
   started = ''
 
@@ -64,12 +65,15 @@ class Player {
 
   async step(step: ScriptStep): Promise<string | null> {
     if ('otherRefuses' in step || 'quota' in step) {
+      if ('otherRefuses' in step) this.#otherRefuses = step.otherRefuses
       await ('quota' in step ? this.#target.quota(step.quota) : this.#target.otherRefuses(step.otherRefuses))
       return null
     }
     const { version, ...request } = step
     const answer = await this.#target.send(version === undefined ? request : this.#stale(request))
-    return `${step.method} ${step.path}: ${summary(answer)}${step.method === 'DELETE' ? '' : this.#version(request, answer)}`
+    // Of two that refuse, the one that was first is shown.
+    const said = this.#otherRefuses ? summary(answer).replace(/(denied the request): .*/, '$1') : summary(answer)
+    return `${step.method} ${step.path}: ${said}${step.method === 'DELETE' ? '' : this.#version(request, answer)}`
   }
 
   #stale({ body, ...request }: ApiRequest): ApiRequest {

@@ -108,18 +108,20 @@ export class Writes {
   async #admit(attempt: Attempt, { random, signal }: Client): Promise<Answer | null> {
     const { webhooks, witness } = this.#options
     const called = webhooks.filter((webhook) => webhook.isAsked(attempt))
-    const answers = await Promise.all(
-      called.map((webhook) =>
-        webhook.ask(attempt, random, signal).then(
-          (refusal) =>
-            refusal === null ? null : failure(403, 'Forbidden', `admission webhook "${webhook.name}" denied the request: ${refusal}`),
-          (error: Error) => failure(500, 'InternalError', `failed calling webhook "${webhook.name}": ${error.message}`)
-        )
+    // All are heard, and of several refusals the one that came first is shown.
+    const refusals: Answer[] = []
+    const hear = async (webhook: Webhook) => {
+      const { name } = webhook
+      const refusal = await webhook.ask(attempt, random, signal).then(
+        (said) => (said === null ? null : failure(403, 'Forbidden', `admission webhook "${name}" denied the request: ${said}`)),
+        (error: Error) => failure(500, 'InternalError', `failed calling webhook "${name}": ${error.message}`)
       )
-    )
+      if (refusal !== null) refusals.push(refusal)
+    }
+    await Promise.all(called.map(hear))
     if (attempt.review?.decision.verdict === 'deny') witness.refused(attempt)
     if (signal.aborted) return LEFT
-    return answers.find((answer) => answer !== null) ?? this.#overQuota(attempt)
+    return refusals[0] ?? this.#overQuota(attempt)
   }
 
   #overQuota({ kind, operation, after }: Asked): Answer | null {
