@@ -98,7 +98,7 @@ function convertBackends(
 }
 
 /** The destination of a backend that Istio refuses to name, whose requests get 500. */
-export const NOWHERE = ''
+const NOWHERE = ''
 
 function convertBackend(
   snapshot: Snapshot,
