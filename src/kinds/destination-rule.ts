@@ -2,12 +2,21 @@
 import { hostKey, resolveHost } from '../mesh/names/hosts.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import type { Path } from '../mesh/names/path.ts'
+import type { Fields } from './fields.ts'
 import type { Identity } from './identity.ts'
 import { defineKind, istioApi } from './kind.ts'
 import { exportRefusals, isLabel, wildcardDomainRefusals } from './refusals.ts'
 
+/** What clients do by a traffic policy: `tls.mode` for one port, or where `port` is null for all others. */
+export interface ClientTls {
+  readonly port: number | null
+  readonly mode: string
+  readonly path: Path
+}
+
 export interface Subset {
   readonly path: Path
+  readonly tls: readonly ClientTls[]
   readonly name: string
   readonly labels: Labels
 }
@@ -20,6 +29,7 @@ export interface DestinationRule extends Identity {
   readonly subsets: readonly Subset[]
   /** matchLabels of spec.workloadSelector; null where absent. */
   readonly workloadSelector: Labels | null
+  readonly tls: readonly ClientTls[]
   readonly hasTrafficPolicy: boolean
 }
 
@@ -34,8 +44,9 @@ export const destinationRules = defineKind({
     exportTo: spec.strings('exportTo'),
     subsets: spec
       .children('subsets')
-      .map((subset) => ({ path: subset.path, name: subset.string('name'), labels: subset.labels('labels') })),
+      .map((subset) => ({ path: subset.path, name: subset.string('name'), labels: subset.labels('labels'), tls: tlsOf(subset) })),
     workloadSelector: spec.child('workloadSelector')?.labels('matchLabels') ?? null,
+    tls: tlsOf(spec),
     hasTrafficPolicy: spec.has('trafficPolicy')
   }),
   refusals,
@@ -45,6 +56,19 @@ export const destinationRules = defineKind({
   },
   reach: ({ host }) => [{ through: 'senders', host }]
 })
+
+/** The modes of a rule's or a subset's own traffic policy, ports first. */
+function tlsOf(owner: Fields): ClientTls[] {
+  const policy = owner.child('trafficPolicy')
+  if (policy === null) return []
+  const levels = policy
+    .children('portLevelSettings')
+    .map((level) => ({ at: level, port: level.child('port')?.number('number', 0) ?? null }))
+  return [...levels, { at: policy, port: null }].flatMap(({ at, port }) => {
+    const tls = at.child('tls')
+    return tls === null ? [] : [{ port, mode: String(tls.numberOrString('mode', 'DISABLE')), path: tls.path }]
+  })
+}
 
 function* refusals(rule: DestinationRule): Iterable<string> {
   yield* wildcardDomainRefusals(rule.host)

@@ -59,9 +59,10 @@ export class Fields {
   }
 
   /** A number or a string: `targetPort`. */
-  numberOrString(key: string, absent: number): number | string {
+  numberOrString(key: string, absent: number | string): number | string {
     const value = this.#get(key)
-    return typeof value === 'string' ? value : this.number(key, absent)
+    if (value === undefined) return absent
+    return typeof value === 'string' ? value : this.number(key, 0)
   }
 
   strings(key: string): string[] {

@@ -17,6 +17,7 @@ import type { KindModule, Reach } from './kind.ts'
 import { kubernetesGateways } from './kubernetes-gateway.ts'
 import { listenerSets } from './listener-set.ts'
 import { namespaces } from './namespace.ts'
+import { peerAuthentications } from './peer-authentication.ts'
 import { pods } from './pod.ts'
 import { referenceGrants } from './reference-grant.ts'
 import { replicaSets } from './replica-set.ts'
@@ -46,6 +47,7 @@ const MODULES = {
   Rollout: rollouts,
   Pod: pods,
   EndpointSlice: endpointSlices,
+  PeerAuthentication: peerAuthentications,
   DestinationRule: destinationRules,
   VirtualService: virtualServices,
   GatewayClass: gatewayClasses,

@@ -15,6 +15,7 @@ import { selectorInUse } from './selector-in-use.ts'
 import { serviceRemoved } from './service-removed.ts'
 import { sidecarHides } from './sidecar-hides.ts'
 import { subsetInUse } from './subset-in-use.ts'
+import { tlsMismatch } from './tls-mismatch.ts'
 import { undefinedSubset } from './undefined-subset.ts'
 import { unknownDestination } from './unknown-destination.ts'
 import { unreachableRoute } from './unreachable-route.ts'
@@ -38,6 +39,7 @@ export const RULES: readonly Rule[] = [
   gatewayInUse,
   entryInUse,
   sidecarHides,
+  tlsMismatch,
   versionInSelector,
   unversionedWorkload,
   workloadName,

@@ -1,0 +1,132 @@
+import type { ClientTls, DestinationRule } from '../kinds/destination-rule.ts'
+import type { MtlsMode, PeerAuthentication } from '../kinds/peer-authentication.ts'
+import type { Pod } from '../kinds/pod.ts'
+import type { Service } from '../kinds/service.ts'
+import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
+import { hostCovers } from '../mesh/names/hosts.ts'
+import { type Labels, selects } from '../mesh/names/labels.ts'
+import { byAge, isExported } from '../mesh/names/visibility.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Rule, Severity, Statement, Subject } from './rule.ts'
+
+/** Names and numbers of ClientTLSSettings.TLSmode. */
+const PLAIN = ['DISABLE', '0']
+const OWN_TLS = ['SIMPLE', '1', 'MUTUAL', '2']
+
+export const tlsMismatch: Rule = {
+  id: 'tls-mismatch',
+  on: ['DestinationRule', 'PeerAuthentication'],
+  summary: 'client and server would disagree on mTLS',
+  description:
+    "A DestinationRule's tls mode says what clients speak, a PeerAuthentication what the workload takes. Plain text (DISABLE) to a workload that takes mTLS only (STRICT) is reset: 503 for every " +
+    'request. TLS of the own kind (SIMPLE, MUTUAL) to a workload of the mesh meets a sidecar that expects ISTIO_MUTUAL; whether it works depends on what listens there, and is only warned of.',
+  remedy: 'Use tls mode ISTIO_MUTUAL, or let the workload take plain text (PERMISSIVE) first.',
+  reads: ['DestinationRule', 'PeerAuthentication', 'Service', 'Pod', 'Namespace'],
+  check: (subject) => {
+    const known = new Set(
+      services(subject)
+        .flatMap((service) => mismatches(subject, subject.snapshotBefore, service))
+        .map(keyOf)
+    )
+    return services(subject)
+      .flatMap((service) => mismatches(subject, subject.snapshotAfter, service))
+      .filter((found) => !known.has(keyOf(found)))
+      .map((found) => say(subject, found))
+  }
+}
+
+/** A destination of a Service to which clients speak what its Pods do not take. */
+interface Mismatch {
+  readonly service: Service
+  readonly rule: DestinationRule
+  readonly tls: ClientTls
+  readonly subset: string | null
+  /** What makes the Pods take mTLS only; null where they take plain text too. */
+  readonly strict: PeerAuthentication | null
+}
+
+function keyOf({ service, rule, tls, subset, strict }: Mismatch): string {
+  return JSON.stringify([service.host, rule.namespace, rule.name, tls.mode, tls.port, subset, strict?.name ?? null])
+}
+
+/** The Services that a write of either kind is about. */
+function services({ before, after, snapshotAfter }: Subject): Service[] {
+  const object = after ?? before
+  if (object?.kind === 'DestinationRule') {
+    const [own] = snapshotAfter.lookup('serviceByHost', object.host)
+    if (own !== undefined) return [own]
+    return object.host.startsWith('*') ? [...snapshotAfter.all('Service')].filter(({ host }) => hostCovers(object.host, host)) : []
+  }
+  if (object?.kind !== 'PeerAuthentication') return []
+  const isMeshWide = object.namespace === snapshotAfter.settings.rootNamespace && object.selector === null
+  return [...snapshotAfter.all('Service')].filter(({ namespace }) => isMeshWide || namespace === object.namespace)
+}
+
+function mismatches(subject: Subject, snapshot: Snapshot, service: Service): Mismatch[] {
+  const { selector, namespace, host } = service
+  if (selector === null || !subject.isInMesh(service)) return []
+  const rules = destinationRulesOver(snapshot, host).filter(
+    (rule) => hostCovers(rule.host, host) && isExported(rule.exportTo, rule.namespace, namespace)
+  )
+  return rules.flatMap((rule) => {
+    const whole = rule.tls.map((tls) => ({ tls, subset: null, labels: {} }))
+    const ofSubsets = rule.subsets.flatMap(({ name, labels, tls }) => tls.map((each) => ({ tls: each, subset: name, labels })))
+    return [...whole, ...ofSubsets].flatMap(({ tls, subset, labels }) => {
+      const pods = podsSelected(snapshot, namespace, { ...selector, ...labels }).filter(({ ready, deleting }) => ready && !deleting)
+      if (pods.length === 0) return []
+      const strict = pods.map((pod) => strictFor(snapshot, pod, targetOf(service, tls)))
+      const isCertain = PLAIN.includes(tls.mode) && strict.every((each) => each !== null)
+      if (!isCertain && !OWN_TLS.includes(tls.mode)) return []
+      return [{ service, rule, tls, subset, strict: isCertain ? (strict[0] ?? null) : null }]
+    })
+  })
+}
+
+function targetOf({ ports }: Service, { port }: ClientTls): number | null {
+  const target = ports.find((each) => each.port === port)?.targetPort
+  return typeof target === 'number' ? target : null
+}
+
+/** The PeerAuthentication by which a Pod takes mTLS only: the workload's own before the namespace's before the mesh's, of each the oldest. */
+function strictFor(snapshot: Snapshot, pod: Pod, port: number | null): PeerAuthentication | null {
+  const own = [...snapshot.lookup('peerAuthenticationByNamespace', pod.namespace)].sort(byAge)
+  const root = [...snapshot.lookup('peerAuthenticationByNamespace', snapshot.settings.rootNamespace)].sort(byAge)
+  const isFor = (labels: Labels) => (each: PeerAuthentication) => each.selector !== null && selects(each.selector, labels)
+  const levels = [
+    own.find(isFor(pod.labels)),
+    own.find(({ selector }) => selector === null),
+    root.find(({ selector }) => selector === null)
+  ]
+  for (const level of levels) {
+    const mode: MtlsMode = level === undefined ? 'UNSET' : ((port === null ? undefined : level.ports.get(port)) ?? level.mode)
+    if (mode !== 'UNSET') return mode === 'STRICT' ? (level ?? null) : null
+  }
+  return null
+}
+
+function say({ after, before, nameOf }: Subject, { service, rule, tls, subset, strict }: Mismatch): Statement {
+  const written = after ?? before
+  const isRule = written?.kind === 'DestinationRule'
+  const target = subset === null ? service.host : `subset "${subset}" of ${service.host}`
+  const where = tls.port === null ? target : `port ${tls.port} of ${target}`
+  const statement = {
+    severity: (strict === null ? 'warn' : 'deny') as Severity,
+    object: { kind: written?.kind ?? 'DestinationRule', namespace: written?.namespace ?? '', name: written?.name ?? '' },
+    path: isRule ? tls.path : ['spec', 'mtls'],
+    gap: null
+  }
+  if (strict === null) {
+    return {
+      ...statement,
+      message: `clients of ${where} would speak TLS of their own (${tls.mode}, ${nameOf(rule)}) to Pods of the mesh, whose sidecars expect ISTIO_MUTUAL`,
+      remedy: 'Use tls mode ISTIO_MUTUAL for workloads of the mesh'
+    }
+  }
+  return {
+    ...statement,
+    message: `100% of requests to ${where} would get 503: ${nameOf(rule)} has clients speak plain text (tls mode DISABLE), and ${nameOf(strict)} takes mTLS only (STRICT)`,
+    remedy: isRule
+      ? `First set mode PERMISSIVE in ${nameOf(strict)}, or use tls mode ISTIO_MUTUAL here`
+      : `First set tls mode ISTIO_MUTUAL in ${nameOf(rule)}, then apply this again`
+  }
+}
