@@ -252,7 +252,7 @@ t.test('a file without any kind that is read is named, and one with some is not'
   const other = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n'
   const folder = t.testdir({
     'a.yaml': other,
-    'b.yaml': `${other}---\n${other.replace('ConfigMap', 'Secret')}`,
+    'b.yaml': `${other}---\n${other.replace('ConfigMap', 'ResourceQuota')}`,
     'c.yaml': `${other}---\n${RELEASED.replaceAll('.prod.', '.default.')}`
   })
   for (const args of [
@@ -261,7 +261,7 @@ t.test('a file without any kind that is read is named, and one with some is not'
     ['routes', folder]
   ]) {
     const { err } = await hitless(args)
-    t.equal(err, `not judged, since hitless reads no kind in it: ${folder}/a.yaml (ConfigMap), ${folder}/b.yaml (ConfigMap, Secret)\n`)
+    t.equal(err, `not judged, since hitless reads no kind in it: ${folder}/a.yaml (ConfigMap), ${folder}/b.yaml (ConfigMap, ResourceQuota)\n`)
   }
 })
 
