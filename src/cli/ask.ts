@@ -8,6 +8,7 @@ import { gatewayContexts } from '../mesh/gaps/contexts.ts'
 import { virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
 import { type Answer, noListener, serve } from '../mesh/requests/serve.ts'
+import { withGatewayApi } from '../mesh/routing/gateway-api/translate.ts'
 import { gatewayAfter } from '../mesh/routing/proxies.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -73,7 +74,7 @@ async function ask(paths: readonly string[], options: AskOptions, io: Io): Promi
   if ((options.host === undefined) === (options.expect.length === 0)) throw usage('give --host, or a table of requests with --expect')
   const { errors, ...before } = await stateOf(paths, options, io)
   const written = options.write.length === 0 ? null : applied(before, options.write, io)
-  const states: States = { before, after: written?.state ?? null }
+  const states: States = { before: asIstioReads(before), after: written === null ? null : asIstioReads(written.state) }
   const unread = [...errors, ...(written?.errors ?? [])]
   const exit =
     options.host === undefined ? expectAnswers(states, options, unread, io) : askOne(states, { ...options, host: options.host }, io)
@@ -85,6 +86,11 @@ type State = Pick<LookedAt, 'snapshot' | 'placeOf'>
 interface States {
   readonly before: State
   readonly after: State | null
+}
+
+/** With what Istio makes of the Gateway API. */
+function asIstioReads({ snapshot, placeOf }: State): State {
+  return { snapshot: withGatewayApi(snapshot), placeOf }
 }
 
 interface Asked {
@@ -243,9 +249,21 @@ function contextsFor(snapshot: Snapshot, { client, gateway }: RequestFields): Co
     if (context === null) throw usage(`${client} is no client; write namespace or namespace{label=value,...}`)
     return [context]
   }
-  const found = gatewayContexts(snapshot, gateway)
+  const found = [...gatewayContexts(snapshot, gateway), ...contextsOfListeners(snapshot, gateway)]
   if (found.length === 0) throw usage(`there is no Gateway ${gateway}; write namespace/name`)
   return found
+}
+
+/** The Pods of a Gateway of the Gateway API. */
+function contextsOfListeners(snapshot: Snapshot, gateway: string): Context[] {
+  const found = new Map<string, Context>()
+  for (const { namespace, name, madeOf } of snapshot.all('Gateway')) {
+    if (madeOf?.parent !== gateway) continue
+    for (const context of gatewayContexts(snapshot, `${namespace}/${name}`)) {
+      if (context.namespace === namespace) found.set(formatContext(context), context)
+    }
+  }
+  return [...found.values()]
 }
 
 function requestOf({ path = '/', method = 'GET', headers = {}, sni, tcp }: RequestFields): Request {
@@ -292,7 +310,7 @@ function textOf(states: States, asked: Asked, colour: boolean): string {
 function answerText({ snapshot, placeOf }: State, answer: Answer, subject: string, colour: boolean): string {
   const head = line([{ text: headline(answer), style: styleOf(answer) }, `  ${subject}`], colour)
   const written: PlaceOf = (way) => {
-    const ref = virtualServiceOf(way)
+    const ref = way.source ?? virtualServiceOf(way)
     const place = ref === null ? null : placeOf(ref, way.path)
     return place === null ? '' : `${place.file}:${place.line}`
   }

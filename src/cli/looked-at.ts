@@ -5,7 +5,7 @@ import { type Manifest, type Place, placeIn, readManifests } from '../manifests/
 import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Io, printErrors } from '../output/io.ts'
-import { printUnread } from '../output/unread.ts'
+import { isJudged, printUnread } from '../output/unread.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { Unknown } from '../sandbox/unknowns.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
@@ -38,7 +38,7 @@ export async function stateOf(paths: readonly string[], flags: LookFlags, io: Io
 function stateOfPaths(paths: readonly string[], { namespace, standInPods = false }: LookFlags, io: Io): LookedAt {
   const { manifests, errors } = readManifests(paths, io.stdin, namespace)
   printErrors(errors, io)
-  printUnread(manifests, io)
+  printUnread(manifests, io, standInPods ? isJudged : ({ object }) => object !== null)
   const shown = filesShow({ manifests, errors })
   const sandbox = new Sandbox(shown.settings)
   for (const object of shown.objects) if (object.kind !== 'Pod' || standInPods) sandbox.load(object)

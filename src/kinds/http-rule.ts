@@ -45,7 +45,7 @@ export interface Mirror extends Destination {
 
 /** A rule of a route of the Gateway API. */
 export interface RuleSource {
-  readonly kind: 'HTTPRoute' | 'GRPCRoute'
+  readonly kind: 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute'
   readonly namespace: string
   readonly name: string
   /** Its place in `spec.rules`. */
@@ -78,6 +78,8 @@ export interface L4Match {
 
 export interface L4Route {
   readonly path: Path
+  /** null: the rule of the VirtualService itself. */
+  readonly source: RuleSource | null
   readonly match: readonly L4Match[]
   readonly route: readonly Destination[]
 }

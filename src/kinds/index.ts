@@ -9,6 +9,7 @@ import { destinationRules } from './destination-rule.ts'
 import { endpointSlices } from './endpoint-slice.ts'
 import { Fields, isRecord } from './fields.ts'
 import { gateways } from './gateway.ts'
+import { GATEWAY_API } from './gateway-api.ts'
 import { gatewayClasses } from './gateway-class.ts'
 import { grpcRoutes } from './grpc-route.ts'
 import { httpRoutes } from './http-route.ts'
@@ -74,6 +75,11 @@ export const KINDS = Object.keys(MODULES) as readonly Kind[]
 export const WATCHED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind].watched)
 /** The kinds whose writes are judged. */
 export const JUDGED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind].judged)
+
+/** A kind that only `routes` and `ask` read: no verdict rests on it yet. */
+export function isLookedAtAlone(kind: Kind): boolean {
+  return kindModule<Kind>(kind).api.group === GATEWAY_API || kind === 'Secret'
+}
 
 /** The kinds that make Pods of a template. */
 export const WORKLOAD_KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Rollout'] as const satisfies readonly Kind[]

@@ -171,6 +171,7 @@ function parseStringMatches(matches: Fields | null): Readonly<Record<string, Str
 function parseL4Route(rule: Fields, names: Names): L4Route {
   return {
     path: rule.path,
+    source: null,
     match: rule.children('match').map((match) => parseL4Match(match, names)),
     route: rule.children('route').map((weighted) => parseWeighted(weighted, names))
   }

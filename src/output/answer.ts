@@ -1,10 +1,12 @@
 /** What a request gets, for people: the answer first, then the way that it takes and why no earlier route takes it. */
 
+import { formatRef } from '../kinds/index.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import type { Unmet } from '../mesh/requests/request.ts'
 import type { Answer } from '../mesh/requests/serve.ts'
 import { isAnswered } from '../mesh/requests/serve.ts'
 import type { Ending } from '../mesh/routing/connections.ts'
+import { NOWHERE } from '../mesh/routing/destinations.ts'
 import type { Route, RoutedDestination } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { line, type Part, type Style } from './text.ts'
@@ -33,7 +35,7 @@ export function headline({ status, unserved }: Answer): string {
 /** Where a route was written, `file:line`; '' where that is not known. */
 export type PlaceOf = (way: Way) => string
 
-type Way = Pick<Route, 'path'> & { readonly virtualService: string | null }
+export type Way = Pick<Route, 'path' | 'virtualService' | 'source'>
 
 /** The lines of one answer, indented below what was asked. */
 export function answerLines(snapshot: Snapshot, answer: Answer, placeOf: PlaceOf, colour: boolean): string {
@@ -60,7 +62,8 @@ function wayLines({ route, chain, table, status, cause }: Answer, nameOf: (way: 
   if (chain !== null)
     return [[`  taken by ${nameOf(chain)}${chain.serverNames.length === 0 ? '' : `, for ${chain.serverNames.join(', ')}`}`]]
   if (status === 301 && cause === null) return [['  the Gateway sends every plain request to HTTPS']]
-  if (table !== null) return [[`  no route of ${table.virtualServices.map((name) => `VirtualService ${name}`).join(', ')} takes it`]]
+  if (table !== null)
+    return [[`  no route of ${[...table.virtualServices.map((name) => `VirtualService ${name}`), ...table.from].join(', ')} takes it`]]
   return [[`  ${typeof status === 'number' ? 'no VirtualService serves this host at the gateway' : ENDINGS[status]}`]]
 }
 
@@ -80,12 +83,15 @@ function actionOf({ action, status }: Route): string {
 function destinationLine(snapshot: Snapshot, destination: RoutedDestination): Part[] {
   const { host, port, subset, share, missing, ready } = destination
   const state = missing === null ? `${ready ?? 'unknown'} ready` : `no such ${missing}`
+  if (host === NOWHERE)
+    return [{ text: `    ${percent(share).padStart(4)}  a backend of an unknown kind, or without a ReferenceGrant`, style: 'red' }]
   const text = `    ${percent(share).padStart(4)}  ${host}:${port}${subset === null ? '' : ` ${subset}`}  ${state}`
   return [isAnswered(snapshot, destination) ? text : { text, style: 'red' }]
 }
 
 /** `VirtualService prod/reviews spec.http[1]`. */
-function wayName({ virtualService, path }: Way): string {
+function wayName({ virtualService, source, path }: Way): string {
+  if (source !== null) return `${formatRef(source)} ${formatPath(path)}`
   return virtualService === null ? "Istio's default route" : `VirtualService ${virtualService} ${formatPath(path)}`
 }
 

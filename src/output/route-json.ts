@@ -1,6 +1,7 @@
 /** The route tables as Istio would build them, as JSON: who asks, for which host and port, by which route it goes where. */
 import { isWildcard } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
+import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { gatewayNames, openPorts } from '../mesh/routing/gateways.ts'
 import { isAccepted } from '../mesh/routing/matches.ts'
 import { chains, hostsOf, routeTables } from '../mesh/routing/routes.ts'
@@ -162,6 +163,6 @@ function chainJson({ port, serverNames, destinations }: Chain): ChainJson {
 }
 
 function destinationJson({ host, subset, port, share, missing, ready }: RoutedDestination): DestinationJson {
-  if (host === '') return { host: null, subset: null, port: null, share, defined: false, ready: 0 }
+  if (host === NOWHERE) return { host: null, subset: null, port: null, share, defined: false, ready: 0 }
   return { host, subset, port, share: Math.round(share * 1e6) / 1e6, defined: missing === null, ready }
 }

@@ -1,4 +1,5 @@
 /** The route tables for people: one line a destination. */
+import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { chains, hostsOf } from '../mesh/routing/routes.ts'
 import type { Chain, Condition, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -31,31 +32,41 @@ function contextLines(snapshot: Snapshot, context: Context, options: TableOption
   return blocks.length === 0 ? [] : [[{ text: formatContext(context), style: 'bold' }], ...blocks]
 }
 
-function tableLines({ host, port, virtualServices, catchAll, routes }: RouteTable, options: TableOptions): Lines {
-  const head = [`  ${host}:${port}  ${virtualServices.join(', ') || 'default'}`]
+function tableLines({ host, port, virtualServices, from, catchAll, routes }: RouteTable, options: TableOptions): Lines {
+  const head = [`  ${host}:${port}  ${[...virtualServices, ...from].join(', ') || 'default'}`]
   const lines = routes.flatMap((route) => routeLines(route, options))
   return [head, ...lines, ...(catchAll ? [] : [[red('    every other request -> 404')]])]
 }
 
-function routeLines({ condition, action, destinations }: Route, options: TableOptions): Lines {
+function routeLines({ condition, action, status, source, destinations }: Route, options: TableOptions): Lines {
   const when = formatCondition(condition)
   if (action === 'none') return [[red(`    ${when} -> refused by Envoy`)]]
-  if (action !== 'route') return [[`    ${when} -> ${action === 'direct' ? 'direct response' : 'redirect'}`]]
-  return destinations.flatMap((destination) => destinationLines(when, destination, options))
+  if (action !== 'route')
+    return [
+      [`    ${when} -> ${action === 'direct' ? (source === null ? 'direct response' : `${status}, for want of a backend`) : 'redirect'}`]
+    ]
+  const undefinedStatus = source === null ? 503 : 500
+  return destinations.flatMap((destination) => destinationLines(when, destination, { ...options, undefinedStatus }))
 }
 
 function chainLines({ host, port, serverNames, destinations }: Chain, options: TableOptions): Lines {
   const when = serverNames.length === 0 ? 'every connection' : `SNI ${serverNames.join(', ')}`
-  return [[`  ${host}:${port}`], ...destinations.flatMap((destination) => destinationLines(when, destination, options))]
+  return [
+    [`  ${host}:${port}`],
+    ...destinations.flatMap((destination) => destinationLines(when, destination, { ...options, undefinedStatus: 503 }))
+  ]
 }
 
 function destinationLines(
   when: string,
   { host, subset, port, share, missing, ready }: RoutedDestination,
-  { columns }: TableOptions
+  { columns, undefinedStatus }: TableOptions & { readonly undefinedStatus: number }
 ): Lines {
-  const state = missing === null ? `${ready ?? 'unknown'} ready` : `no such ${missing}, 503`
-  const target = `${host}:${port}${subset === null ? '' : ` ${subset}`}  ${Math.round(share * 1000) / 10}%  ${state}`
+  const state = missing === null ? `${ready ?? 'unknown'} ready` : `no such ${missing}, ${undefinedStatus}`
+  const target =
+    host === NOWHERE
+      ? `${state}: a backend of an unknown kind, or without a ReferenceGrant`
+      : `${host}:${port}${subset === null ? '' : ` ${subset}`}  ${Math.round(share * 1000) / 10}%  ${state}`
   const wide = `    ${when} -> ${target}`
   // On a narrow terminal the condition has a line of its own.
   const lines = wide.length <= columns ? [wide] : [`    ${when}`, `      -> ${target}`]

@@ -5,7 +5,7 @@ import { Ajv, type ErrorObject } from 'ajv'
 import { policyOf, settingsOf, toConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { InvalidField } from '../kinds/fields.ts'
-import { formatRef, kindOf, type MeshObject, type ObjectRef, parseObject, WORKLOAD_KINDS } from '../kinds/index.ts'
+import { formatRef, isLookedAtAlone, kindOf, type MeshObject, type ObjectRef, parseObject, WORKLOAD_KINDS } from '../kinds/index.ts'
 import { readYaml, type YamlDocument } from '../manifests/documents.ts'
 import { readText } from '../manifests/files.ts'
 import { asStored, readManifests } from '../manifests/manifests.ts'
@@ -287,7 +287,7 @@ function authorOf({ username, manager, groups }: AuthorText): Author {
 
 function refOf({ apiVersion, kind, namespace, name }: Named & { apiVersion: string; kind: string }, fail: At['fail']): ObjectRef {
   const known = kindOf(apiVersion, kind)
-  if (known === null) throw fail(`${apiVersion} ${kind} is no kind that hitless reads`)
+  if (known === null || isLookedAtAlone(known)) throw fail(`${apiVersion} ${kind} is no kind that hitless judges`)
   return { kind: known, namespace: known === 'Namespace' ? '' : (namespace ?? 'default'), name }
 }
 

@@ -210,3 +210,41 @@ t.test('what cannot be asked', async (t) => {
     /refused\.yaml:2: Istio refuses VirtualService prod\/reviews/
   )
 })
+
+t.test('a route of the Gateway API is asked through its Gateway, as Istio deploys it', async (t) => {
+  const folder = t.testdir({
+    'mesh.yaml': `apiVersion: v1
+kind: Service
+metadata: {name: shop, namespace: prod}
+spec: {selector: {app: shop}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: shop-1, namespace: prod, labels: {app: shop}}
+status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: prod}
+spec:
+  gatewayClassName: istio
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: prod}
+spec:
+  parentRefs: [{name: edge}]
+  hostnames: [shop.example.com]
+  rules:
+    - matches: [{path: {value: /api}}]
+      backendRefs: [{name: shop, port: 80, weight: 3}, {name: gone, port: 80}]
+`
+  })
+  const asked = (path: string) => hitless(['ask', folder, '--gateway', 'prod/edge', '--host', 'shop.example.com', '--path', path])
+  const { out, exit } = await asked('/api/v1')
+  t.equal(exit, 0)
+  t.match(out, /^500 for 25%, 75% answered/)
+  t.match(out, `taken by HTTPRoute prod/shop spec.rules[0].matches[0] (${folder}/mesh.yaml:`)
+  t.match((await asked('/apix')).out, /^404 .*\n {2}no route of HTTPRoute prod\/shop takes it/)
+})

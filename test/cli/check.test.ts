@@ -248,21 +248,21 @@ t.test('--namespace says where the objects of a release go', async (t) => {
   t.match(await hitless(['check', '-n', 'prod', '-', '-o', 'json'], { stdin: named }), { out: /"object": "Service other\/shop"/ })
 })
 
-t.test('a file without any kind that is read is named, and one with some is not', async (t) => {
+t.test('a file without any kind that is judged is named, and one with some is not', async (t) => {
   const other = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n'
   const folder = t.testdir({
     'a.yaml': other,
-    'b.yaml': `${other}---\n${other.replace('ConfigMap', 'ResourceQuota')}`,
-    'c.yaml': `${other}---\n${RELEASED.replaceAll('.prod.', '.default.')}`
+    'b.yaml': `${other}---\n${other.replace('ConfigMap', 'Secret')}`,
+    'c.yaml': `${other}---\n${RELEASED.replaceAll('.prod.', '.default.')}`,
+    'd.yaml': 'apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\n'
   })
-  for (const args of [
-    ['check', folder],
-    ['audit', folder],
-    ['routes', folder]
-  ]) {
-    const { err } = await hitless(args)
-    t.equal(err, `not judged, since hitless reads no kind in it: ${folder}/a.yaml (ConfigMap), ${folder}/b.yaml (ConfigMap, ResourceQuota)\n`)
+  for (const command of ['check', 'audit']) {
+    const { err } = await hitless([command, folder])
+    const named = `${folder}/a.yaml (ConfigMap), ${folder}/b.yaml (ConfigMap, Secret), ${folder}/d.yaml (HTTPRoute)`
+    t.equal(err, `not judged, since hitless judges no kind in it: ${named}\n`)
   }
+  const { err } = await hitless(['routes', folder])
+  t.equal(err, `not judged, since hitless judges no kind in it: ${folder}/a.yaml (ConfigMap)\n`)
 })
 
 t.test('Flux writes those of one kind by namespace and name', async (t) => {

@@ -6,6 +6,9 @@ import { type ClusterState, destinationInScope, type Scope, serviceInScope, subs
 import { type MeshService, portOf } from './services.ts'
 import type { Missing, RoutedDestination } from './table.ts'
 
+/** The host of a backend that Istio refuses to name, whose requests get 500. */
+export const NOWHERE = ''
+
 /** How a route is generated: which service it takes a host for when it asks for aliases and single ports, on which listener port. */
 export interface Lookup {
   readonly port: number

@@ -76,6 +76,8 @@ export interface Chain {
   readonly serverNames: readonly string[]
   /** null for the chain that Istio makes of a service's port itself. */
   readonly virtualService: string | null
+  /** As with routes. */
+  readonly source: RuleSource | null
   readonly path: Path
   readonly destinations: readonly RoutedDestination[]
 }

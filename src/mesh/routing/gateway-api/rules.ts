@@ -13,6 +13,7 @@ import type { HTTPRoute } from '../../../kinds/http-route.ts'
 import type { Destination, HttpMatch, HttpRoute, Mirror } from '../../../kinds/http-rule.ts'
 import { serviceHost } from '../../names/hosts.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { NOWHERE } from '../destinations.ts'
 import { isGranted } from './grants.ts'
 
 /** What routes are made for: at a Gateway backends of other namespaces need a grant, for the mesh they do not. */
@@ -96,9 +97,6 @@ function convertBackends(
   }
   return found
 }
-
-/** The destination of a backend that Istio refuses to name, whose requests get 500. */
-const NOWHERE = ''
 
 function convertBackend(
   snapshot: Snapshot,

@@ -222,10 +222,12 @@ function madeOf(object: Identity, name: string): Identity {
   return { namespace, name, uid, resourceVersion, createdMs, deleting, finalizers: [], owners: [], labels: {}, annotations: {} }
 }
 
-function l4Rule({ rules }: TLSRoute | TCPRoute, route: readonly Destination[], sniHosts: readonly string[], port: number | null): L4Route {
-  const path = rules[0]?.path ?? []
+function l4Rule(made: TLSRoute | TCPRoute, route: readonly Destination[], sniHosts: readonly string[], port: number | null): L4Route {
+  const { kind, namespace, name } = made
+  const path = made.rules[0]?.path ?? []
+  const source = { kind, namespace, name, rule: 0 }
   const match = { path, port, sniHosts, destinationSubnets: [], gateways: [], sourceLabels: {}, sourceNamespace: '' }
-  return { path, match: sniHosts.length === 0 && port === null ? [] : [match], route }
+  return { path, source, match: sniHosts.length === 0 && port === null ? [] : [match], route }
 }
 
 function headerRoutes(snapshot: Snapshot): HeaderRoute[] {
