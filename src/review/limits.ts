@@ -64,7 +64,6 @@ export function isInMesh(snapshot: Snapshot, { namespace, name }: Pick<ObjectRef
   const service = snapshot.find('Service', namespace, name)
   if (service === undefined) return false
   const { host, selector } = service
-  const rules = [...snapshot.lookup('destinationRuleByHost', host), ...snapshot.lookup('routeObjectByNamespace', namespace)]
-  if (rules.length > 0) return true
+  if (snapshot.countAtMost('destinationRuleByHost', host) + snapshot.countAtMost('routeObjectByNamespace', namespace) > 0) return true
   return selector !== null && podsSelected(snapshot, namespace, selector).some(({ hasSidecar }) => hasSidecar)
 }
