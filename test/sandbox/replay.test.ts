@@ -91,8 +91,8 @@ const REFUSED: Readonly<Record<string, { text: string; says: string }>> = {
     says: ':3:5: there is no Service default/x to delete'
   },
   'a kind that hitless does not read': {
-    text: 'name: a\nwrites:\n  - delete: {apiVersion: v1, kind: Secret, name: x}\n',
-    says: ':3:5: v1 Secret is no kind that hitless judges'
+    text: 'name: a\nwrites:\n  - delete: {apiVersion: v1, kind: ResourceQuota, name: x}\n',
+    says: ':3:5: v1 ResourceQuota is no kind that hitless judges'
   },
   'a field of the wrong type, at its place': {
     text: 'name: a\nwrites:\n  - apply:\n      apiVersion: v1\n      kind: Service\n      metadata: {name: 1}\n',
