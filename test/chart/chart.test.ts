@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { DEFAULT_KINDS } from '../../src/cluster/live-cluster.ts'
 import { configSchema, parseConfig } from '../../src/config.ts'
-import { kindModule } from '../../src/kinds/index.ts'
+import { JUDGED_KINDS, type Kind, kindModule, WATCHED_KINDS } from '../../src/kinds/index.ts'
 import { FAIL_WHEN_PROVEN, HANDS_OFF, PUBLISHES } from '../../src/kubernetes/webhook-configuration.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
 import { CHART, helm, type Rendered, rendered } from './helm.ts'
@@ -60,15 +59,20 @@ t.test('the authority of clients is read where its Secret is mounted', async (t)
   )
 })
 
-t.test('hitless may read the kinds that it follows, in all namespaces, and no other', async (t) => {
-  const objects = await rendered()
-  const reading = grants(objects, 'ClusterRole').filter(
-    ({ resourceNames, verbs }) => resourceNames === undefined && !verbs.includes('create')
-  )
-  const read = reading.flatMap(({ apiGroups, resources }) => apiGroups.flatMap((group) => resources.map((plural) => `${group}/${plural}`)))
-  t.strictSame(read.sort(), DEFAULT_KINDS.map((kind) => `${kindModule(kind).api.group}/${kindModule(kind).api.plural}`).sort())
-  for (const { verbs } of reading) t.strictSame(verbs, ['get', 'list', 'watch'])
-})
+t.test(
+  'hitless may follow the watched kinds in all namespaces, and no other; of what else it judges it may read one by name',
+  async (t) => {
+    const reading = grants(await rendered(), 'ClusterRole').filter(isReading)
+    const resources = (verb: string) =>
+      reading
+        .filter(({ verbs }) => verbs.includes(verb))
+        .flatMap(({ apiGroups, resources }) => resources.map((plural) => `${apiGroups}/${plural}`))
+    const paths = (kinds: readonly Kind[]) => kinds.map(kindModule).map(({ api }) => `${api.group}/${api.plural}`)
+    t.strictSame(resources('watch').sort(), paths(WATCHED_KINDS).sort())
+    t.strictSame(resources('get').sort(), paths([...new Set([...WATCHED_KINDS, ...JUDGED_KINDS])]).sort())
+    for (const { verbs } of reading) t.strictSame(verbs, verbs.includes('watch') ? ['get', 'list', 'watch'] : ['get'])
+  }
+)
 
 const BESIDE = {
   'admissionregistration.k8s.io/validatingwebhookconfigurations': 'hitless-hitless-system: get watch patch',
@@ -86,7 +90,7 @@ for (const { of, values, secret } of [
   t.test(`with ${of}, what else it may do is by name, but for what no name is known of`, async (t) => {
     const objects = await rendered(...values)
     const own = objects.filter(({ metadata }) => metadata.namespace !== 'istio-system')
-    const others = [...grants(own, 'ClusterRole').filter(({ verbs }) => !verbs.includes('list')), ...grants(own, 'Role')]
+    const others = [...grants(own, 'ClusterRole').filter((grant) => !isReading(grant)), ...grants(own, 'Role')]
     const said = saidOf(others)
     t.strictSame(Object.fromEntries(said), { ...BESIDE, ...secret })
     t.equal(said.length, Object.keys({ ...BESIDE, ...secret }).length)
@@ -175,6 +179,11 @@ interface Grant {
   readonly resources: readonly string[]
   readonly resourceNames?: readonly string[]
   readonly verbs: readonly string[]
+}
+
+/** Objects of a kind, whatever their names. */
+function isReading({ resourceNames, verbs }: Grant): boolean {
+  return resourceNames === undefined && verbs.every((verb) => ['get', 'list', 'watch'].includes(verb))
 }
 
 /** Those of the release itself, not of its hooks. */
