@@ -116,8 +116,9 @@ class Watch {
   readonly #options: ExactOptions
   readonly #signal: AbortSignal
   readonly #sinceMs: number
-  /** Pushes that each showed before this watch. */
+  /** Pushes that each had shown when it first answered in this watch. */
   readonly #pushesBefore = new Map<Replica, number>()
+  readonly #watched = new Set<Replica>()
   readonly #failed = new Set<Replica>()
 
   constructor(changes: readonly RecentChange[], options: ExactOptions, signal: AbortSignal) {
@@ -148,12 +149,13 @@ class Watch {
   /** Where the proxies of each replica stand; null while one has not pushed the change. */
   async #look(): Promise<readonly Standing[] | null> {
     const replicas = await this.#options.replicas(this.#signal)
-    for (const replica of this.#pushesBefore.keys()) {
+    for (const replica of this.#watched) {
       if (replica.failure !== null && this.#failed.add(replica).size > MOST_FAILURES) throw replica.failure
     }
     for (const replica of replicas) {
       if (replica.failure !== null) throw replica.failure
-      if (!this.#pushesBefore.has(replica)) this.#pushesBefore.set(replica, replica.view.pushes)
+      this.#watched.add(replica)
+      if (!this.#pushesBefore.has(replica) && replica.view.pushes > 0) this.#pushesBefore.set(replica, replica.view.pushes)
       replica.watch(this.#sights)
     }
     const standings = await Promise.all(replicas.map((replica) => this.#standing(replica)))
@@ -165,14 +167,17 @@ class Watch {
     const { nowMs, settleMs, quiet } = this.#options
     const needs = replica.view.needs(this.#sights)
     if (needs === null) {
-      this.#requireHope(replica.view, this.#pushesBefore.get(replica) ?? 0)
+      this.#requireHope(replica.view, this.#pushesBefore.get(replica) ?? Number.POSITIVE_INFINITY)
       return null
     }
     const isOverdue = needs.isUnsure ? quiet.since(this.#changedMs) : nowMs() - needs.sinceMs >= settleMs()
     return standing(await replica.proxies(), needs, isOverdue)
   }
 
-  /** More than one push since, or quiet for long enough: what has not shown by then never does, such as a rule that another overrides. */
+  /**
+   * Quiet for long enough, or three pushes: one that was being made, one that has it, and the next, before which all of that has come. What has
+   * not shown by then never does, such as a rule that another overrides.
+   */
   #requireHope(view: View, pushesBefore: number): void {
     const { nowMs, settleMs, quiet } = this.#options
     if (view.lastPush === 0) {
