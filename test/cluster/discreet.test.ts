@@ -14,7 +14,7 @@ const plane = await startControlPlane({ controllers: false })
 t.teardown(() => plane.stop())
 const record = join(t.testdir({ connects: '' }), 'connects')
 process.env['RECORD_CONNECTS'] = record
-const hook = join(import.meta.dirname, 'record-connects.ts')
+const hook = join(import.meta.dirname, '..', 'rig', 'record-connects.ts')
 const hitless = await startHitless(plane, { flags: ['--log-level', 'trace'], nodeFlags: ['--import', hook] })
 t.teardown(() => hitless.stop())
 
