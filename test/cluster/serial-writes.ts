@@ -281,10 +281,17 @@ async function stepReads(rig: Rig, [writer]: readonly Writer[]): Promise<number>
   if (writer === undefined) return 0
   await writer.defineSubsets('gains a subset', BOTH)
   await writer.route('VS: uses a new subset', { v1: 90, v2: 10 })
-  await sleep(MOST_LATE_MS + 500)
-  const before = readsOf(rig.kinds.get(WEIGHT_STEP))
+  const reads = () => readsOf(rig.kinds.get(WEIGHT_STEP))
+  // Both watches have caught up once a step by each replica reads nothing.
+  for (let quiet = 0, tries = 0; quiet < 2 && tries < 100; tries++) {
+    await sleep(MOST_LATE_MS / 20)
+    const sofar = reads()
+    await writer.route(WEIGHT_STEP, { v1: 89 + (tries % 2), v2: 11 - (tries % 2) })
+    quiet = reads() === sofar ? quiet + 1 : 0
+  }
+  const before = reads()
   for (let weight = 20; weight <= 90; weight += 5) await writer.route(WEIGHT_STEP, { v1: 100 - weight, v2: weight })
-  return readsOf(rig.kinds.get(WEIGHT_STEP)) - before
+  return reads() - before
 }
 
 function readsOf(kind: KindOfWrite | undefined): number {
