@@ -13,6 +13,9 @@ import { parsed } from '../changes.ts'
 import { deployment, destinationRule, guide, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
 import { copyOf } from '../scenarios/behind.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 const NEVER = new AbortController().signal
 
 /** Each is admitted alone; both together leave requests without an answer. */

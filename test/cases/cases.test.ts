@@ -1,6 +1,9 @@
 import t from 'tap'
 import { asExpected, caseFiles, playFile, reachedSoFar } from './cases.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 const reached = reachedSoFar()
 
 for (const file of caseFiles()) {

@@ -6,6 +6,9 @@ import t from 'tap'
 import { hitless } from '../cli/commands.ts'
 import { destinationRule, guide, type Manifest } from '../manifests.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 const AUTHOR = ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-c', 'commit.gpgsign=false', '-c', 'init.defaultBranch=main']
 
 /** A repository with the guide's world in `mesh`, and a program that leaves a mark where it runs. */

@@ -10,6 +10,9 @@ import { parsed, worldOf } from '../changes.ts'
 import { destinationRule, guide } from '../manifests.ts'
 import { cluster, nonce, response, type Stream, startIstiod, synczResponse } from './istiod.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 const HOST = 'helloworld.default.svc.cluster.local'
 const ALL = `outbound|3000||${HOST}`
 const V2 = `outbound|3000|v2|${HOST}`

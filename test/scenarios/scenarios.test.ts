@@ -5,6 +5,9 @@ import { Behind } from './behind.ts'
 import { playBoth, scenarios } from './matrix.ts'
 import { EITHER, NOT_PLAYED, REFUSED, ROWS, UNSEEN } from './rows.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 const all = scenarios()
 
 for (const each of all) {

@@ -8,6 +8,9 @@ import { parsed } from '../changes.ts'
 import { guide, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { type Webhook, webhook } from './client.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 const LENGTH = 1_000_000
 /** Each is escaped, replaced or encoded in one way or another. */
 const MARKS = ['x', '/', '~', '\n', '\u202e']

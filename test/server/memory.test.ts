@@ -5,6 +5,9 @@ import t from 'tap'
 import { create, stored, update } from '../admission/reviews.ts'
 import { answerOn, head, serve } from './served.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 const MIB = 1024 * 1024
 const review = JSON.stringify(create(stored('VirtualService')))
 const ADMITTED = /^HTTP\/1\.1 200 .*"allowed":true/s

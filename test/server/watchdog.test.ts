@@ -9,6 +9,9 @@ import { Pulse } from '../../src/watchdog.ts'
 import { create, remove, stored } from '../admission/reviews.ts'
 import { answerOn, head } from './served.ts'
 
+// Too long for the group `fast`.
+t.setTimeout(300_000)
+
 t.test('a process that answers nobody any more says so, and ends', async (t) => {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'busy-server.ts')], { stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => child.kill('SIGKILL'))
