@@ -59,8 +59,11 @@ export class ScenarioPlayer {
   }
 
   async play(): Promise<Answered[]> {
-    await this.#must('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: this.#namespace } })
-    const state = (this.#scenario.state ?? []).flatMap((entry) => this.#manifests(entry))
+    const given = (this.#scenario.state ?? []).flatMap((entry) => this.#manifests(entry))
+    const labels = given.find(({ kind }) => kind === 'Namespace')?.metadata.labels ?? {}
+    const metadata = { name: this.#namespace, labels }
+    await this.#must('POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata })
+    const state = given.filter(({ kind }) => kind !== 'Namespace')
     for (const manifest of state) await this.#set(manifest)
     for (const { kind, metadata } of state) if (kind === 'Deployment') await this.#untilReady(metadata.name)
     const answered: Answered[] = []
@@ -76,7 +79,7 @@ export class ScenarioPlayer {
     const folder = typeof entry === 'string' ? join(dirname(this.#scenario.file), entry) : null
     const files = folder === null ? [] : readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'))
     const read = folder === null ? [entry] : files.flatMap((text) => loadAll(text))
-    return (read as Manifest[]).filter(({ kind }) => kind !== 'Namespace')
+    return read as Manifest[]
   }
 
   async #write(write: Scenario['writes'][number]): Promise<Answered | null> {
