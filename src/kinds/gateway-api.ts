@@ -93,6 +93,14 @@ export function parseAttached(spec: Fields, identity: Identity, domain: Domain):
   }
 }
 
+/** A route of whole connections, of either kind. */
+export function parseL4Route(spec: Fields, identity: Identity, domain: Domain): L4LikeRoute {
+  return {
+    ...parseAttached(spec, identity, domain),
+    rules: spec.children('rules').map((rule) => ({ path: rule.path, backends: parseBackends(rule) }))
+  }
+}
+
 export function parseBackends(rule: Fields): Backend[] {
   return rule.children('backendRefs').map(parseBackend)
 }
@@ -140,8 +148,13 @@ function headerValues(modifier: Fields | null): string[] {
   return ['set', 'add'].flatMap((key) => modifier.children(key).map((header) => header.string('value')))
 }
 
-/** What the schema refuses of any route. */
-export function* routeRefusals({ parents, hostnames }: Attached): Iterable<string> {
+/** What the schema refuses of any route, whatever its rules match. */
+export function* routeRefusals(route: Attached & { readonly rules: readonly L4Rule[] }): Iterable<string> {
+  yield* attachmentRefusals(route)
+  for (const rule of route.rules) yield* backendRefusals(rule)
+}
+
+function* attachmentRefusals({ parents, hostnames }: Attached): Iterable<string> {
   for (const [at, hostname] of hostnames.entries()) {
     if (!HOSTNAME.test(hostname)) yield `spec.hostnames[${at}]: Invalid value: ${JSON.stringify(hostname)}`
   }
@@ -156,28 +169,8 @@ export function* routeRefusals({ parents, hostnames }: Attached): Iterable<strin
 
 const HOSTNAME = /^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/
 
-/** What the schema refuses of the backends of any rule. */
-export function* backendRefusals({ backends }: Pick<RouteRule, 'backends'>): Iterable<string> {
+function* backendRefusals({ backends }: L4Rule): Iterable<string> {
   for (const { group, kind, port } of backends) {
     if (group === '' && kind === 'Service' && port === null) yield 'spec.rules.backendRefs: Must have port for Service reference'
-  }
-}
-
-/** A match that asks for nothing. */
-export function emptyMatch(path: Fields['path']): HttpMatch {
-  return {
-    path,
-    uri: null,
-    ignoreUriCase: false,
-    scheme: null,
-    method: null,
-    authority: null,
-    headers: {},
-    withoutHeaders: {},
-    queryParams: {},
-    port: null,
-    gateways: [],
-    sourceLabels: {},
-    sourceNamespace: ''
   }
 }

@@ -1,17 +1,8 @@
 /** GRPCRoutes: routes by gRPC's services and methods, which are paths. */
 import type { Fields } from './fields.ts'
-import {
-  backendRefusals,
-  emptyMatch,
-  gatewayApi,
-  type HttpLikeRoute,
-  parseAttached,
-  parseBackends,
-  parseFilters,
-  routeRefusals
-} from './gateway-api.ts'
+import { gatewayApi, type HttpLikeRoute, parseAttached, parseBackends, parseFilters, routeRefusals } from './gateway-api.ts'
 import { parseValues } from './http-route.ts'
-import type { HttpMatch, StringMatch } from './http-rule.ts'
+import { emptyMatch, type HttpMatch, type StringMatch } from './http-rule.ts'
 import { defineKind } from './kind.ts'
 
 export interface GRPCRoute extends HttpLikeRoute {
@@ -32,10 +23,7 @@ export const grpcRoutes = defineKind<GRPCRoute, never>({
       filters: parseFilters(rule)
     }))
   }),
-  *refusals(route) {
-    yield* routeRefusals(route)
-    for (const rule of route.rules) yield* backendRefusals(rule)
-  },
+  refusals: routeRefusals,
   indexes: {}
 })
 

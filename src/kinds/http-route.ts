@@ -1,17 +1,7 @@
 /** HTTPRoutes: the routes of the Gateway API, at Gateways and for Services of the mesh. */
 import type { Fields } from './fields.ts'
-import {
-  backendRefusals,
-  emptyMatch,
-  gatewayApi,
-  type HttpLikeRoute,
-  parseAttached,
-  parseBackends,
-  parseFilters,
-  type RouteRule,
-  routeRefusals
-} from './gateway-api.ts'
-import type { HttpMatch, StringMatch } from './http-rule.ts'
+import { gatewayApi, type HttpLikeRoute, parseAttached, parseBackends, parseFilters, type RouteRule, routeRefusals } from './gateway-api.ts'
+import { emptyMatch, type HttpMatch, type StringMatch } from './http-rule.ts'
 import { defineKind } from './kind.ts'
 
 export interface HTTPRoute extends HttpLikeRoute {
@@ -87,7 +77,6 @@ export function parseValues(values: readonly Fields[]): Readonly<Record<string, 
 function* refusals(route: HTTPRoute): Iterable<string> {
   yield* routeRefusals(route)
   for (const rule of route.rules) {
-    yield* backendRefusals(rule)
     yield* pathRefusals(rule)
     const [redirect] = rule.filters.flatMap((filter) => filter.redirect ?? [])
     if (redirect === undefined) continue

@@ -30,6 +30,28 @@ export interface HttpMatch {
   readonly sourceNamespace: string
 }
 
+/** The request conditions of one match entry; those that Istio decides when it generates routes (4.3) are gone. */
+export type Condition = Pick<
+  HttpMatch,
+  'uri' | 'ignoreUriCase' | 'scheme' | 'method' | 'authority' | 'headers' | 'withoutHeaders' | 'queryParams'
+>
+
+export const EVERY_REQUEST: Condition = {
+  uri: null,
+  ignoreUriCase: false,
+  scheme: null,
+  method: null,
+  authority: null,
+  headers: {},
+  withoutHeaders: {},
+  queryParams: {}
+}
+
+/** A match that asks for nothing, from whomever it comes. */
+export function emptyMatch(path: Path): HttpMatch {
+  return { ...EVERY_REQUEST, path, port: null, gateways: [], sourceLabels: {}, sourceNamespace: '' }
+}
+
 export interface Destination {
   readonly path: Path
   readonly host: string

@@ -1,5 +1,5 @@
 /** TCPRoutes: whole connections. */
-import { backendRefusals, gatewayApi, type L4LikeRoute, parseAttached, parseBackends, routeRefusals } from './gateway-api.ts'
+import { gatewayApi, type L4LikeRoute, parseL4Route, routeRefusals } from './gateway-api.ts'
 import { defineKind } from './kind.ts'
 
 export interface TCPRoute extends L4LikeRoute {
@@ -10,14 +10,7 @@ export const tcpRoutes = defineKind<TCPRoute, never>({
   kind: 'TCPRoute',
   api: gatewayApi('tcproutes', ['v1', 'v1alpha2']),
   watched: false,
-  parse: ({ spec }, identity, domain) => ({
-    kind: 'TCPRoute',
-    ...parseAttached(spec, identity, domain),
-    rules: spec.children('rules').map((rule) => ({ path: rule.path, backends: parseBackends(rule) }))
-  }),
-  *refusals(route) {
-    yield* routeRefusals(route)
-    for (const rule of route.rules) yield* backendRefusals(rule)
-  },
+  parse: ({ spec }, identity, domain) => ({ kind: 'TCPRoute', ...parseL4Route(spec, identity, domain) }),
+  refusals: routeRefusals,
   indexes: {}
 })

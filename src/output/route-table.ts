@@ -1,7 +1,8 @@
 /** The route tables for people: one line a destination. */
+import type { Condition } from '../kinds/http-rule.ts'
 import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { chains, hostsOf } from '../mesh/routing/routes.ts'
-import type { Chain, Condition, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
+import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { tablesOf } from './route-json.ts'
 import { line as lineOf, type Part } from './text.ts'

@@ -1,12 +1,12 @@
 /** What a change does to the requests of each host: what is lost, moved and gained, each with one request that shows it. */
-import type { StringMatch } from '../kinds/http-rule.ts'
+import { type Condition, EVERY_REQUEST, type StringMatch } from '../kinds/http-rule.ts'
 import type { MeshObject } from '../kinds/index.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { describeClass, requestClasses } from '../mesh/requests/classes.ts'
 import { firstUnmet, formatTarget, type HttpRequest } from '../mesh/requests/request.ts'
 import { type Answer, serve } from '../mesh/requests/serve.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
-import { type Condition, type Context, EVERY_REQUEST, type RoutedDestination } from '../mesh/routing/table.ts'
+import type { Context, RoutedDestination } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 
 export interface Shift {

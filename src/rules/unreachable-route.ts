@@ -1,10 +1,9 @@
-import type { HttpMatch, HttpRoute } from '../kinds/http-rule.ts'
+import { emptyMatch, type HttpMatch, type HttpRoute } from '../kinds/http-rule.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
-import { EVERY_REQUEST } from '../mesh/routing/table.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 
 export const unreachableRoute: Rule = {
@@ -99,7 +98,7 @@ function takes(wider: Entry, { match, source }: Entry): boolean {
 
 /** A rule without match takes everything. */
 function entriesOf({ match }: HttpRoute): Entry[] {
-  return (match.length === 0 ? [NO_SOURCE] : match).map((each) => ({ match: each, source: sourceOf(each) }))
+  return (match.length === 0 ? [emptyMatch([])] : match).map((each) => ({ match: each, source: sourceOf(each) }))
 }
 
 function sourceOf({ port, gateways, sourceLabels, sourceNamespace }: HttpMatch): string {
@@ -114,5 +113,4 @@ function textOf(rule: HttpRoute): string {
   return JSON.stringify({ ...rule, path: [] })
 }
 
-const NO_SOURCE: HttpMatch = { ...EVERY_REQUEST, path: [], port: null, gateways: [], sourceLabels: {}, sourceNamespace: '' }
-const FROM_ANYWHERE = sourceOf(NO_SOURCE)
+const FROM_ANYWHERE = sourceOf(emptyMatch([]))

@@ -1,11 +1,12 @@
 /** The phrases that every finding is made of: share, who asks, which requests, status. */
 
+import { EVERY_REQUEST } from '../kinds/http-rule.ts'
 import type { ObjectRef } from '../kinds/index.ts'
 import { type Gap, virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { describeClass, describeLabels } from '../mesh/requests/classes.ts'
-import { EVERY_REQUEST, type RoutedDestination } from '../mesh/routing/table.ts'
+import type { RoutedDestination } from '../mesh/routing/table.ts'
 import type { Severity, Statement, Subject } from './rule.ts'
 
 /** The label of the proxy behind a Gateway that is not known, whose value names that Gateway. No Pod can have it: a label's value has no slash. */

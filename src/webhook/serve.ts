@@ -91,26 +91,9 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
   if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
-  const {
-    host,
-    port,
-    healthHost,
-    healthPort,
-    maxInFlight,
-    maxConnections,
-    maxBodyMebibytes,
-    maxTurnSeconds,
-    drainSeconds,
-    clientCa,
-    clientNames
-  } = config().server
+  const { maxBodyMebibytes, maxTurnSeconds, drainSeconds, clientCa, clientNames, ...listening } = config().server
   return startServer({
-    host,
-    port,
-    healthHost,
-    healthPort,
-    maxInFlight,
-    maxConnections,
+    ...listening,
     maxTurnMs: maxTurnSeconds * 1000,
     maxBodyBytes: maxBodyMebibytes * 1024 * 1024,
     clients: clientCa === '' ? null : clientsOf(readText(clientCa), clientNames),

@@ -2,44 +2,12 @@
 import t from 'tap'
 import { AuditLoop } from '../../src/cluster/audit-loop.ts'
 import type { OpenGap } from '../../src/cluster/gap-book.ts'
-import type { Clock } from '../../src/kubernetes/clock.ts'
 import type { TellUnjudged } from '../../src/mesh/gaps/allowance.ts'
 import type { Target } from '../../src/mesh/gaps/gaps.ts'
 import { TooMuchWork } from '../../src/mesh/snapshot/metered.ts'
 import { apply, worldOf } from '../changes.ts'
 import { guide, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
-
-/** Runs what is due, one after the other, and lets what follows from it happen. */
-class Hands implements Clock {
-  #nowMs = 0
-  readonly #due = new Map<() => void, number>()
-
-  now(): number {
-    return this.#nowMs
-  }
-
-  after(delayMs: number, callback: () => void): () => void {
-    this.#due.set(callback, this.#nowMs + delayMs)
-    return () => this.#due.delete(callback)
-  }
-
-  async pass(ms: number): Promise<void> {
-    const untilMs = this.#nowMs + ms
-    for (;;) {
-      await turns()
-      const [next] = [...this.#due].sort(([, one], [, other]) => one - other)
-      if (next === undefined || next[1] > untilMs) break
-      this.#due.delete(next[0])
-      this.#nowMs = Math.max(this.#nowMs, next[1])
-      next[0]()
-    }
-    this.#nowMs = untilMs
-  }
-}
-
-async function turns(): Promise<void> {
-  for (let count = 0; count < 5; count++) await new Promise((resolve) => setImmediate(resolve))
-}
+import { VirtualClock } from '../virtual-clock.ts'
 
 const named = (name: string, subset = 'v1'): Manifest =>
   virtualService([rule([to(subset)])], { hosts: [`${name}.default.svc.cluster.local`] }, { name })
@@ -47,7 +15,7 @@ const OTHER = service({}, { name: 'other' })
 
 /** A loop on a world of two hosts; each host is looked at as the test says. */
 function rig(find: (target: Target, tell: TellUnjudged) => readonly OpenGap[]) {
-  const clock = new Hands()
+  const clock = new VirtualClock()
   const world = worldOf([...guide(), OTHER, named('other')])
   const told: string[] = []
   const end = new AbortController()

@@ -1,12 +1,14 @@
 /** Concrete requests made from the routes of two worlds, and whether one of them is answered less in the second. */
+
 import { contextsOf } from '../../src/cli/contexts.ts'
+import type { Condition } from '../../src/kinds/http-rule.ts'
 import type { ObjectRef } from '../../src/kinds/index.ts'
 import { hostCovers, serviceHost } from '../../src/mesh/names/hosts.ts'
 import type { HttpRequest, Request } from '../../src/mesh/requests/request.ts'
 import { type Answer, noListener, serve } from '../../src/mesh/requests/serve.ts'
 import { gatewayAfter } from '../../src/mesh/routing/proxies.ts'
 import { chains, hostsOf, routeTables } from '../../src/mesh/routing/routes.ts'
-import type { Condition, Context } from '../../src/mesh/routing/table.ts'
+import type { Context } from '../../src/mesh/routing/table.ts'
 import { hostsOfVirtualService } from '../../src/mesh/routing/virtual-services.ts'
 import { podsSelected, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 

@@ -1,13 +1,12 @@
 /** What hitless' own model says of a write before it is made: which share of which requests would go unserved. */
 
-import type { StringMatch } from '../../src/kinds/http-rule.ts'
+import { type Condition, EVERY_REQUEST, type StringMatch } from '../../src/kinds/http-rule.ts'
 import { type MeshObject, parseObject } from '../../src/kinds/index.ts'
 import { gaps, type Target } from '../../src/mesh/gaps/gaps.ts'
 import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { matchesWhole } from '../../src/mesh/names/regex.ts'
 import { classKey } from '../../src/mesh/requests/classes.ts'
 import { routeTables } from '../../src/mesh/routing/routes.ts'
-import { type Condition, EVERY_REQUEST } from '../../src/mesh/routing/table.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { snapshotsOf } from '../../src/review/judgement.ts'
 import { CLIENTS, INGRESS, INGRESS_LABELS, PORTS } from './addresses.ts'

@@ -1,7 +1,7 @@
 /** What Kubernetes' own controllers and a kubelet do, each as late as it likes: Pods of Deployments, their Readiness, garbage, namespaces. */
 import { KINDS, kindModule } from '../../src/kinds/index.ts'
 import type { Random } from '../random.ts'
-import type { VirtualClock } from './clock.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 import { type ApiRequest, pathOf } from './request.ts'
 import type { Commit, Manifest, Store } from './store.ts'
 

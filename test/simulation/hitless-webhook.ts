@@ -1,8 +1,8 @@
 /** Hitless as the API server sees it: a Service in front of replicas, of which each review goes to one. */
 import { deadlineMs } from '../../src/server/deadline.ts'
 import type { Random } from '../random.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 import { type Asked, type Attempt, isHitlessAsked } from './attempt.ts'
-import type { VirtualClock } from './clock.ts'
 import { unlessAborted } from './network.ts'
 import type { Replica } from './replica.ts'
 import type { Webhook } from './writes.ts'

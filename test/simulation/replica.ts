@@ -13,8 +13,8 @@ import { ADMITTED } from '../../src/review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../../src/review/decision.ts'
 import type { Policy } from '../../src/review/policy.ts'
 import type { Random } from '../random.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 import type { ReviewBody } from './attempt.ts'
-import type { VirtualClock } from './clock.ts'
 import { unlessAborted } from './network.ts'
 
 export interface ReplicaOptions {

@@ -1,6 +1,6 @@
 /** The simulated API server: one store, and what clients may ask of it. */
 import type { Random } from '../random.ts'
-import type { VirtualClock } from './clock.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 import { Reads } from './reads.ts'
 import { type Answer, type ApiRequest, failure, type Place, placeOf, resourcesAt } from './request.ts'
 import type { Store } from './store.ts'

@@ -1,8 +1,8 @@
 /** Plays a plan: API server, controllers, replicas and writers in one process, on one virtual clock. The same plan gives the same trace. */
 import { DEFAULT_POLICY, type Policy } from '../../src/review/policy.ts'
 import { type Random, seeded } from '../random.ts'
+import { VirtualClock } from '../virtual-clock.ts'
 import type { Attempt } from './attempt.ts'
-import { VirtualClock } from './clock.ts'
 import { Controllers } from './controllers.ts'
 import { HitlessWebhook } from './hitless-webhook.ts'
 import { type Counts, describe, Judge, type Violation } from './judge.ts'

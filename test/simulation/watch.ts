@@ -1,7 +1,7 @@
 /** One watch: events in their order, each as late as the network has it; bookmarks; 410; and whatever ends a stream. */
 import { Readable } from 'node:stream'
 import type { Random } from '../random.ts'
-import type { VirtualClock } from './clock.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 import { isSelected, versionOf } from './reads.ts'
 import { failure, type Place } from './request.ts'
 import type { Commit, Store } from './store.ts'

@@ -1,8 +1,8 @@
 /** Writes as kube-apiserver makes them: read, patched, asked of every webhook at once, then stored if the object is still what was read. */
 
 import type { Random } from '../random.ts'
+import type { VirtualClock } from '../virtual-clock.ts'
 import { type Asked, type Attempt, reviewBody } from './attempt.ts'
-import type { VirtualClock } from './clock.ts'
 import { notFound } from './reads.ts'
 import { type Answer, type ApiRequest, failure, type Place, qualified } from './request.ts'
 import type { Manifest, Store } from './store.ts'

@@ -1,5 +1,6 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (docs/architecture.md). */
 
+import { EVERY_REQUEST } from '../../kinds/http-rule.ts'
 import type { ObjectRef } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Path } from '../names/path.ts'
@@ -11,7 +12,7 @@ import { covers, coversEverything, intersection } from '../routing/covers.ts'
 import { candidatesTo, reach } from '../routing/listeners.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
 import { type Scope, scopeOf, serviceInScope } from '../routing/scope.ts'
-import { type Context, EVERY_REQUEST, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
+import type { Context, Missing, Route, RoutedDestination, RouteTable } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
 

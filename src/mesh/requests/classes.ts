@@ -3,11 +3,11 @@
  * condition and no other, so a header that it does not name is absent.
  */
 
-import type { StringMatch } from '../../kinds/http-rule.ts'
+import { type Condition, EVERY_REQUEST, type StringMatch } from '../../kinds/http-rule.ts'
 import type { Labels } from '../names/labels.ts'
 import { compareText } from '../names/text.ts'
 import { lengthOf, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
-import { type Condition, EVERY_REQUEST, type RouteTable } from '../routing/table.ts'
+import type { RouteTable } from '../routing/table.ts'
 
 export type RequestClass = Condition
 

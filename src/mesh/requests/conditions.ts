@@ -1,9 +1,8 @@
 /** Which of many routes or match entries may cover a request class, found by what the class names instead of by asking each. */
 
-import type { StringMatch } from '../../kinds/http-rule.ts'
+import type { Condition, StringMatch } from '../../kinds/http-rule.ts'
 import { matchesEveryPath } from '../names/regex.ts'
 import { effortOf, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
-import type { Condition } from '../routing/table.ts'
 import type { RequestClass } from './classes.ts'
 
 /** So few are asked one by one sooner than they are indexed. */

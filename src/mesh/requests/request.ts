@@ -1,9 +1,8 @@
 /** One concrete request, and whether it meets a route's condition, as Envoy decides it (4.6, 5.1). */
 
-import type { StringMatch } from '../../kinds/http-rule.ts'
+import type { Condition, StringMatch } from '../../kinds/http-rule.ts'
 import { matchesWhole } from '../names/regex.ts'
 import { isWithin } from '../routing/covers.ts'
-import type { Condition } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
 export interface HttpRequest {

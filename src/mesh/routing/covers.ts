@@ -1,8 +1,7 @@
 /** Which requests a condition takes: it covers another condition where every request of that one meets it. */
-import type { StringMatch } from '../../kinds/http-rule.ts'
+import { type Condition, EVERY_REQUEST, type StringMatch } from '../../kinds/http-rule.ts'
 import { own } from '../names/own.ts'
 import { effortToMatch, matchesEveryPath, matchesWhole } from '../names/regex.ts'
-import { type Condition, EVERY_REQUEST } from './table.ts'
 
 /** So many characters are compared or copied in a step. */
 export const TEXT_A_STEP = 64

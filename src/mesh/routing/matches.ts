@@ -1,11 +1,11 @@
 /** Which match entries stand for a client: the conditions that Istio decides when it generates routes (4.3). */
 
-import type { HttpMatch, HttpRoute, L4Match } from '../../kinds/http-rule.ts'
+import { type Condition, EVERY_REQUEST, type HttpMatch, type HttpRoute, type L4Match } from '../../kinds/http-rule.ts'
 import { selects } from '../names/labels.ts'
 import type { Path } from '../names/path.ts'
 import { isRe2 } from '../names/regex.ts'
 import { coversEverything } from './covers.ts'
-import { type Condition, type Context, EVERY_REQUEST } from './table.ts'
+import type { Context } from './table.ts'
 
 /** Where routes are generated: for whom, on which port, bound to which gateway (`mesh` for clients). */
 export interface Place {

@@ -1,5 +1,6 @@
 /** Route tables as Istio generates them, for clients of the mesh and for gateways. */
 
+import { EVERY_REQUEST } from '../../kinds/http-rule.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard } from '../names/hosts.ts'
 import { inOrderFor } from '../names/visibility.ts'
@@ -9,7 +10,7 @@ import { foreignTables } from './foreign-hosts.ts'
 import { gatewayHosts, gatewayTables } from './gateways.ts'
 import { type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
 import { everyService, type MeshService, portOf, takesHttp } from './services.ts'
-import { type Context, EVERY_REQUEST, type RouteTable } from './table.ts'
+import type { Context, RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
 import { hostsOfVirtualService, takerOfService } from './virtual-services.ts'
 

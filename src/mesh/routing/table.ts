@@ -1,5 +1,5 @@
 /** What Envoy would be told: contexts, route tables, routes and their destinations. Built by `routeTables` (routes.ts). */
-import type { HttpMatch, RuleSource } from '../../kinds/http-rule.ts'
+import type { Condition, RuleSource } from '../../kinds/http-rule.ts'
 import type { Labels } from '../names/labels.ts'
 import type { Path } from '../names/path.ts'
 
@@ -10,12 +10,6 @@ export interface Context {
   readonly namespace: string
   readonly labels: Labels
 }
-
-/** The request conditions of one match entry; those that Istio decides when it generates routes (4.3) are gone. */
-export type Condition = Pick<
-  HttpMatch,
-  'uri' | 'ignoreUriCase' | 'scheme' | 'method' | 'authority' | 'headers' | 'withoutHeaders' | 'queryParams'
->
 
 /** Why a destination has no cluster: 503 NC. */
 export type Missing = 'host' | 'port' | 'subset'
@@ -80,15 +74,4 @@ export interface Chain {
   readonly source: RuleSource | null
   readonly path: Path
   readonly destinations: readonly RoutedDestination[]
-}
-
-export const EVERY_REQUEST: Condition = {
-  uri: null,
-  ignoreUriCase: false,
-  scheme: null,
-  method: null,
-  authority: null,
-  headers: {},
-  withoutHeaders: {},
-  queryParams: {}
 }

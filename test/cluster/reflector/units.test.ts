@@ -1,10 +1,11 @@
 import t from 'tap'
 import { Interned } from '../../../src/cluster/intern.ts'
 import { Backoff } from '../../../src/kubernetes/backoff.ts'
-import { type Clock, sleep } from '../../../src/kubernetes/clock.ts'
+import { sleep } from '../../../src/kubernetes/clock.ts'
 import { LineSplitter } from '../../../src/kubernetes/lines.ts'
 import { Watchdog } from '../../../src/kubernetes/watchdog.ts'
 import { isLater } from '../../../src/mesh/snapshot/resource-version.ts'
+import { VirtualClock } from '../../virtual-clock.ts'
 
 t.test('lines come out whole, wherever the stream is cut', async (t) => {
   const text = '{"name":"größe"}\n\n{"name":"💧"}\nrest'
@@ -73,38 +74,11 @@ t.test('equal values are shared', async (t) => {
   t.not(interned.share<unknown>('{}'), interned.share<unknown>({}), 'a string is not what it looks like')
 })
 
-class ManualClock implements Clock {
-  #nowMs = 0
-  readonly #due = new Map<() => void, number>()
-
-  now(): number {
-    return this.#nowMs
-  }
-
-  after(delayMs: number, callback: () => void): () => void {
-    this.#due.set(callback, this.#nowMs + delayMs)
-    return () => this.#due.delete(callback)
-  }
-
-  pass(ms: number): void {
-    this.#nowMs += ms
-    for (const [callback, atMs] of this.#due) {
-      if (atMs > this.#nowMs) continue
-      this.#due.delete(callback)
-      callback()
-    }
-  }
-
-  get waiting(): number {
-    return this.#due.size
-  }
-}
-
 t.test('a sleep ends with its time or with its signal, and leaves no timer', async (t) => {
-  const clock = new ManualClock()
+  const clock = new VirtualClock()
   const controller = new AbortController()
   const slept = sleep(clock, 100, controller.signal)
-  clock.pass(100)
+  await clock.pass(100)
   await slept
   const woken = sleep(clock, 100, controller.signal)
   controller.abort()
@@ -114,16 +88,16 @@ t.test('a sleep ends with its time or with its signal, and leaves no timer', asy
 })
 
 t.test('a watchdog ends when nobody tells it that all is well, and with its parent', async (t) => {
-  const clock = new ManualClock()
+  const clock = new VirtualClock()
   const parent = new AbortController()
   const idle = new Error('idle')
   const watchdog = new Watchdog(clock, parent.signal)
   watchdog.arm(100, () => idle)
-  clock.pass(99)
+  await clock.pass(99)
   watchdog.arm(100, () => idle)
-  clock.pass(99)
+  await clock.pass(99)
   t.notOk(watchdog.signal.aborted)
-  clock.pass(1)
+  await clock.pass(1)
   t.equal(watchdog.signal.reason, idle)
 
   const other = new Watchdog(clock, parent.signal)

@@ -1,10 +1,9 @@
 /** The conditions that may cover a class are found by what it names: never is one left out that does. */
 import fc from 'fast-check'
 import t from 'tap'
-import type { StringMatch } from '../../../src/kinds/http-rule.ts'
+import { type Condition, EVERY_REQUEST, type StringMatch } from '../../../src/kinds/http-rule.ts'
 import { Conditions } from '../../../src/mesh/requests/conditions.ts'
 import { covers } from '../../../src/mesh/routing/covers.ts'
-import { type Condition, EVERY_REQUEST } from '../../../src/mesh/routing/table.ts'
 
 const text = fc.constantFrom('', '/', '/a', '/A', '/a/b', '/a/B/', '/straße', '/STRASSE', '/ΑΣ', '/ας', '/\u212A', '/k', '/İ')
 const match: fc.Arbitrary<StringMatch> = fc.oneof(

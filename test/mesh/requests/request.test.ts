@@ -1,6 +1,6 @@
 import t from 'tap'
+import { type Condition, EVERY_REQUEST } from '../../../src/kinds/http-rule.ts'
 import { firstUnmet, formatTarget, type HttpRequest } from '../../../src/mesh/requests/request.ts'
-import { type Condition, EVERY_REQUEST } from '../../../src/mesh/routing/table.ts'
 import { Meter, metered, TooMuchWork } from '../../../src/mesh/snapshot/metered.ts'
 import { World } from '../../../src/mesh/snapshot/snapshot.ts'
 

@@ -1,16 +1,8 @@
 /** Rules of HTTPRoutes and GRPCRoutes as rules of a VirtualService. `convertHTTPRoute`, `convertGRPCRoute`, pilot/pkg/config/kube/gateway/conversion.go. */
-import {
-  type Backend,
-  emptyMatch,
-  GATEWAY_API,
-  type L4LikeRoute,
-  type Mirrored,
-  type RouteFilter,
-  type RouteRule
-} from '../../../kinds/gateway-api.ts'
+import { type Backend, GATEWAY_API, type L4LikeRoute, type Mirrored, type RouteFilter, type RouteRule } from '../../../kinds/gateway-api.ts'
 import type { GRPCRoute } from '../../../kinds/grpc-route.ts'
 import type { HTTPRoute } from '../../../kinds/http-route.ts'
-import type { Destination, HttpMatch, HttpRoute, Mirror } from '../../../kinds/http-rule.ts'
+import { type Destination, emptyMatch, type HttpMatch, type HttpRoute, type Mirror } from '../../../kinds/http-rule.ts'
 import { serviceHost } from '../../names/hosts.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { NOWHERE } from '../destinations.ts'

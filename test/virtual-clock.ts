@@ -1,5 +1,5 @@
 /** Time that goes on only when nothing is left to do at this moment: an hour takes as long as what happens in it. */
-import type { Clock } from '../../src/kubernetes/clock.ts'
+import type { Clock } from '../src/kubernetes/clock.ts'
 
 interface Timer {
   readonly atMs: number
@@ -27,6 +27,15 @@ export class VirtualClock implements Clock {
 
   sleep(ms: number): Promise<void> {
     return new Promise((resolve) => this.after(ms, resolve))
+  }
+
+  /** Those that neither ran nor were taken back. */
+  get waiting(): number {
+    return this.#timers.filter(({ callback }) => callback !== null).length
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.runUntil(this.#nowMs + ms)
   }
 
   /** Runs all that is due until then, or until `isDone`. */
