@@ -48,7 +48,7 @@ const deployment = (angles: number) => ({
 })
 
 /** Megabytes take their time on a busy machine. */
-const PATIENT = { idleMs: 600_000, listIdleMs: 60_000, listMs: 60_000, requestMs: 30_000 }
+const PATIENT = { idleMs: 600_000, staleMs: 600_000, listIdleMs: 60_000, listMs: 60_000, requestMs: 30_000 }
 const follow = (timings = {}) =>
   new Followed(writeKubeconfig(plane.directory, url, 'token'), { ...PATIENT, ...timings }, ['Pod', 'Deployment', 'Service'])
 const podsOf = (followed: Followed) => followed.objects('Pod').map(({ name }) => name)
