@@ -64,6 +64,6 @@ export function isInMesh(snapshot: Snapshot, { namespace, name }: Pick<ObjectRef
   const service = snapshot.find('Service', namespace, name)
   if (service === undefined) return false
   const { host, selector } = service
-  if (snapshot.countAtMost('destinationRuleByHost', host) + snapshot.countAtMost('routeObjectByNamespace', namespace) > 0) return true
+  if (snapshot.has('destinationRuleByHost', host) || snapshot.has('routeObjectByNamespace', namespace)) return true
   return selector !== null && podsSelected(snapshot, namespace, selector).some(({ hasSidecar }) => hasSidecar)
 }

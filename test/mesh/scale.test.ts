@@ -44,6 +44,11 @@ class Counted implements Snapshot {
     return this.#world.countAtMost(index, key)
   }
 
+  has(index: IndexName, key: string): boolean {
+    this.lookups++
+    return this.#world.has(index, key)
+  }
+
   all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
     return this.#counted(this.#world.all(kind))
   }

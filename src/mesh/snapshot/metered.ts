@@ -96,6 +96,11 @@ class Metered implements Snapshot {
     return this.#base.countAtMost(index, key)
   }
 
+  has(index: IndexName, key: string): boolean {
+    this.#meter.charge(1)
+    return this.#base.has(index, key)
+  }
+
   all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
     return this.#walked(this.#base.all(kind))
   }

@@ -2,11 +2,20 @@
  * Writes that were admitted, and of which nobody knows yet whether they will be made: the API server asks all webhooks at once, so another
  * one may refuse them, or a quota, or the client has gone. They are supposed made, or not, and never believed.
  */
-import { type IndexedObject, type IndexName, type Kind, type MeshObject, type ObjectOf, type ObjectRef, refKey } from '../../kinds/index.ts'
+import {
+  type IndexedObject,
+  type IndexName,
+  indexedKind,
+  type Kind,
+  type MeshObject,
+  type ObjectOf,
+  type ObjectRef,
+  refKey
+} from '../../kinds/index.ts'
 import type { Pod } from '../../kinds/pod.ts'
 import type { Labels } from '../names/labels.ts'
 import { isLater } from './resource-version.ts'
-import { type Snapshot, World } from './snapshot.ts'
+import { isEmpty, type Snapshot, World } from './snapshot.ts'
 import { podsAfter } from './workloads.ts'
 import type { Write } from './write.ts'
 
@@ -117,7 +126,8 @@ class Supposed implements Snapshot {
   }
 
   lookup<I extends IndexName>(index: I, key: string): Iterable<IndexedObject<I>> {
-    const { base, brought } = this.#options
+    const { base, brought, kinds } = this.#options
+    if (!kinds.has(indexedKind(index))) return base.lookup(index, key)
     return [...this.#left(base.lookup(index, key)), ...brought.flatMap((world) => [...this.#made(world.lookup(index, key))])]
   }
 
@@ -126,22 +136,28 @@ class Supposed implements Snapshot {
     return brought.reduce((count, world) => count + world.countAtMost(index, key), base.countAtMost(index, key))
   }
 
+  has(index: IndexName, key: string): boolean {
+    const { base, kinds } = this.#options
+    return kinds.has(indexedKind(index)) ? !isEmpty(this.lookup(index, key)) : base.has(index, key)
+  }
+
   *all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
-    const { base, brought } = this.#options
+    const { base, brought, kinds } = this.#options
+    if (!kinds.has(kind)) return yield* base.all(kind)
     yield* this.#left(base.all(kind))
     for (const world of brought) yield* this.#made(world.all(kind))
   }
 
   *podsAnywhere(selector: Labels): Iterable<Pod> {
-    const { base, brought } = this.#options
+    const { base, brought, kinds } = this.#options
+    if (!kinds.has('Pod')) return yield* base.podsAnywhere(selector)
     yield* this.#left(base.podsAnywhere(selector))
     for (const world of brought) yield* this.#made(world.podsAnywhere(selector))
   }
 
   /** Of what the base shows, what no write that is supposed made has changed. */
   *#left<T extends MeshObject>(objects: Iterable<T>): Iterable<T> {
-    const { kinds } = this.#options
-    for (const object of objects) if (!kinds.has(object.kind) || this.#effectOn(object) === null) yield object
+    for (const object of objects) if (this.#effectOn(object) === null) yield object
   }
 
   /** Of what writes would bring, what those bring that are supposed made. */

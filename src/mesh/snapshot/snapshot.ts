@@ -48,6 +48,8 @@ export interface Snapshot {
   lookup<I extends IndexName>(index: I, key: string): Iterable<IndexedObject<I>>
   /** How many objects stand under `key`, at most: a bound for choosing the smallest of several. */
   countAtMost(index: IndexName, key: string): number
+  /** Whether a look-up would find anything. */
+  has(index: IndexName, key: string): boolean
   all<K extends Kind>(kind: K): Iterable<ObjectOf<K>>
   /** The Pods of every namespace that a selector takes, as a Gateway's selector does (6.1). An empty selector takes none. */
   podsAnywhere(selector: Labels): Iterable<Pod>
@@ -139,6 +141,10 @@ export class World implements Snapshot {
     return this.#indexes.get(name)?.get(key)?.size ?? 0
   }
 
+  has(name: IndexName, key: string): boolean {
+    return this.countAtMost(name, key) > 0
+  }
+
   *podsAnywhere(selector: Labels): Iterable<Pod> {
     const [label] = Object.keys(selector).sort()
     if (label === undefined) return
@@ -221,6 +227,7 @@ class Overlay implements Snapshot {
   }
 
   *all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
+    if (!this.#kinds.has(kind)) return yield* this.#base.all(kind)
     for (const object of this.#base.all(kind)) if (!this.#hidden.has(refKey(object))) yield object
     for (const object of this.#added.values()) if (object.kind === kind) yield object as ObjectOf<K>
   }
@@ -246,8 +253,13 @@ class Overlay implements Snapshot {
     return this.#base.countAtMost(name, key) + (this.#kinds.has(indexedKind(name)) ? this.#added.size : 0)
   }
 
+  has(name: IndexName, key: string): boolean {
+    return this.#kinds.has(indexedKind(name)) ? !isEmpty(this.lookup(name, key)) : this.#base.has(name, key)
+  }
+
   *podsAnywhere(selector: Labels): Iterable<Pod> {
     if (Object.keys(selector).length === 0) return
+    if (!this.#kinds.has('Pod')) return yield* this.#base.podsAnywhere(selector)
     for (const pod of this.#base.podsAnywhere(selector)) if (!this.#hidden.has(refKey(pod))) yield pod
     for (const object of this.#added.values()) if (object.kind === 'Pod' && selects(selector, object.labels)) yield object
   }
@@ -271,6 +283,11 @@ export function podsSelected(snapshot: Snapshot, namespace: string, selector: La
   snapshot.charge(labels + (rarest === null ? 0 : (fewest * labels) / LABELS_A_STEP))
   if (rarest !== null) for (const pod of snapshot.lookup('podByLabel', rarest)) if (selects(selector, pod.labels)) pods.push(pod)
   return pods
+}
+
+export function isEmpty(objects: Iterable<unknown>): boolean {
+  for (const _ of objects) return false
+  return true
 }
 
 function nameOf({ namespace, name }: ObjectRef): string {

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { contextsOf } from '../../../src/cli/contexts.ts'
-import { KINDS, type MeshObject } from '../../../src/kinds/index.ts'
+import { indexesOf, KINDS, keysOf, type MeshObject } from '../../../src/kinds/index.ts'
 import { overlay, type Snapshot, World } from '../../../src/mesh/snapshot/snapshot.ts'
 import { routesJson } from '../../../src/output/route-json.ts'
 import { readLines, sandboxOf } from '../../conformance/worlds.ts'
@@ -19,6 +19,8 @@ t.test('a snapshot with a change laid over it is the world as the change leaves 
       const added = overlay(without, { added: [object] })
       const name = `${line.case}: ${object.kind} ${object.namespace}/${object.name}`
       t.strictSame(routesJson(removed, contexts), routesJson(without, contexts), `${name} removed`)
+      for (const index of indexesOf(object.kind))
+        for (const key of keysOf(index, object)) t.equal(removed.has(index, key), without.has(index, key), `${name} removed, ${index}`)
       t.strictSame(routesJson(added, contexts), routesJson(whole, contexts), `${name} added`)
     }
   }
