@@ -59,8 +59,9 @@ function ofDenial({ asked, change, before, after }: Judgement, { findings }: Dec
   const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: change.ref.namespace }
   const siblings: ListQuery[] =
     denied.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
-  // A route that is new to a host does not count beside an older one there that the cache has yet to see.
-  const older = changesReach(change) ? [ALL_VIRTUAL_SERVICES] : []
+  // A route that is new to a host does not count beside an older one there, nor the default route beside any, that the cache has yet to see.
+  const isRoutedByNobody = denied.some(({ virtualService, context }) => virtualService === null && context.kind === 'mesh')
+  const older = changesReach(change) || isRoutedByNobody ? [ALL_VIRTUAL_SERVICES] : []
   // What is answered before is so by a Pod that may just have ceased to be Ready.
   const answering = denied.flatMap(({ destination }) => (destination === null ? [] : backing(destination, before, ENOUGH_PODS.relied)))
   return {
