@@ -3,6 +3,7 @@ import { HitlessError } from '../errors.ts'
 import { systemClock } from '../kubernetes/clock.ts'
 import { Connection } from '../kubernetes/connection.ts'
 import { CredentialReader } from '../kubernetes/credentials.ts'
+import { withoutOwn } from '../mesh/names/labels.ts'
 import { compareText } from '../mesh/names/text.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -101,7 +102,7 @@ function routeText(action: string, shares: readonly (readonly [string, number])[
 function contextOf({ proxy, kind }: ProxyStatus, snapshot: Snapshot): Context | null {
   const dot = proxy.lastIndexOf('.')
   const [name, namespace] = [proxy.slice(0, dot), proxy.slice(dot + 1)]
-  const { 'pod-template-hash': _, ...labels } = snapshot.find('Pod', namespace, name)?.labels ?? {}
+  const labels = withoutOwn(snapshot.find('Pod', namespace, name)?.labels ?? {})
   if (kind === 'sidecar') return { kind: 'mesh', namespace, labels }
   return kind === 'router' && Object.keys(labels).length > 0 ? { kind: 'gateway', namespace, labels } : null
 }

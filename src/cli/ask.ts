@@ -1,9 +1,9 @@
 /** `hitless ask`: what requests get, which route takes them and why no earlier one does; before and after a write; against a table of wanted answers. */
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
-import { formatRef, refKey, refusalOf } from '../kinds/index.ts'
+import { formatRef, refusalOf } from '../kinds/index.ts'
 import { type ExpectedAnswer, type ExpectedRequest, type RequestFields, readExpectedRequests } from '../manifests/expected-requests.ts'
-import { type Manifest, placeIn, readManifests } from '../manifests/manifests.ts'
+import { readManifests } from '../manifests/manifests.ts'
 import { gatewayContexts } from '../mesh/gaps/contexts.ts'
 import { virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
@@ -20,8 +20,8 @@ import { line, plainLines } from '../output/text.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
-import { parseContext } from './contexts.ts'
-import { type LookedAt, stateOf } from './looked-at.ts'
+import { contextNamed } from './contexts.ts'
+import { type LookedAt, placesIn, stateOf } from './looked-at.ts'
 
 interface AskOptions extends ClusterFlags {
   readonly namespace?: string
@@ -73,7 +73,7 @@ export function askCommand({ io, done }: Cli): Command {
 async function ask(paths: readonly string[], options: AskOptions, io: Io): Promise<number> {
   if ((options.host === undefined) === (options.expect.length === 0)) throw usage('give --host, or a table of requests with --expect')
   const { errors, ...before } = await stateOf(paths, options, io)
-  const written = options.write.length === 0 ? null : applied(before, options.write, io)
+  const written = options.write.length === 0 ? null : applied(before, options, io)
   const states: States = { before: asIstioReads(before), after: written === null ? null : asIstioReads(written.state) }
   const unread = [...errors, ...(written?.errors ?? [])]
   const exit =
@@ -104,26 +104,22 @@ interface Asked {
 }
 
 /** Workloads of applied manifests have all their Pods, Ready, as `check` has it. */
-function applied({ snapshot, placeOf }: State, files: readonly string[], io: Io): { state: State; errors: readonly HitlessError[] } {
-  const { manifests, errors } = readManifests(files, io.stdin)
+function applied(
+  { snapshot, placeOf }: State,
+  { write, namespace }: Pick<AskOptions, 'write' | 'namespace'>,
+  io: Io
+): { state: State; errors: readonly HitlessError[] } {
+  const { manifests, errors } = readManifests(write, io.stdin, namespace)
   printErrors(errors, io)
-  const sandbox = new Sandbox(snapshot.settings)
-  sandbox.copy(snapshot)
-  const written = new Map<string, Manifest>()
-  for (const manifest of manifests) {
-    const { object, raw, file, position } = manifest
+  const sandbox = Sandbox.of(snapshot)
+  for (const { object, raw, file, position } of manifests) {
     if (object === null) continue
     const refused = refusalOf(raw)
     if (refused !== null)
       throw new HitlessError('HITLESS_MANIFEST', `${file}:${position([]).line}: Istio refuses ${formatRef(object)}: ${refused}`)
     sandbox.load(object)
-    written.set(refKey(object), manifest)
   }
-  const placeAfter: State['placeOf'] = (ref, path) => {
-    const manifest = written.get(refKey(ref))
-    return manifest === undefined ? placeOf(ref, path) : placeIn(manifest, path)
-  }
-  return { state: { snapshot: sandbox.snapshot(), placeOf: placeAfter }, errors }
+  return { state: { snapshot: sandbox.snapshot(), placeOf: placesIn(manifests, placeOf) }, errors }
 }
 
 function askOne(states: States, options: AskOptions & { readonly host: string }, io: Io): number {
@@ -245,9 +241,7 @@ function answerAfter(
 function contextsFor(snapshot: Snapshot, { client, gateway }: RequestFields): Context[] {
   if (client !== undefined && gateway !== undefined) throw usage('give --client or --gateway, not both')
   if (gateway === undefined) {
-    const context = parseContext('mesh', client ?? 'default')
-    if (context === null) throw usage(`${client} is no client; write namespace or namespace{label=value,...}`)
-    return [context]
+    return [contextNamed('mesh', client ?? 'default')]
   }
   const found = [...gatewayContexts(snapshot, gateway), ...contextsOfListeners(snapshot, gateway)]
   if (found.length === 0) throw usage(`there is no Gateway ${gateway}; write namespace/name`)

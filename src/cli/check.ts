@@ -82,7 +82,8 @@ export function checkCommand({ io, done }: Cli): Command {
 async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
   const base = readManifests(options.base, io.stdin, options.namespace)
   const committed = readCommitted(paths, options, io)
-  const written = readManifests(paths, io.stdin, options.namespace)
+  const read = readManifests(paths, io.stdin, options.namespace)
+  const written = options.strictReady ? { ...read, manifests: read.manifests.map(asJustApplied) } : read
   const errors = [...base.errors, ...committed.errors, ...written.errors]
   const shown = options.cluster ? null : filesShow(base, committed, written)
   const session = new Session(FILES_POLICY, io.nowMs, undefined, shown?.settings)
@@ -91,7 +92,7 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   for (const { object } of [...base.manifests, ...committed.manifests]) if (object !== null) session.sandbox.load(object)
   const kept = new Set(written.manifests.flatMap(({ object }) => (object === null ? [] : [refKey(object)])))
   const pruned = options.prune ? committed.manifests.filter(({ object }) => object !== null && !kept.has(refKey(object))) : []
-  const start = copyOf(session.sandbox)
+  const start = Sandbox.of(session.sandbox.snapshot())
   const writes = writesInOrder(written.manifests, pruned, options.as)
   const steps: Step[] = []
   for (const write of writes) {
@@ -121,8 +122,7 @@ function readCommitted(paths: readonly string[], { baseGit, prune, namespace }: 
 
 async function judged({ manifest, deletes }: Write, session: Session, { strictReady }: CheckOptions): Promise<Step | null> {
   if (manifest.object === null) return null
-  const object = strictReady && manifest.object.kind === 'Pod' ? { ...manifest.object, ready: false } : manifest.object
-  const written = deletes ? await session.delete(object) : await session.apply(object)
+  const written = deletes ? await session.delete(manifest.object) : await session.apply(manifest.object)
   if (written === null) return null
   const { change, decision } = written
   if (!deletes && decision.verdict !== 'deny' && !strictReady) {
@@ -195,15 +195,15 @@ function reportOf({ steps, unknowns, wholeChange, orderly }: Checked, unknown: U
   }
 }
 
-function copyOf(sandbox: Sandbox): Sandbox {
-  const copy = new Sandbox(sandbox.snapshot().settings)
-  copy.copy(sandbox.snapshot())
-  return copy
+/** A Pod is not Ready yet; those of workloads are not there yet. */
+function asJustApplied(manifest: Manifest): Manifest {
+  const { object } = manifest
+  return object?.kind === 'Pod' ? { ...manifest, object: { ...object, ready: false } } : manifest
 }
 
 /** The state in which all writes were made, whatever was said of them. */
 function endOf(start: Sandbox, writes: readonly Write[], { strictReady }: CheckOptions): Snapshot {
-  const end = copyOf(start)
+  const end = Sandbox.of(start.snapshot())
   for (const { manifest, deletes } of writes) {
     const { object } = manifest
     if (object === null) continue

@@ -1,7 +1,10 @@
 /** Who asks: as a state shows it, and as a command line names it. */
+import { HitlessError } from '../errors.ts'
+import { gatewayContexts } from '../mesh/gaps/contexts.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { formatContext } from '../output/route-table.ts'
 
 /** The contexts that a world shows: each namespace, with the labels that something in it asks its clients for, and each gateway's Pods. */
 export function contextsOf(snapshot: Snapshot): Context[] {
@@ -11,7 +14,14 @@ export function contextsOf(snapshot: Snapshot): Context[] {
   for (const { namespace } of snapshot.all('VirtualService')) namespaces.add(namespace)
   const labelSets = labelsAskedFor(snapshot)
   const clients = [...namespaces].sort().flatMap((namespace) => labelSets.map((labels) => ({ kind: 'mesh' as const, namespace, labels })))
-  return [...clients, ...gatewayContexts(snapshot)]
+  return [...clients, ...proxiesOfGateways(snapshot)]
+}
+
+/** A context of the command line, as `parseContext` reads it; throws HITLESS_USAGE where it is none. */
+export function contextNamed(kind: Context['kind'], text: string): Context {
+  const context = parseContext(kind, text)
+  if (context === null) throw new HitlessError('HITLESS_USAGE', `${text} is no client; write namespace or namespace{label=value,...}`)
+  return context
 }
 
 /** A context of the command line: `prod`, `prod{app=web,version=v1}`; null where it is no such thing. */
@@ -36,23 +46,9 @@ function labelsAskedFor(snapshot: Snapshot): Labels[] {
   return sets
 }
 
-/** The Pods that a Gateway selects, by namespace and labels; where there are none, one in the Gateway's namespace with its selector. */
-function gatewayContexts(snapshot: Snapshot): Context[] {
-  const contexts: Context[] = []
-  for (const { namespace, selector } of snapshot.all('Gateway')) {
-    const pods = [...snapshot.podsAnywhere(selector)]
-    const proxies =
-      pods.length > 0
-        ? pods.map((pod) => ({ namespace: pod.namespace, labels: withoutHash(pod.labels) }))
-        : [{ namespace, labels: selector }]
-    for (const proxy of proxies) {
-      const isKnown = contexts.some((known) => known.namespace === proxy.namespace && sameLabels(known.labels, proxy.labels))
-      if (!isKnown) contexts.push({ kind: 'gateway', ...proxy })
-    }
-  }
-  return contexts
-}
-
-function withoutHash({ 'pod-template-hash': _, ...labels }: Labels): Labels {
-  return labels
+function proxiesOfGateways(snapshot: Snapshot): Context[] {
+  const found = new Map<string, Context>()
+  for (const { namespace, name } of snapshot.all('Gateway'))
+    for (const context of gatewayContexts(snapshot, `${namespace}/${name}`)) found.set(formatContext(context), context)
+  return [...found.values()]
 }

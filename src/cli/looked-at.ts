@@ -43,12 +43,9 @@ function stateOfPaths(paths: readonly string[], { namespace, standInPods = false
   const sandbox = new Sandbox(shown.settings)
   for (const object of shown.objects) if (object.kind !== 'Pod' || standInPods) sandbox.load(object)
   const refusals: HitlessError[] = []
-  const written = new Map<string, Manifest>()
-  for (const manifest of manifests) {
-    const { object, file, position } = manifest
+  for (const { object, raw, file, position } of manifests) {
     if (object === null) continue
-    written.set(refKey(object), manifest)
-    const refused = refusalOf(manifest.raw)
+    const refused = refusalOf(raw)
     if (refused === null) sandbox.load(object)
     else {
       const where = `${file}:${position([]).line}: ${formatRef(object)}`
@@ -56,14 +53,19 @@ function stateOfPaths(paths: readonly string[], { namespace, standInPods = false
     }
   }
   printErrors(refusals, io)
-  const placeOf = (ref: ObjectRef, path: Path) => {
-    const manifest = written.get(refKey(ref))
-    return manifest === undefined ? null : placeIn(manifest, path)
-  }
   return {
     snapshot: sandbox.snapshot(),
-    placeOf,
+    placeOf: placesIn(manifests),
     errors: [...errors, ...refusals],
     unknowns: shown.unknowns.filter(({ missing }) => missing === 'Service' || standInPods)
+  }
+}
+
+/** Where the objects of manifests were written; `otherwise` tells of all others. Of two of one name the last counts. */
+export function placesIn(manifests: readonly Manifest[], otherwise: LookedAt['placeOf'] = () => null): LookedAt['placeOf'] {
+  const written = new Map(manifests.flatMap((manifest) => (manifest.object === null ? [] : [[refKey(manifest.object), manifest] as const])))
+  return (ref, path) => {
+    const manifest = written.get(refKey(ref))
+    return manifest === undefined ? otherwise(ref, path) : placeIn(manifest, path)
   }
 }

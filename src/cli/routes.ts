@@ -4,7 +4,6 @@ import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/names/hosts.ts'
 import { withGatewayApi } from '../mesh/routing/gateway-api/translate.ts'
 import { hostsOf } from '../mesh/routing/routes.ts'
-import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { nearest } from '../nearest.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
@@ -13,7 +12,7 @@ import { routesTable } from '../output/route-table.ts'
 import { line } from '../output/text.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
-import { contextsOf, parseContext } from './contexts.ts'
+import { contextNamed, contextsOf } from './contexts.ts'
 import { stateOf } from './looked-at.ts'
 import { printUnknowns } from './not-known.ts'
 
@@ -90,12 +89,6 @@ function tellUnknownNamespace(snapshot: Snapshot, namespace: string, io: Io): vo
   const known = [...snapshot.all('Namespace')].map(({ name }) => name)
   const meant = known.includes(namespace) ? null : nearest(namespace, known)
   if (meant !== null) io.err(line([`no object is in a namespace ${namespace}; did you mean ${meant}?`], false))
-}
-
-function contextNamed(kind: Context['kind'], text: string): Context {
-  const context = parseContext(kind, text)
-  if (context === null) throw new HitlessError('HITLESS_USAGE', `${text} is no client; write namespace or namespace{label=value,...}`)
-  return context
 }
 
 type Routes = ReturnType<typeof routesJson>

@@ -158,8 +158,7 @@ class Lab {
   readonly #sandbox: Sandbox
 
   constructor(snapshot: Snapshot) {
-    this.#sandbox = new Sandbox(snapshot.settings)
-    this.#sandbox.copy(snapshot)
+    this.#sandbox = Sandbox.of(snapshot)
   }
 
   copy(): Lab {
@@ -187,25 +186,14 @@ class Lab {
   }
 
   /** Of a kind that no rule judges: by the gaps of everybody. */
-  #compare(write: Candidate): Judgement {
+  #compare({ ref, after: written }: Candidate): Judgement {
     const before = this.#sandbox.snapshot()
-    const after = this.#after(write)
+    const after = overlay(before, { removed: [ref], added: written === null ? [] : [written] })
     const targets = new Map([...everyTarget(before), ...everyTarget(after)].map((target) => [targetKey(target), target]))
     const { opened } = gapsOfChange(before, after, [...targets.values()])
     const hosts = [...new Set(opened.map(({ host }) => host))].join(', ')
     const why = `requests to ${hosts} would go unanswered`
     return { safe: opened.length === 0, denied: false, why, warnings: opened.length === 0 ? [] : [why] }
-  }
-
-  /** A workload's Pods go with it, or follow its template. */
-  #after(write: Candidate): Snapshot {
-    const { ref, after } = write
-    const before = this.#sandbox.snapshot()
-    if (!WORKLOAD_KINDS.some((kind) => kind === ref.kind)) return overlay(before, { removed: [ref], added: after === null ? [] : [after] })
-    const tried = this.copy()
-    tried.apply(write)
-    if (before.find(ref.kind, ref.namespace, ref.name) !== undefined) tried.#sandbox.ready(ref.namespace, ref.name, ref.kind)
-    return tried.#sandbox.snapshot()
   }
 
   #changeOf({ ref, after }: Candidate): Change {

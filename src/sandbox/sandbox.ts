@@ -65,6 +65,13 @@ export class Sandbox implements State {
     this.#takeTemplate(stored)
   }
 
+  /** One that begins as a snapshot is. */
+  static of(snapshot: Snapshot): Sandbox {
+    const sandbox = new Sandbox(snapshot.settings)
+    sandbox.copy(snapshot)
+    return sandbox
+  }
+
   /** Takes over all that another snapshot holds, Pods as they are. */
   copy(snapshot: Snapshot): void {
     for (const kind of KINDS) for (const object of snapshot.all(kind)) this.#store(object)

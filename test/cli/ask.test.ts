@@ -118,6 +118,12 @@ t.test('before and after a write; 1 where less is answered', async (t) => {
   t.match(answers[0].before.passed, [{ path: 'spec.http[0].match[0]', unmet: { field: 'uri', found: '/' } }])
 })
 
+t.test('what is written without a namespace goes to that of the command line, like what is there', async (t) => {
+  const bare = file('bare.yaml', SPLIT.replace(', namespace: prod', ''))
+  const { out } = await hitless(['ask', shop, '--host', 'reviews.prod', '-n', 'prod', '--write', bare])
+  t.match(out, '503 for 25%, 75% answered  after the write\n')
+})
+
 t.test('colours show what is not answered', async (t) => {
   const { out } = await hitless(['ask', shop, '--host', 'reviews.prod', '-H', 'end-user:jason'], { colour: true })
   t.ok(out.startsWith('\u001b[31m503\u001b[39m'))

@@ -318,6 +318,12 @@ for (const [kind, apiVersion] of [
     t.match(await hitless(['check', '-'], { stdin }), { exit: 0, out: /^5 writes: 0 would be denied, 0 with warnings\n$/, err: /^$/ })
     t.match(await hitless(['audit', '-'], { stdin }), { exit: 0, out: /^0 gaps, 0 findings\n$/ })
     t.match(await hitless(['check', '--strict-ready', '-'], { stdin }), { out: /unready-destination/ })
+    const { out } = await hitless(['check', '--strict-ready', '-', '-o', 'json'], { stdin })
+    t.match(
+      JSON.parse(out).shifts,
+      [{ host: 'db.default.svc.cluster.local', after: { status: 503 } }],
+      'and the report of the whole change says the same'
+    )
   })
 }
 

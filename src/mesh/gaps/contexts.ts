@@ -8,14 +8,12 @@ import type { Pod } from '../../kinds/pod.ts'
 import type { Sidecar } from '../../kinds/sidecar.ts'
 import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
 import { serviceOfHost, wildcardsOver } from '../names/hosts.ts'
-import { type Labels, selects } from '../names/labels.ts'
+import { type Labels, selects, withoutOwn } from '../names/labels.ts'
 import type { Context } from '../routing/table.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 
 /** How many different sets of labels of one namespace's clients, or of a Gateway's Pods, are told apart at most. */
 const MOST_LABEL_SETS = 64
-/** What Kubernetes and its controllers make different in each Pod or ReplicaSet; Istio decides nothing by it. */
-const OWN_TO_PODS = ['pod-template-hash', 'controller-revision-hash', 'statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
 
 /** Told that there are more clients than are told apart. */
 export type TellCut = () => void
@@ -223,8 +221,4 @@ function labelSets(snapshot: Snapshot, namespace: string, fromHost: readonly Lab
     }
   }
   return sets.contexts('mesh').map(({ labels }) => labels)
-}
-
-function withoutOwn(labels: Labels): Labels {
-  return Object.fromEntries(Object.entries(labels).filter(([key]) => !OWN_TO_PODS.includes(key)))
 }

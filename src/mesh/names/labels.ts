@@ -18,6 +18,18 @@ export function sameLabels(one: Labels, other: Labels): boolean {
   return keys.length === Object.keys(other).length && selects(one, other)
 }
 
+/** What Kubernetes and its controllers make different in each Pod or ReplicaSet; Istio decides nothing by it. */
+const OWN_TO_PODS = [
+  'pod-template-hash',
+  'controller-revision-hash',
+  'pod-template-generation',
+  'statefulset.kubernetes.io/pod-name',
+  'apps.kubernetes.io/pod-index'
+]
+export function withoutOwn(labels: Labels): Labels {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !OWN_TO_PODS.includes(key)))
+}
+
 /** The keys of labels in an index: `namespace/key=value` for each pair. */
 export function labelKeys(namespace: string, labels: Labels): string[] {
   return Object.entries(labels).map(([key, value]) => `${namespace}/${key}=${value}`)

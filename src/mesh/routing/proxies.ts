@@ -1,7 +1,7 @@
 /** The Pods of a gateway: whether any is there to answer, and which they are after a change. */
 
 import type { Pod } from '../../kinds/pod.ts'
-import { type Labels, sameLabels } from '../names/labels.ts'
+import { sameLabels, withoutOwn } from '../names/labels.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { gatewayNames } from './gateways.ts'
 import { scopeOf } from './scope.ts'
@@ -10,7 +10,7 @@ import type { Context } from './table.ts'
 /** The Pods that a gateway's context stands for; none where the gateway is imagined, for want of any. */
 function proxiesOf(snapshot: Snapshot, { namespace, labels }: Context): Pod[] {
   const found = [...snapshot.podsAnywhere(labels)]
-  return found.filter((pod) => pod.namespace === namespace && sameLabels(withoutHash(pod.labels), labels))
+  return found.filter((pod) => pod.namespace === namespace && sameLabels(withoutOwn(pod.labels), labels))
 }
 
 /** The gateway has Pods, and none of them is Ready. */
@@ -30,7 +30,7 @@ export function gatewayAfter(before: Snapshot, after: Snapshot, context: Context
   const workloads = new Set(pods.map(({ namespace, workload }) => `${namespace}/${workload}`))
   const now = [...workloads].flatMap((workload) => [...after.lookup('podByWorkload', workload)])
   for (const { labels } of now.filter(({ ready, deleting }) => ready && !deleting)) {
-    const moved: Context = { ...context, labels: withoutHash(labels) }
+    const moved: Context = { ...context, labels: withoutOwn(labels) }
     if (gatewayNames(scopeOf(after, moved)).length > 0) return moved
   }
   return null
@@ -38,8 +38,4 @@ export function gatewayAfter(before: Snapshot, after: Snapshot, context: Context
 
 function isReady(pods: readonly Pod[]): boolean {
   return pods.some(({ ready, deleting }) => ready && !deleting)
-}
-
-function withoutHash({ 'pod-template-hash': _, ...labels }: Labels): Labels {
-  return labels
 }

@@ -4,7 +4,7 @@ import { gatewayContexts, meshContexts } from '../../../src/mesh/gaps/contexts.t
 import type { Snapshot } from '../../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../../src/review/decide.ts'
 import { DEFAULT_POLICY } from '../../../src/review/policy.ts'
-import { apply, worldOf } from '../../changes.ts'
+import { apply, remove, worldOf } from '../../changes.ts'
 import {
   deployment,
   destinationRule,
@@ -108,6 +108,32 @@ t.test("a stranger's Pods with a gateway's labels do not hide its own", async (t
   const [first] = gatewayContexts(worldOf(guideWith(gateway(), ...strangers, own)), 'default/gateway')
   t.same(first, { kind: 'gateway', namespace: 'zz-ingress', labels: { istio: 'ingressgateway' } })
 })
+
+/** What each kind's controller leaves on its Pods beside the template's labels. */
+const LEFT_BY: Readonly<Record<string, Record<string, string>>> = {
+  DaemonSet: { 'controller-revision-hash': '6d5f', 'pod-template-generation': '1' },
+  StatefulSet: {
+    'controller-revision-hash': 'gateway-6d5f',
+    'statefulset.kubernetes.io/pod-name': 'gateway-0',
+    'apps.kubernetes.io/pod-index': '0'
+  }
+}
+
+for (const [kind, left] of Object.entries(LEFT_BY)) {
+  t.test(`a gateway that a ${kind} runs is down once that is deleted`, async (t) => {
+    const labels = { istio: 'ingressgateway' }
+    const spec = { selector: { matchLabels: labels }, template: { metadata: { labels } } }
+    const workload = { apiVersion: 'apps/v1', kind, metadata: { name: 'gateway', namespace: 'default' }, spec }
+    const ownerReferences = [{ apiVersion: 'apps/v1', kind, name: 'gateway', uid: 'u' }]
+    const proxy = pod('gateway-0', 'default', { ...labels, ...left })
+    const owned = { ...proxy, metadata: { ...proxy.metadata, ownerReferences } }
+    const edge = virtualService([rule([to('v1')])], { hosts: ['shop.example.com'], gateways: ['gateway'] }, { name: 'edge' })
+    const world = worldOf([...guide(), gateway(), edge, workload, owned])
+    const { verdict, message } = decide(remove(world, workload), world, DEFAULT_POLICY, 0)
+    t.equal(verdict, 'deny')
+    t.match(message, 'shop.example.com')
+  })
+}
 
 /** A snapshot that counts what is asked of it. */
 function counting(base: Snapshot): { snapshot: Snapshot; count: () => number } {
