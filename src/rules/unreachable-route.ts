@@ -1,9 +1,11 @@
 import { emptyMatch, type HttpMatch, type HttpRoute } from '../kinds/http-rule.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
+import { virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
+import type { Route } from '../mesh/routing/table.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 
 export const unreachableRoute: Rule = {
@@ -38,31 +40,33 @@ function behindOthers({ after, before, targets, nameOf, snapshotAfter }: Subject
   if (after?.kind !== 'VirtualService') return []
   const own = `${after.namespace}/${after.name}`
   const known = before?.kind === 'VirtualService' ? new Set(before.http.map(textOf)) : new Set<string>()
+  const fresh = after.http.filter((rule) => !known.has(textOf(rule)))
+  if (fresh.length === 0) return []
   const takers = new Map<string, string | null>()
   for (const { context, host } of targets.filter((target) => target.context.kind === 'gateway')) {
     for (const { routes } of routeTables(snapshotAfter, context, host)) {
-      const mine = routes.filter(({ virtualService }) => virtualService === own)
-      const others = routes.filter(({ virtualService }) => virtualService !== own)
-      snapshotAfter.charge(mine.length * others.length)
-      for (const route of mine) {
+      const mine = routes.filter(({ virtualService }) => virtualService === own).length
+      snapshotAfter.charge(mine * (routes.length - mine))
+      for (const [place, route] of routes.entries()) {
+        if (route.virtualService !== own) continue
         const rule = formatPath(route.path.slice(0, 3))
-        const place = routes.indexOf(route)
-        const by = others.find((other) => routes.indexOf(other) < place && covers(other.condition, route.condition))?.virtualService ?? null
+        const earlier = (other: Route, at: number) => at < place && other.virtualService !== own && covers(other.condition, route.condition)
+        const by = routes.find(earlier)?.virtualService ?? null
         if (by === null) takers.set(rule, null)
         else if (!takers.has(rule)) takers.set(rule, by)
       }
     }
   }
-  return after.http.flatMap((rule) => {
+  return fresh.flatMap((rule) => {
     const by = takers.get(formatPath(rule.path.slice(0, 3))) ?? null
-    if (by === null || known.has(textOf(rule))) return []
-    const [namespace = '', name = ''] = by.split('/')
+    const older = virtualServiceOf({ virtualService: by })
+    if (older === null) return []
     return [
       {
         severity: 'warn' as const,
         object: { kind: 'VirtualService' as const, namespace: after.namespace, name: after.name },
         path: rule.path,
-        message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: the older ${nameOf({ kind: 'VirtualService', namespace, name })} takes them all`,
+        message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: the older ${nameOf(older)} takes them all`,
         remedy: 'Put the more specific rule into the older object, before its wider one',
         gap: null
       }

@@ -75,7 +75,8 @@ function costToKeep(pattern: string, { size }: Program): number {
 }
 
 function engineOf(pattern: string, program: Program): RE2JS | null {
-  program.engine ??= compile(pattern)
+  // null is an answer: what is no RE2 is not compiled again.
+  if (program.engine === undefined) program.engine = compile(pattern)
   return program.engine
 }
 
