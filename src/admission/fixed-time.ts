@@ -12,7 +12,6 @@ export function fixedTime({ settleMs, nowMs, sleep }: FixedTimeOptions): Propaga
   const leftMs = ({ atMs }: { readonly atMs: number }) => atMs + settleMs() - nowMs()
   return {
     horizonMs: settleMs,
-    changed: () => undefined,
     onTheirWay: (changes) => changes.filter((change) => leftMs(change) > 0),
     async arrival(changes, patienceMs, signal) {
       const waitMs = changes.reduce((longest, change) => Math.max(longest, leftMs(change)), 0)

@@ -21,10 +21,10 @@ export class RecentChanges {
   readonly #gaveUp = new Map<string, RecentChange>()
   /** By host: that a VirtualService stopped sending to a destination there. */
   readonly #left = new Map<string, RecentChange>()
-  readonly #propagation: Pick<Propagation, 'horizonMs' | 'changed'>
+  readonly #propagation: Pick<Propagation, 'horizonMs'>
   readonly #nowMs: () => number
 
-  constructor(propagation: Pick<Propagation, 'horizonMs' | 'changed'>, nowMs: () => number) {
+  constructor(propagation: Pick<Propagation, 'horizonMs'>, nowMs: () => number) {
     this.#propagation = propagation
     this.#nowMs = nowMs
   }
@@ -36,15 +36,11 @@ export class RecentChanges {
     const { kind, namespace, name } = object
     const change: RecentChange = { ref: { kind, namespace, name }, before, after, atMs: this.#nowMs() }
     if (before?.kind === 'VirtualService') {
-      const left = noLongerCarried(change)
-      for (const { host } of left) this.#keep(this.#left, host, change)
-      if (left.length > 0) this.#propagation.changed(change)
+      for (const { host } of noLongerCarried(change)) this.#keep(this.#left, host, change)
       return
     }
     const kept = this.#kept(change)
-    if (kept === null) return
-    this.#keep(kept, refKey(object), change)
-    this.#propagation.changed(change)
+    if (kept !== null) this.#keep(kept, refKey(object), change)
   }
 
   /** The changes that a write leans on. */

@@ -45,6 +45,8 @@ class Invisible extends Error {
   override readonly name = 'Invisible'
 }
 
+type Told = ReadonlyMap<RecentChange, readonly Sight[]>
+
 class Exact implements Propagation {
   readonly #options: ExactOptions
   /** Changes that every proxy has. */
@@ -60,23 +62,18 @@ class Exact implements Propagation {
     return fixedMs === 0 ? 0 : Math.max(fixedMs, HORIZON_MS)
   }
 
-  changed(change: RecentChange): void {
-    this.#options.fixed.changed(change)
-  }
-
   onTheirWay(changes: readonly RecentChange[]): readonly RecentChange[] {
     const open = changes.filter((change) => !this.#arrived.has(change))
-    if (this.#isResting()) return this.#options.fixed.onTheirWay(open)
-    const snapshot = this.#options.snapshot()
-    const untold = new Set(this.#options.fixed.onTheirWay(open.filter((change) => sightsOf(change, snapshot) === null)))
-    return open.filter((change) => untold.has(change) || sightsOf(change, snapshot) !== null)
+    const told = this.#told(open)
+    const untold = new Set(this.#options.fixed.onTheirWay(open.filter((change) => !told.has(change))))
+    return open.filter((change) => told.has(change) || untold.has(change))
   }
 
   async arrival(changes: readonly RecentChange[], patienceMs: number, signal: AbortSignal): Promise<Arrival> {
-    const { fixed, nowMs, snapshot } = this.#options
+    const { fixed, nowMs } = this.#options
     const untilMs = nowMs() + patienceMs
-    const told = this.#isResting() ? [] : changes.filter((change) => sightsOf(change, snapshot()) !== null)
-    const untold = changes.filter((change) => !told.includes(change))
+    const told = this.#told(changes)
+    const untold = changes.filter((change) => !told.has(change))
     const [seen, waited] = await Promise.all([
       this.#seen(told, untilMs, signal),
       untold.length === 0 ? null : fixed.arrival(untold, patienceMs, signal)
@@ -84,17 +81,26 @@ class Exact implements Propagation {
     return merged(seen, waited)
   }
 
-  #isResting(): boolean {
-    return this.#options.nowMs() < this.#restsUntilMs
+  /** What istiod's answers must show of each change of which they tell; empty while istiod is not asked. */
+  #told(changes: readonly RecentChange[]): Told {
+    const { nowMs, snapshot } = this.#options
+    if (nowMs() < this.#restsUntilMs) return new Map()
+    const shown = snapshot()
+    return new Map(
+      changes.flatMap((change) => {
+        const sights = sightsOf(change, shown)
+        return sights === null ? [] : [[change, sights] as const]
+      })
+    )
   }
 
-  async #seen(changes: readonly RecentChange[], untilMs: number, signal: AbortSignal): Promise<Arrival> {
+  async #seen(told: Told, untilMs: number, signal: AbortSignal): Promise<Arrival> {
     const { fixed, nowMs, onAsked } = this.#options
-    if (changes.length === 0) return ARRIVED
+    if (told.size === 0) return ARRIVED
     try {
-      const arrival = await new Watch(changes, this.#options, signal).arrival(untilMs)
+      const arrival = await new Watch(told, this.#options, signal).arrival(untilMs)
       onAsked(null)
-      if (arrival.arrived) for (const change of changes) this.#arrived.add(change)
+      if (arrival.arrived) for (const change of told.keys()) this.#arrived.add(change)
       return arrival
     } catch (problem) {
       signal.throwIfAborted()
@@ -102,7 +108,7 @@ class Exact implements Propagation {
         this.#restsUntilMs = nowMs() + REST_MS
         onAsked(problem)
       }
-      return fixed.arrival(changes, Math.max(0, untilMs - nowMs()), signal)
+      return fixed.arrival([...told.keys()], Math.max(0, untilMs - nowMs()), signal)
     }
   }
 }
@@ -121,9 +127,9 @@ class Watch {
   readonly #watched = new Set<Replica>()
   readonly #failed = new Set<Replica>()
 
-  constructor(changes: readonly RecentChange[], options: ExactOptions, signal: AbortSignal) {
-    this.#sights = changes.flatMap((change) => sightsOf(change, options.snapshot()) ?? [])
-    this.#changedMs = changes.reduce((latest, { atMs }) => Math.max(latest, atMs), 0)
+  constructor(told: Told, options: ExactOptions, signal: AbortSignal) {
+    this.#sights = [...told.values()].flat()
+    this.#changedMs = [...told.keys()].reduce((latest, { atMs }) => Math.max(latest, atMs), 0)
     this.#options = options
     this.#signal = signal
     this.#sinceMs = options.nowMs()

@@ -9,6 +9,7 @@ const TOKEN_SECONDS = 3600
 const TOKEN_KEPT_MS = (TOKEN_SECONDS * 1000) / 2
 const ROOT_KEPT_MS = 600_000
 const FOUND_KEPT_MS = 1000
+const REQUEST_MS = 10_000
 
 export interface IstiodAddress {
   readonly target: string
@@ -102,16 +103,35 @@ function records(value: unknown): Record<string, unknown>[] {
   return Array.isArray(value) ? value.filter(isRecord) : []
 }
 
-/** A value that is read again when it is old; who asks meanwhile shares the reading. */
+/** A value that is read again when it is old; who asks meanwhile shares the reading, and may leave without ending it. */
 function kept<T>(nowMs: () => number, keptMs: number, read: (signal: AbortSignal) => Promise<T>) {
-  let last: { readonly value: T; readonly atMs: number } | null = null
+  let last: { readonly value: Promise<T>; readonly atMs: number } | null = null
+  const readAnew = () => {
+    const reading = { value: read(AbortSignal.timeout(REQUEST_MS)), atMs: nowMs() }
+    reading.value.catch(() => {
+      if (last === reading) last = null
+    })
+    return reading
+  }
   return {
-    get: async (signal: AbortSignal): Promise<T> => {
-      if (last === null || nowMs() - last.atMs > keptMs) last = { value: await read(signal), atMs: nowMs() }
-      return last.value
+    get: (signal: AbortSignal): Promise<T> => {
+      if (last === null || nowMs() - last.atMs > keptMs) last = readAnew()
+      return unlessAborted(last.value, signal)
     },
     forget: () => {
       last = null
     }
+  }
+}
+
+async function unlessAborted<T>(value: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  const left = Promise.withResolvers<never>()
+  const leave = () => left.reject(signal.reason)
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    return await Promise.race([value, left.promise])
+  } finally {
+    signal.removeEventListener('abort', leave)
   }
 }

@@ -48,6 +48,7 @@ function isPushed(before: MeshObject | null, after: MeshObject | null): boolean 
     case 'WorkloadEntry':
     case 'Sidecar':
     case 'Service':
+    case 'PeerAuthentication':
       return true
     default:
       return false

@@ -26,7 +26,6 @@ export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
   const current = () => (exact !== null && config().settle.mode === 'exact' ? exact : fixed)
   const propagation: Propagation = {
     horizonMs: () => current().horizonMs(),
-    changed: (change) => current().changed(change),
     onTheirWay: (changes) => current().onTheirWay(changes),
     arrival: (...asked) => current().arrival(...asked)
   }
@@ -51,12 +50,12 @@ export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
 
 /** Says it once when istiod can be asked no more, and once when it can again. */
 function tellMode({ log, metrics }: Telling): (problem: unknown) => void {
-  let last: string | null = null
+  let wasAsked = true
   return (problem) => {
-    metrics.settledBy(problem === null ? 'exact' : 'fixed')
-    const reason = problem === null ? null : problem instanceof Error ? problem.message : String(problem)
-    if (problem !== null && last === null) log.warn({ err: problem }, 'istiod cannot be asked: writes are held for the fixed time')
-    if (problem === null && last !== null) log.info('istiod can be asked again: writes are held until the proxies know')
-    last = reason
+    const isAsked = problem === null
+    metrics.settledBy(isAsked ? 'exact' : 'fixed')
+    if (!isAsked && wasAsked) log.warn({ err: problem }, 'istiod cannot be asked: writes are held for the fixed time')
+    if (isAsked && !wasAsked) log.info('istiod can be asked again: writes are held until the proxies know')
+    wasAsked = isAsked
   }
 }

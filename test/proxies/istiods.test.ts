@@ -1,6 +1,13 @@
 /** Where istiod's replicas are, by the EndpointSlices of its Services. */
+import { once } from 'node:events'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { addressesIn } from '../../src/proxies/istiods.ts'
+import { systemClock } from '../../src/kubernetes/clock.ts'
+import { Connection } from '../../src/kubernetes/connection.ts'
+import { CredentialReader } from '../../src/kubernetes/credentials.ts'
+import { addressesIn, istiodsOf } from '../../src/proxies/istiods.ts'
+import { writeKubeconfig } from '../cluster/reflector/fixtures.ts'
 
 type Endpoint = { addresses: string[]; conditions?: { ready?: boolean } }
 
@@ -43,3 +50,25 @@ const NONE: Record<string, unknown> = {
 }
 for (const [name, item] of Object.entries(NONE)) t.test(`${name} is none`, async (t) => t.strictSame(targets(item), []))
 t.test('what is no list has none', async (t) => t.strictSame([addressesIn(null), addressesIn({ items: 7 })], [[], []]))
+
+t.test('who asks at one time shares one reading, and may leave without ending it for the others', async (t) => {
+  const open: ServerResponse[] = []
+  const server = createServer((_, response) => open.push(response)).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const kubeconfig = writeKubeconfig(t.testdir(), `http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'token')
+  const connection = new Connection(new CredentialReader({ kubeconfig, context: null }), systemClock)
+  t.teardown(() => connection.close())
+  const { addresses } = istiodsOf({ connection, namespace: 'istio-system', serviceAccount: 'hitless-settle', nowMs: () => 0 })
+  const impatient = new AbortController()
+  const left = addresses(impatient.signal)
+  const staying = [1, 2, 3].map(() => addresses(new AbortController().signal))
+  await once(server, 'request')
+  impatient.abort(new Error('left'))
+  await t.rejects(left, { message: 'left' })
+  t.equal(open.length, 1)
+  open[0]?.setHeader('content-type', 'application/json').end(JSON.stringify({ items: [slice('istiod', [{ addresses: ['10.0.0.1'] }])] }))
+  for (const each of await Promise.all(staying)) t.match(each, [{ target: '10.0.0.1:15012' }])
+  await addresses(new AbortController().signal)
+  t.equal(open.length, 1, 'what was read is kept')
+})

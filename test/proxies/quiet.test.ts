@@ -45,3 +45,11 @@ t.test('what istiod pushes nothing for is no noise', async (t) => {
   at(2099, parsed(namespace('other')))
   t.ok(since(2000, 2100))
 })
+
+t.test('a PeerAuthentication is pushed like any other configuration', async (t) => {
+  const { at, since } = heard()
+  const metadata = { name: 'strict', namespace: 'default' }
+  at(2000)
+  at(2099, parsed({ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata, spec: { mtls: { mode: 'STRICT' } } }))
+  t.notOk(since(2000, 2100))
+})

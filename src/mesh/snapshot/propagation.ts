@@ -12,8 +12,6 @@ export interface RecentChange {
 export interface Propagation {
   /** How long after it a change may still be on its way; older ones are not asked about. 0: nothing is ever waited for. */
   horizonMs(): number
-  /** Told of each change when it is learned of, in the same turn: it must be quick and must not throw. The same change may be told twice. */
-  changed(change: RecentChange): void
   /** Those of the changes that may not have reached every proxy that depends on them, as far as is known without asking anybody. */
   onTheirWay(changes: readonly RecentChange[]): readonly RecentChange[]
   /** Waits until they have, at most `patienceMs`. Rejects only when the signal ends. */
