@@ -106,10 +106,10 @@ interface Asked {
 /** Workloads of applied manifests have all their Pods, Ready, as `check` has it. */
 function applied(
   { snapshot, placeOf }: State,
-  { write, namespace }: Pick<AskOptions, 'write' | 'namespace'>,
+  options: Pick<AskOptions, 'write' | 'namespace'>,
   io: Io
 ): { state: State; errors: readonly HitlessError[] } {
-  const { manifests, errors } = readManifests(write, io.stdin, namespace)
+  const { manifests, errors } = readManifests(options.write, io.stdin, options)
   printErrors(errors, io)
   const sandbox = Sandbox.of(snapshot)
   for (const { object, raw, file, position } of manifests) {

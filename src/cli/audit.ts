@@ -11,7 +11,7 @@ import { plainLines } from '../output/text.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
-import { percent } from '../rules/wording.ts'
+import { isLost, percent } from '../rules/wording.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { type LookedAt, stateOf } from './looked-at.ts'
@@ -110,7 +110,7 @@ function gapText(gap: Gap): string {
   const where = gap.virtualService === null ? "Istio's default route" : `VirtualService ${gap.virtualService} ${formatPath(gap.path)}`
   const { destination } = gap
   const to = destination === null ? '' : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
-  return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) get ${gap.status}: ${where}${to}`
+  return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) ${isLost(gap)}: ${where}${to}`
 }
 
 function toText(found: Audit): string {

@@ -80,9 +80,9 @@ export function checkCommand({ io, done }: Cli): Command {
 
 /** Gives the exit code: 0 nothing to deny, 1 something would be denied, 2 bad input. */
 async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
-  const base = readManifests(options.base, io.stdin, options.namespace)
+  const base = readManifests(options.base, io.stdin, options)
   const committed = readCommitted(paths, options, io)
-  const read = readManifests(paths, io.stdin, options.namespace)
+  const read = readManifests(paths, io.stdin, options)
   const written = options.strictReady ? { ...read, manifests: read.manifests.map(asJustApplied) } : read
   const errors = [...base.errors, ...committed.errors, ...written.errors]
   const shown = options.cluster ? null : filesShow(base, committed, written)
@@ -110,11 +110,12 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   return failed ? EXIT.denied : EXIT.ok
 }
 
-function readCommitted(paths: readonly string[], { baseGit, prune, namespace }: CheckOptions, { env }: Io): Manifests {
+function readCommitted(paths: readonly string[], options: CheckOptions, { env }: Io): Manifests {
+  const { baseGit, prune } = options
   if (baseGit !== undefined) {
     if (paths.includes('-'))
       throw new HitlessError('HITLESS_USAGE', 'standard input stands in no commit: --base-git needs files or folders')
-    return readManifestsAt({ ref: baseGit, env }, paths, namespace)
+    return readManifestsAt({ ref: baseGit, env }, paths, options)
   }
   if (prune) throw new HitlessError('HITLESS_USAGE', '--prune needs --base-git: only a commit tells what was there and is no more')
   return { manifests: [], errors: [] }

@@ -35,8 +35,9 @@ export async function stateOf(paths: readonly string[], flags: LookFlags, io: Io
 }
 
 /** Reads the paths; says on standard error what could not be read, and what is left out because Istio's own webhook refuses it (2.4). */
-function stateOfPaths(paths: readonly string[], { namespace, standInPods = false }: LookFlags, io: Io): LookedAt {
-  const { manifests, errors } = readManifests(paths, io.stdin, namespace)
+function stateOfPaths(paths: readonly string[], flags: LookFlags, io: Io): LookedAt {
+  const { standInPods = false } = flags
+  const { manifests, errors } = readManifests(paths, io.stdin, flags)
   printErrors(errors, io)
   printUnread(manifests, io, standInPods ? isJudged : ({ object }) => object !== null)
   const shown = filesShow({ manifests, errors })

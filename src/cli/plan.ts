@@ -56,8 +56,8 @@ export function planCommand({ io, done }: Cli): Command {
 function plan(options: PlanOptions, io: Io): number {
   if (options.from.length === 0 || options.to.length === 0) throw new HitlessError('HITLESS_USAGE', 'plan needs both --from and --to')
   if (options.syncWaves && options.write === undefined) throw new HitlessError('HITLESS_USAGE', '--sync-waves needs --write')
-  const from = readManifests(options.from, io.stdin, options.namespace)
-  const to = readManifests(options.to, io.stdin, options.namespace)
+  const from = readManifests(options.from, io.stdin, options)
+  const to = readManifests(options.to, io.stdin, options)
   const errors = [...from.errors, ...to.errors]
   printErrors(errors, io)
   // Half a state would be taken for the deletion of the other half.

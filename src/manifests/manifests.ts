@@ -33,26 +33,34 @@ export function placeIn({ source, file, position }: Manifest, path: Path): Place
   return { file: source ?? file, ...position(path) }
 }
 
+/** What completes the names in manifests. */
+export interface Naming {
+  /** That of objects that name none, as of `kubectl -n` and of releases. */
+  readonly namespace?: string
+  /** The cluster's DNS domain; `cluster.local` where absent. */
+  readonly domain?: string
+}
+
 /**
  * Reads every manifest under the paths, folders recursively in the order of their names; `-` is standard input. What cannot be read is an
- * error beside the rest. `namespace` is that of objects that name none, as of `kubectl -n` and of releases.
+ * error beside the rest.
  */
-export function readManifests(paths: readonly string[], readStdin: () => string, namespace?: string): Manifests {
+export function readManifests(paths: readonly string[], readStdin: () => string, naming: Naming = {}): Manifests {
   const { files, errors: unreadable } = readFiles(paths, readStdin)
-  const { manifests, errors } = readTexts(files, namespace)
+  const { manifests, errors } = readTexts(files, naming)
   return { manifests, errors: [...unreadable, ...errors] }
 }
 
 /** Reads what a commit holds at the same paths; throws HITLESS_GIT. */
-export function readManifestsAt(commit: Commit, paths: readonly string[], namespace?: string): Manifests {
-  return readTexts(filesAt(commit, paths), namespace)
+export function readManifestsAt(commit: Commit, paths: readonly string[], naming: Naming = {}): Manifests {
+  return readTexts(filesAt(commit, paths), naming)
 }
 
-function readTexts(files: readonly TextFile[], namespace: string | undefined): Manifests {
+function readTexts(files: readonly TextFile[], naming: Naming): Manifests {
   const manifests: Manifest[] = []
   const errors: HitlessError[] = []
   for (const { file, text } of files) {
-    for (const read of readManifestText(text, file, namespace)) {
+    for (const read of readManifestText(text, file, naming)) {
       if (read instanceof HitlessError) errors.push(read)
       else manifests.push(read)
     }
@@ -61,13 +69,13 @@ function readTexts(files: readonly TextFile[], namespace: string | undefined): M
 }
 
 /** The manifests of one text; items of a List stand for themselves. */
-export function readManifestText(text: string, file: string, namespace?: string): (Manifest | HitlessError)[] {
+export function readManifestText(text: string, file: string, naming: Naming = {}): (Manifest | HitlessError)[] {
   const templates = templatesOf(text)
   return readYaml(text, file).flatMap((document) => {
     if (document instanceof HitlessError) return [document]
     const template = templates(document.start.line)
     return itemsOf(document.value, []).map(({ value, path }) =>
-      toManifest(value, namespace, { file, template, position: (inner) => document.position([...path, ...inner]) })
+      toManifest(value, naming, { file, template, position: (inner) => document.position([...path, ...inner]) })
     )
   })
 }
@@ -79,14 +87,18 @@ interface Source {
   readonly position: (path: Path) => Position
 }
 
-function toManifest(value: unknown, namespace: string | undefined, { file, template, position }: Source): Manifest | HitlessError {
+function toManifest(
+  value: unknown,
+  { namespace, domain = DEFAULT_DOMAIN }: Naming,
+  { file, template, position }: Source
+): Manifest | HitlessError {
   const invalid = (path: Path, what: string, cause?: unknown) => {
     const { line, column } = position(path)
     return new HitlessError('HITLESS_MANIFEST', `${file}:${line}:${column}: ${what}`, { cause })
   }
   if (!isManifest(value)) return invalid([], 'no manifest: apiVersion or kind is missing')
   try {
-    const object = parseObject(placed(value, namespace), DEFAULT_DOMAIN)
+    const object = parseObject(placed(value, namespace), domain)
     if (object?.name === '' && !isGenerated(value)) return invalid(['metadata', 'name'], 'metadata.name is missing')
     const offset = template?.line ?? 0
     const inTemplate = (path: Path) => {

@@ -20,6 +20,12 @@ export function loss(gap: Gap): string {
   return `${percent(gap.share)} of ${requests(gap)} would ${fate(gap)}`
 }
 
+/** What becomes of the requests as things stand: `get 503`, `are closed`. */
+export function isLost(gap: Gap): string {
+  const become = gap.protocol === 'tcp' ? 'be closed' : fate(gap)
+  return become === 'be closed' ? 'are closed' : become
+}
+
 function fate({ status, cause }: Gap): string {
   if (status !== 0) return `get ${status}`
   if (cause === 'no-listener') return 'find nothing listening'

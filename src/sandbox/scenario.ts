@@ -9,7 +9,6 @@ import { formatRef, isLookedAtAlone, kindOf, type MeshObject, type ObjectRef, pa
 import { readYaml, type YamlDocument } from '../manifests/documents.ts'
 import { readText } from '../manifests/files.ts'
 import { asStored, readManifests } from '../manifests/manifests.ts'
-import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import type { Path } from '../mesh/names/path.ts'
 import type { Author } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
@@ -202,14 +201,14 @@ function sessionOf(scenario: ReadScenario, nowMs: () => number, view: View | und
   const named = { apiVersion: 'hitless.io/v1', kind: 'Config', ...config }
   const configured = toConfig(named, `${place(file, document, ['config'])}: config`, RULE_IDS)
   const session = new Session(policyOf(configured), nowMs, view, settingsOf(configured))
-  for (const object of startState(scenario)) session.sandbox.load(object)
+  for (const object of startState(scenario, session.domain)) session.sandbox.load(object)
   return session
 }
 
-function startState({ state = [], file, document }: ReadScenario): MeshObject[] {
+function startState({ state = [], file, document }: ReadScenario, domain: string): MeshObject[] {
   return state.flatMap((entry, at) => {
-    if (typeof entry !== 'string') return [asStored(parsed(entry, file, document, ['state', at]), entry)]
-    const { manifests, errors } = readManifests([isAbsolute(entry) ? entry : join(dirname(file), entry)], () => '')
+    if (typeof entry !== 'string') return [asStored(parsed(entry, { file, document, path: ['state', at] }, domain), entry)]
+    const { manifests, errors } = readManifests([isAbsolute(entry) ? entry : join(dirname(file), entry)], () => '', { domain })
     if (errors[0] !== undefined) throw errors[0]
     return manifests.flatMap(({ object }) => (object === null ? [] : [object]))
   })
@@ -221,7 +220,7 @@ async function playOne(scenario: ReadScenario, write: Write, path: Path, session
   const dryRun = write.dryRun ?? false
   const fail = (text: string) => new HitlessError('HITLESS_SCENARIO', `${place(file, document, path)}: ${text}`)
   if (write.set !== undefined) {
-    session.sandbox.load(parsed(write.set, file, document, [...path, 'set']))
+    session.sandbox.load(parsed(write.set, { file, document, path: [...path, 'set'] }, session.domain))
     return null
   }
   if (write.unset !== undefined) {
@@ -250,15 +249,19 @@ async function playOne(scenario: ReadScenario, write: Write, path: Path, session
   }
 }
 
-interface At {
+interface Place {
   readonly file: string
   readonly document: YamlDocument
   readonly path: Path
+}
+
+interface At extends Place {
   readonly fail: (text: string) => HitlessError
 }
 
 async function judged(write: Write, author: Author, dryRun: boolean, session: Session, { file, document, path, fail }: At) {
-  if (write.apply !== undefined) return session.apply(parsed(write.apply, file, document, [...path, 'apply']), author, dryRun)
+  if (write.apply !== undefined)
+    return session.apply(parsed(write.apply, { file, document, path: [...path, 'apply'] }, session.domain), author, dryRun)
   if (write.scale !== undefined) {
     const { namespace = 'default', name, replicas, kind } = write.scale
     const scaled = await session.scale(namespace, name, replicas, author, dryRun, kind)
@@ -291,9 +294,9 @@ function refOf({ apiVersion, kind, namespace, name }: Named & { apiVersion: stri
   return { kind: known, namespace: known === 'Namespace' ? '' : (namespace ?? 'default'), name }
 }
 
-function parsed(raw: unknown, file: string, document: YamlDocument, path: Path): MeshObject {
+function parsed(raw: unknown, { file, document, path }: Place, domain: string): MeshObject {
   try {
-    const object = parseObject(raw, DEFAULT_DOMAIN)
+    const object = parseObject(raw, domain)
     if (object !== null) return object
   } catch (cause) {
     if (!(cause instanceof InvalidField)) throw cause

@@ -27,6 +27,11 @@ export class Session {
     this.#review = (change) => createReviewer({ state, policy: () => policy, nowMs })(change, NEVER)
   }
 
+  /** The cluster's DNS domain, for which names are completed. */
+  get domain(): string {
+    return this.sandbox.snapshot().settings.domain
+  }
+
   /** Judges an apply, and carries it out where it is admitted and no dry run. */
   async apply(object: MeshObject, author: Author = KUBECTL, dryRun = false): Promise<{ change: Change; decision: Decision }> {
     const before = this.#find(object)

@@ -18,7 +18,7 @@ import { type AuditedGap, openGaps } from '../review/audit.ts'
 import { line } from '../review/message.ts'
 import type { Policy } from '../review/policy.ts'
 import { RULE_IDS } from '../rules/index.ts'
-import { percent } from '../rules/wording.ts'
+import { isLost, percent } from '../rules/wording.ts'
 import type { Metrics } from '../server/metrics.ts'
 
 const EVENT_MS = 10_000
@@ -174,13 +174,12 @@ class GapReporter {
 }
 
 function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
-  const { context, host, port, requestClass, share, status, path, destination, protocol } = gap
+  const { context, host, port, requestClass, share, path, destination } = gap
   const what = `${percent(share)} of ${describeClass(requestClass, `${host}:${port}`)}`
-  const fate = protocol === 'tcp' ? 'are closed' : `get ${status}`
   const subset = destination === null || destination.subset === null ? '' : ` subset "${destination.subset}"`
   const to = destination === null ? '' : ` to ${destination.host}${subset}`
   const service = serviceOfHost(host, settings.domain)
   const object: ObjectRef | null = virtualServiceOf(gap) ?? (service === null ? null : { kind: 'Service', ...service })
   const by = path.length === 0 ? '' : ` by ${formatPath(path)}`
-  return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, object, message: line(`${what} ${fate}${by}${to}`, '') }
+  return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, object, message: line(`${what} ${isLost(gap)}${by}${to}`, '') }
 }

@@ -54,3 +54,21 @@ t.test('what Istio itself refuses is left out, and said so', async (t) => {
   t.match(err, 'VirtualService prod/reviews is left out, since Istio refuses it')
   t.match(out, '0 gaps')
 })
+
+t.test('connections that nothing answers are closed: they get no status', async (t) => {
+  const { out } = await hitless(['audit', '-'], {
+    stdin: `
+apiVersion: v1
+kind: Service
+metadata: { namespace: prod, name: db }
+spec: { selector: { app: db }, ports: [{ name: tcp-db, port: 5432 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { namespace: prod, name: db }
+spec: { hosts: [db], tcp: [{ route: [{ destination: { host: db, subset: v2 } }] }] }
+`
+  })
+  t.match(out, /gap {2}100% of .*db\.prod\.svc\.cluster\.local:5432 \(mesh\) are closed: VirtualService prod\/db /)
+  t.notMatch(out, 'get 503')
+})

@@ -27,3 +27,9 @@ const others: Record<string, Manifest> = {
 for (const [name, other] of Object.entries(others)) {
   t.test(`${name} is a difference`, async (t) => t.notOk(alike(routes, other)))
 }
+
+t.test('of an excluded header, `*` and an empty match say the same: that it is there', async (t) => {
+  const without = (header: unknown) => virtualService([rule([to('v1')], [{ withoutHeaders: { 'end-user': header } }]), rule([to('v2')])])
+  t.ok(alike(without({ regex: '*' }), without({})))
+  t.notOk(alike(without({ regex: '.*' }), without({})))
+})

@@ -170,3 +170,28 @@ t.test('a scenario has a configuration of its own, and authors with groups', asy
     err: /wrong\.yaml:2:1: config: rules\.subset-in-uses is not known; do you mean subset-in-use\? \[HITLESS_CONFIG\]/
   })
 })
+
+t.test("names are completed for the configuration's domain, in the world and in the writes", async (t) => {
+  const folder = t.testdir({
+    'domain.yaml': `
+name: domain
+config: { settings: { domain: example.org } }
+state: ['${WORLD.replaceAll("'", "''")}']
+writes:
+  - apply:
+      apiVersion: networking.istio.io/v1
+      kind: VirtualService
+      metadata: { name: helloworld }
+      spec: { hosts: [helloworld], http: [{ route: [{ destination: { host: helloworld.default.svc.example.org } }] }] }
+    expect: allow
+  - apply:
+      apiVersion: networking.istio.io/v1
+      kind: VirtualService
+      metadata: { name: helloworld }
+      spec: { hosts: [helloworld], http: [{ route: [{ destination: { host: helloworld.default.svc.cluster.local } }] }] }
+    rules: [unknown-destination]
+`
+  })
+  const { exit, out } = await hitless(['replay', join(folder, 'domain.yaml')])
+  t.equal(exit, 0, out)
+})

@@ -87,7 +87,7 @@ function isMet({ field, match, found }: Unmet, ignoreCase: boolean): boolean {
   if (field === 'uri') return isPathMet(match, found ?? '', ignoreCase)
   if (field !== 'withoutHeader') return found !== null && holds(match, found)
   // A missing header is taken for an empty one where a value is excluded. `TranslateRouteMatch`.
-  return isPresence(match) ? found === null : !holds(match, found ?? '')
+  return match.type === 'present' ? found === null : !holds(match, found ?? '')
 }
 
 /** Case is ignored of exact paths and prefixes alone. */
@@ -97,8 +97,9 @@ function isPathMet(match: StringMatch, path: string, ignoreCase: boolean): boole
 }
 
 function holds(match: StringMatch, value: string): boolean {
-  if (isPresence(match)) return true
   switch (match.type) {
+    case 'present':
+      return true
     case 'exact':
       return value === match.value
     case 'prefix':
@@ -106,11 +107,7 @@ function holds(match: StringMatch, value: string): boolean {
     case 'elements':
       return isWithin(value, match.value)
     case 'regex':
-      return matchesWhole(match.value, value)
+      // `*` is no regular expression to Istio, but means that the header is there; its webhook refuses it here.
+      return match.value === '*' || matchesWhole(match.value, value)
   }
-}
-
-/** `*` is no regular expression to Istio, but means that the header is there. `canBeConvertedToPresentMatch`. */
-function isPresence(match: StringMatch): match is { readonly type: 'present' } {
-  return match.type === 'present' || (match.type === 'regex' && match.value === '*')
 }
