@@ -1,11 +1,11 @@
 /** `hitless ask`: what requests get, which route takes them and why no earlier one does; before and after a write; against a table of wanted answers. */
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
+import type { RouteObject } from '../kinds/http-rule.ts'
 import { formatRef, refusalOf } from '../kinds/index.ts'
 import { type ExpectedAnswer, type ExpectedRequest, type RequestFields, readExpectedRequests } from '../manifests/expected-requests.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import { gatewayContexts } from '../mesh/gaps/contexts.ts'
-import { virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
 import { type Answer, noListener, serve } from '../mesh/requests/serve.ts'
 import { withGatewayApi } from '../mesh/routing/gateway-api/translate.ts'
@@ -193,7 +193,7 @@ function differencesFrom(expect: ExpectedAnswer, answer: Answer): string[] {
     )
   }
   const way = route ?? chain
-  const taker = way === null ? 'nothing' : (way.virtualService ?? 'default')
+  const taker = way === null ? 'nothing' : way.source === null ? 'default' : nameOfTaker(way.source)
   if (expect.virtualService !== undefined && expect.virtualService !== taker)
     differences.push(`taken by ${taker}, not ${expect.virtualService}`)
   for (const { host, subset, port, share } of expect.to ?? []) {
@@ -289,6 +289,11 @@ function usage(message: string): HitlessError {
   return new HitlessError('HITLESS_USAGE', message)
 }
 
+/** A VirtualService is told by its name alone. */
+function nameOfTaker(source: RouteObject): string {
+  return source.kind === 'VirtualService' ? `${source.namespace}/${source.name}` : formatRef(source)
+}
+
 /** Less is answered after the write than before it. */
 function isWorse({ before, after }: Asked): boolean {
   return after !== null && before.unserved !== null && after.unserved !== null && after.unserved > before.unserved + 1e-9
@@ -304,8 +309,7 @@ function textOf(states: States, asked: Asked, colour: boolean): string {
 function answerText({ snapshot, placeOf }: State, answer: Answer, subject: string, colour: boolean): string {
   const head = line([{ text: headline(answer), style: styleOf(answer) }, `  ${subject}`], colour)
   const written: PlaceOf = (way) => {
-    const ref = way.source ?? virtualServiceOf(way)
-    const place = ref === null ? null : placeOf(ref, way.path)
+    const place = way.source === null ? null : placeOf(way.source, way.path)
     return place === null ? '' : `${place.file}:${place.line}`
   }
   return `${head}${answerLines(snapshot, answer, written, colour)}`

@@ -1,7 +1,7 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
 import { Command } from 'commander'
 import { formatRef } from '../kinds/index.ts'
-import { type Gap, virtualServiceOf } from '../mesh/gaps/gaps.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
@@ -65,7 +65,7 @@ function toJson({ gaps, findings }: Audit) {
 }
 
 function gapJson({ rule, gap }: AuditedGap) {
-  const { context, host, port, requestClass, share, status, virtualService, path, destination } = gap
+  const { context, host, port, requestClass, share, status, source, path, destination } = gap
   return {
     rule,
     context: context.kind,
@@ -76,7 +76,7 @@ function gapJson({ rule, gap }: AuditedGap) {
     class: describeClass(requestClass),
     share,
     status,
-    object: virtualService === null ? null : `VirtualService ${virtualService}`,
+    object: source === null ? null : formatRef(source),
     path: formatPath(path),
     destination: destination === null ? null : { host: destination.host, subset: destination.subset, port: destination.port }
   }
@@ -90,9 +90,9 @@ function findingJson({ rule, severity, object, path, message, remedy }: Finding)
 function casesOf({ gaps, findings }: Audit, placeOf: LookedAt['placeOf']): Case[] {
   const reported: Reported[] = [
     ...gaps.map(({ rule, gap }) => {
-      const ref = virtualServiceOf(gap)
-      const object = ref === null ? gap.host : formatRef(ref)
-      return { rule, severity: 'deny' as const, object, text: gapText(gap), place: ref === null ? null : placeOf(ref, gap.path) }
+      const { source, path } = gap
+      const object = source === null ? gap.host : formatRef(source)
+      return { rule, severity: 'deny' as const, object, text: gapText(gap), place: source === null ? null : placeOf(source, path) }
     }),
     ...findings.map(({ rule, severity, object, path, message, remedy }) => ({
       rule,
@@ -107,7 +107,7 @@ function casesOf({ gaps, findings }: Audit, placeOf: LookedAt['placeOf']): Case[
 }
 
 function gapText(gap: Gap): string {
-  const where = gap.virtualService === null ? "Istio's default route" : `VirtualService ${gap.virtualService} ${formatPath(gap.path)}`
+  const where = gap.source === null ? "Istio's default route" : `${formatRef(gap.source)} ${formatPath(gap.path)}`
   const { destination } = gap
   const to = destination === null ? '' : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
   return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) ${isLost(gap)}: ${where}${to}`

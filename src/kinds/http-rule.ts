@@ -65,19 +65,16 @@ export interface Mirror extends Destination {
   readonly percentage: number
 }
 
-/** A rule of a route of the Gateway API. */
-export interface RuleSource {
-  readonly kind: 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute'
+/** The object that a rule is written in. */
+export interface RouteObject {
+  readonly kind: 'VirtualService' | 'HTTPRoute' | 'GRPCRoute' | 'TLSRoute' | 'TCPRoute'
   readonly namespace: string
   readonly name: string
-  /** Its place in `spec.rules`. */
-  readonly rule: number
 }
 
 export interface HttpRoute {
   readonly path: Path
-  /** null: the rule of the VirtualService itself. */
-  readonly source: RuleSource | null
+  readonly source: RouteObject
   readonly name: string
   readonly match: readonly HttpMatch[]
   readonly route: readonly Destination[]
@@ -100,8 +97,7 @@ export interface L4Match {
 
 export interface L4Route {
   readonly path: Path
-  /** null: the rule of the VirtualService itself. */
-  readonly source: RuleSource | null
+  readonly source: RouteObject
   readonly match: readonly L4Match[]
   readonly route: readonly Destination[]
 }

@@ -76,9 +76,14 @@ export const WATCHED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kin
 /** The kinds whose writes are judged. */
 export const JUDGED_KINDS: readonly Kind[] = KINDS.filter((kind) => MODULES[kind].judged)
 
+/** An object of the Gateway API. */
+export function isOfGatewayApi({ kind }: Pick<ObjectRef, 'kind'>): boolean {
+  return kindModule<Kind>(kind).api.group === GATEWAY_API
+}
+
 /** A kind that only `routes` and `ask` read: no verdict rests on it yet. */
 export function isLookedAtAlone(kind: Kind): boolean {
-  return kindModule<Kind>(kind).api.group === GATEWAY_API || kind === 'Secret'
+  return isOfGatewayApi({ kind }) || kind === 'Secret'
 }
 
 /** The kinds that make Pods of a template. */
@@ -98,6 +103,10 @@ export interface ObjectRef {
   readonly kind: Kind
   readonly namespace: string
   readonly name: string
+}
+
+export function isSameRef(one: ObjectRef | null, other: ObjectRef | null): boolean {
+  return one?.kind === other?.kind && one?.namespace === other?.namespace && one?.name === other?.name
 }
 
 /** `VirtualService prod/reviews`. */

@@ -12,7 +12,7 @@ import {
 } from '../mesh/names/hosts.ts'
 import { isRe2 } from '../mesh/names/regex.ts'
 import { Fields, InvalidField } from './fields.ts'
-import type { Destination, HttpMatch, HttpRoute, L4Match, L4Route, Mirror, StringMatch } from './http-rule.ts'
+import type { Destination, HttpMatch, HttpRoute, L4Match, L4Route, Mirror, RouteObject, StringMatch } from './http-rule.ts'
 import type { Identity } from './identity.ts'
 import { defineKind, istioApi } from './kind.ts'
 import { type MisplacedField, misplacedFields } from './misplaced.ts'
@@ -43,15 +43,16 @@ export const virtualServices = defineKind({
       gateway: (written) => resolveGateway(written, identity.namespace, domain),
       namespace: domain === AS_WRITTEN ? '' : identity.namespace
     }
+    const source: RouteObject = { kind: 'VirtualService', namespace: identity.namespace, name: identity.name }
     return {
       kind: 'VirtualService',
       ...identity,
       hosts: spec.strings('hosts').map((host) => resolveVirtualServiceHost(host, identity.namespace, domain)),
       gateways: boundGateways(spec.strings('gateways').map(names.gateway), domain),
       exportTo: spec.strings('exportTo'),
-      http: spec.children('http').map((rule) => parseHttpRoute(rule, names)),
-      tls: spec.children('tls').map((rule) => parseL4Route(rule, names)),
-      tcp: spec.children('tcp').map((rule) => parseL4Route(rule, names)),
+      http: spec.children('http').map((rule) => parseHttpRoute(rule, names, source)),
+      tls: spec.children('tls').map((rule) => parseL4Route(rule, names, source)),
+      tcp: spec.children('tcp').map((rule) => parseL4Route(rule, names, source)),
       misplaced: misplacedFields(raw),
       madeFor: null
     }
@@ -93,7 +94,7 @@ function boundGateways(named: readonly string[], domain: Domain): readonly strin
   return named.length === 0 && domain !== AS_WRITTEN ? ['mesh'] : named
 }
 
-function parseHttpRoute(rule: Fields, names: Names): HttpRoute {
+function parseHttpRoute(rule: Fields, names: Names, source: RouteObject): HttpRoute {
   const redirect = rule.child('redirect')
   const direct = rule.child('directResponse')
   const delegate = rule.child('delegate')
@@ -107,7 +108,7 @@ function parseHttpRoute(rule: Fields, names: Names): HttpRoute {
   }
   return {
     path: rule.path,
-    source: null,
+    source,
     name: rule.string('name'),
     match: rule.children('match').map((match) => parseHttpMatch(match, names)),
     route: rule.children('route').map((weighted) => parseWeighted(weighted, names)),
@@ -176,10 +177,10 @@ function parseExclusions(matches: Fields | null): Readonly<Record<string, String
   )
 }
 
-function parseL4Route(rule: Fields, names: Names): L4Route {
+function parseL4Route(rule: Fields, names: Names, source: RouteObject): L4Route {
   return {
     path: rule.path,
-    source: null,
+    source,
     match: rule.children('match').map((match) => parseL4Match(match, names)),
     route: rule.children('route').map((weighted) => parseWeighted(weighted, names))
   }

@@ -1,11 +1,11 @@
 /** What a request gets, for machines. */
 
-import { formatRef } from '../kinds/index.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import type { Answer } from '../mesh/requests/serve.ts'
 import { isAnswered } from '../mesh/requests/serve.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Way } from './answer.ts'
+import { type SourceJson, sourceJson } from './source-json.ts'
 
 export interface AnswerJson {
   readonly status: Answer['status']
@@ -25,11 +25,7 @@ export interface AnswerJson {
   }[]
 }
 
-/** `virtualService` is null for what Istio makes by itself. */
-interface WayJson {
-  readonly virtualService: string | null
-  /** `HTTPRoute namespace/name`, where a route of the Gateway API has it. */
-  readonly route?: string
+interface WayJson extends SourceJson {
   readonly path: string
 }
 
@@ -49,8 +45,8 @@ export function answerJson(snapshot: Snapshot, answer: Answer): AnswerJson {
   }
 }
 
-function wayJson({ virtualService, source, path }: Way): WayJson {
-  return { virtualService, ...(source === null ? {} : { route: formatRef(source) }), path: formatPath(path) }
+function wayJson({ source, path }: Way): WayJson {
+  return { ...sourceJson(source), path: formatPath(path) }
 }
 
 function rounded(share: number): number {

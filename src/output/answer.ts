@@ -35,7 +35,7 @@ export function headline({ status, unserved }: Answer): string {
 /** Where a route was written, `file:line`; '' where that is not known. */
 export type PlaceOf = (way: Way) => string
 
-export type Way = Pick<Route, 'path' | 'virtualService' | 'source'>
+export type Way = Pick<Route, 'path' | 'source'>
 
 /** The lines of one answer, indented below what was asked. */
 export function answerLines(snapshot: Snapshot, answer: Answer, placeOf: PlaceOf, colour: boolean): string {
@@ -62,8 +62,7 @@ function wayLines({ route, chain, table, status, cause }: Answer, nameOf: (way: 
   if (chain !== null)
     return [[`  taken by ${nameOf(chain)}${chain.serverNames.length === 0 ? '' : `, for ${chain.serverNames.join(', ')}`}`]]
   if (status === 301 && cause === null) return [['  the Gateway sends every plain request to HTTPS']]
-  if (table !== null)
-    return [[`  no route of ${[...table.virtualServices.map((name) => `VirtualService ${name}`), ...table.from].join(', ')} takes it`]]
+  if (table !== null) return [[`  no route of ${table.takers.map(formatRef).join(', ')} takes it`]]
   return [[`  ${typeof status === 'number' ? 'no VirtualService serves this host at the gateway' : ENDINGS[status]}`]]
 }
 
@@ -90,9 +89,8 @@ function destinationLine(snapshot: Snapshot, destination: RoutedDestination): Pa
 }
 
 /** `VirtualService prod/reviews spec.http[1]`. */
-function wayName({ virtualService, source, path }: Way): string {
-  if (source !== null) return `${formatRef(source)} ${formatPath(path)}`
-  return virtualService === null ? "Istio's default route" : `VirtualService ${virtualService} ${formatPath(path)}`
+function wayName({ source, path }: Way): string {
+  return source === null ? "Istio's default route" : `${formatRef(source)} ${formatPath(path)}`
 }
 
 function describeUnmet({ field, name, match, found }: Unmet): string {

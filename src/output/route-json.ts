@@ -1,4 +1,5 @@
 /** The route tables as Istio would build them, as JSON: who asks, for which host and port, by which route it goes where. */
+import { formatRef, isOfGatewayApi } from '../kinds/index.ts'
 import { isWildcard } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { NOWHERE } from '../mesh/routing/destinations.ts'
@@ -8,6 +9,7 @@ import { chains, hostsOf, routeTables } from '../mesh/routing/routes.ts'
 import { listensForHttp, scopeOf } from '../mesh/routing/scope.ts'
 import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { type SourceJson, sourceJson } from './source-json.ts'
 
 export interface DestinationJson {
   /** null: a backend that Istio refuses to name. */
@@ -21,11 +23,9 @@ export interface DestinationJson {
   readonly ready: number | null
 }
 
-export interface RouteJson {
-  readonly virtualService: string | null
-  /** `HTTPRoute namespace/name`, of a route of the Gateway API, and which of its rules it is. */
-  readonly route?: string
-  readonly rule?: number
+export interface RouteJson extends SourceJson {
+  /** Of a route of the Gateway API, which of its rules it is. */
+  readonly rule?: string | number
   readonly matchesAll: boolean
   readonly action: Route['action']
   /** Of an answer that no destination gives. */
@@ -75,7 +75,7 @@ export function routesJson(snapshot: Snapshot, contexts: readonly Context[]): { 
 
 function contextJson(snapshot: Snapshot, context: Context): ContextJson {
   const hosts = hostsOf(snapshot, context)
-  const tables = tablesOf(snapshot, context, hosts).filter(({ virtualServices, from }) => virtualServices.length + from.length > 0)
+  const tables = tablesOf(snapshot, context, hosts).filter(({ takers }) => takers.length > 0)
   const found = hosts.flatMap((host) => chains(snapshot, context, host))
   if (context.kind === 'gateway') {
     const scope = scopeOf(snapshot, context)
@@ -112,8 +112,8 @@ export function tablesOf(snapshot: Snapshot, context: Context, hosts: readonly s
 
 /** Istio joins the virtual hosts of a gateway that have the same routes of the same VirtualServices; of the Gateway API's each has one host. `collapseDuplicateRoutes`, pilot/pkg/networking/core/gateway.go. */
 function shared(tables: readonly RouteTable[]): HostJson[] {
-  const groups = Map.groupBy(tables, ({ host, port, from, routes }) =>
-    JSON.stringify([port, from.length === 0 ? null : host, routes.map((route) => [route.virtualService, route.path])])
+  const groups = Map.groupBy(tables, ({ host, port, takers, routes }) =>
+    JSON.stringify([port, takers.some(isOfGatewayApi) ? host : null, routes.map(({ source, path }) => [source, path])])
   )
   return [...groups.values()].flatMap((group) => {
     const [first, ...others] = group.sort((one, other) => bySpecificity(one.host, other.host))
@@ -132,12 +132,13 @@ function bySpecificity(one: string, other: string): number {
 }
 
 function hostJson(table: RouteTable, names: readonly string[]): HostJson {
-  const { host, port, virtualServices, from, serverNames, catchAll, routes } = table
+  const { host, port, takers, serverNames, catchAll, routes } = table
+  const from = takers.filter(isOfGatewayApi).map(formatRef)
   return {
     host,
     ...(names.length === 0 ? {} : { names }),
     port,
-    virtualServices,
+    virtualServices: takers.flatMap((source) => sourceJson(source).virtualService ?? []),
     ...(from.length === 0 ? {} : { from }),
     ...(serverNames.length === 0 ? {} : { sni: serverNames }),
     catchAll,
@@ -145,14 +146,15 @@ function hostJson(table: RouteTable, names: readonly string[]): HostJson {
   }
 }
 
-function routeJson({ virtualService, source, matchesAll, action, status, destinations, mirrors }: Route): RouteJson {
+function routeJson({ source, path, matchesAll, action, status, destinations, mirrors }: Route): RouteJson {
+  const isOfApi = source !== null && isOfGatewayApi(source)
   const route = {
-    virtualService,
-    ...(source === null ? {} : { route: `${source.kind} ${source.namespace}/${source.name}`, rule: source.rule }),
+    ...sourceJson(source),
+    ...(isOfApi ? { rule: path[2] } : {}),
     matchesAll,
     action,
-    ...(source !== null && action === 'direct' && status !== null ? { status } : {}),
-    ...(source !== null && action === 'route' ? { undefinedStatus: 500 } : {}),
+    ...(isOfApi && action === 'direct' && status !== null ? { status } : {}),
+    ...(isOfApi && action === 'route' ? { undefinedStatus: 500 } : {}),
     destinations: destinations.map(destinationJson)
   }
   return mirrors.length === 0 ? route : { ...route, mirrors: mirrors.map(destinationJson) }

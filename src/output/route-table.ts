@@ -1,5 +1,6 @@
 /** The route tables for people: one line a destination. */
-import type { Condition } from '../kinds/http-rule.ts'
+import type { Condition, RouteObject } from '../kinds/http-rule.ts'
+import { formatRef, isOfGatewayApi } from '../kinds/index.ts'
 import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { chains, hostsOf } from '../mesh/routing/routes.ts'
 import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
@@ -33,20 +34,24 @@ function contextLines(snapshot: Snapshot, context: Context, options: TableOption
   return blocks.length === 0 ? [] : [[{ text: formatContext(context), style: 'bold' }], ...blocks]
 }
 
-function tableLines({ host, port, virtualServices, from, catchAll, routes }: RouteTable, options: TableOptions): Lines {
-  const head = [`  ${host}:${port}  ${[...virtualServices, ...from].join(', ') || 'default'}`]
+function tableLines({ host, port, takers, catchAll, routes }: RouteTable, options: TableOptions): Lines {
+  const head = [`  ${host}:${port}  ${takers.map(nameOf).join(', ') || 'default'}`]
   const lines = routes.flatMap((route) => routeLines(route, options))
   return [head, ...lines, ...(catchAll ? [] : [[red('    every other request -> 404')]])]
 }
 
+/** A VirtualService is told by its name alone. */
+function nameOf(taker: RouteObject): string {
+  return taker.kind === 'VirtualService' ? `${taker.namespace}/${taker.name}` : formatRef(taker)
+}
+
 function routeLines({ condition, action, status, source, destinations }: Route, options: TableOptions): Lines {
   const when = formatCondition(condition)
+  const isOfApi = source !== null && isOfGatewayApi(source)
   if (action === 'none') return [[red(`    ${when} -> refused by Envoy`)]]
   if (action !== 'route')
-    return [
-      [`    ${when} -> ${action === 'direct' ? (source === null ? 'direct response' : `${status}, for want of a backend`) : 'redirect'}`]
-    ]
-  const undefinedStatus = source === null ? 503 : 500
+    return [[`    ${when} -> ${action === 'direct' ? (isOfApi ? `${status}, for want of a backend` : 'direct response') : 'redirect'}`]]
+  const undefinedStatus = isOfApi ? 500 : 503
   return destinations.flatMap((destination) => destinationLines(when, destination, { ...options, undefinedStatus }))
 }
 

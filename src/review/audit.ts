@@ -3,7 +3,7 @@
 import { formatRef, JUDGED_KINDS, type MeshObject, refKey } from '../kinds/index.ts'
 import { everyTarget } from '../mesh/gaps/affected.ts'
 import type { TellUnjudged } from '../mesh/gaps/allowance.ts'
-import { type Cause, type Gap, gapKey, gaps, type Target, virtualServiceOf } from '../mesh/gaps/gaps.ts'
+import { type Cause, type Gap, gapKey, gaps, type Target } from '../mesh/gaps/gaps.ts'
 import { compareText } from '../mesh/names/text.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
@@ -52,7 +52,7 @@ export function openGaps(snapshot: Snapshot, targets: readonly Target[], policy:
   for (const gap of gaps(snapshot, targets, tell)) {
     const rule = RULE_OF[gap.cause]
     const key = `${gap.context.kind} ${gapKey(gap)}`
-    if (!found.has(key) && isOn(rule, virtualServiceOf(gap)?.namespace ?? '')) found.set(key, { rule, gap })
+    if (!found.has(key) && isOn(rule, gap.source?.namespace ?? '')) found.set(key, { rule, gap })
   }
   return [...found.values()].sort(byPlace)
 }

@@ -3,10 +3,10 @@
  * where their names are known, and listed only where the decision rests on something being absent.
  */
 
-import { isWorkloadKind, type ObjectRef, refKey } from '../kinds/index.ts'
+import { isSameRef, isWorkloadKind, type ObjectRef, refKey } from '../kinds/index.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
-import { type Gap, gaps, type Target, virtualServiceOf } from '../mesh/gaps/gaps.ts'
+import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { chains, routeTables } from '../mesh/routing/routes.ts'
@@ -60,7 +60,7 @@ function ofDenial({ asked, change, before, after }: Judgement, { findings }: Dec
   const siblings: ListQuery[] =
     denied.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
   // A route that is new to a host does not count beside an older one there, nor the default route beside any, that the cache has yet to see.
-  const isRoutedByNobody = denied.some(({ virtualService, context }) => virtualService === null && context.kind === 'mesh')
+  const isRoutedByNobody = denied.some(({ source, context }) => source === null && context.kind === 'mesh')
   const older = changesReach(change) || isRoutedByNobody ? [ALL_VIRTUAL_SERVICES] : []
   // What is answered before is so by a Pod that may just have ceased to be Ready.
   const answering = denied.flatMap(({ destination }) => (destination === null ? [] : backing(destination, before, ENOUGH_PODS.relied)))
@@ -147,8 +147,7 @@ function absentServices({ after }: Change, snapshot: Snapshot): ObjectRef[] {
 
 /** A destination of the written object gets no answer. */
 function failsBy(gap: Gap, { ref }: Change): boolean {
-  const source = virtualServiceOf(gap)
-  return gap.destination !== null && source !== null && refKey(source) === refKey(ref)
+  return gap.destination !== null && isSameRef(gap.source, ref)
 }
 
 /** Without the Service of its host a DestinationRule decides about nothing, so that Service must not be one that the cache has yet to see. */

@@ -1,5 +1,5 @@
 /** The limits of what is denied (docs/architecture.md): why a gap that a change opens is only warned of. */
-import { isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
+import { isSameRef, isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
@@ -30,10 +30,10 @@ export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap)
 }
 
 /** The last route object of a host at a gateway is deleted, or one of several whose lost requests were those of its own explicit conditions. */
-function isRetired({ change }: Judgement, { context, virtualService, servedBy }: Gap): boolean {
+function isRetired({ change }: Judgement, { context, source, servedBy }: Gap): boolean {
   if (change.operation !== 'DELETE' || change.ref.kind !== 'VirtualService' || context.kind !== 'gateway') return false
-  if (virtualService === null) return true
-  return servedBy !== null && !servedBy.isFallback && servedBy.virtualService === `${change.ref.namespace}/${change.ref.name}`
+  if (source === null) return true
+  return servedBy !== null && !servedBy.isFallback && isSameRef(servedBy.source, change.ref)
 }
 
 /** The host leaves one gateway while another, that has Pods, answers the same requests as it did before. */
@@ -52,9 +52,9 @@ function isMoved({ change, before, after, targets }: Judgement, gap: Gap): boole
 }
 
 /** A host that no route object touches: Istio's default route, before and after. */
-function isPlain({ before, after }: Judgement, { context, host, virtualService, servedBy }: Gap): boolean {
+function isPlain({ before, after }: Judgement, { context, host, source, servedBy }: Gap): boolean {
   const isNamed = (snapshot: Snapshot) => [...snapshot.lookup('virtualServiceByHost', host)].length > 0
-  const isDefault = virtualService === null && servedBy !== null && servedBy.virtualService === null
+  const isDefault = source === null && servedBy !== null && servedBy.source === null
   return context.kind === 'mesh' && isDefault && !isNamed(before) && !isNamed(after)
 }
 

@@ -1,3 +1,4 @@
+import { refKey } from '../kinds/index.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
 import type { Rule } from './rule.ts'
 
@@ -12,23 +13,22 @@ export const conflictingHost: Rule = {
   reads: ['VirtualService', 'Service'],
   check: ({ after, before, targets, snapshotAfter, nameOf }) => {
     if (after?.kind !== 'VirtualService') return []
-    const own = `${after.namespace}/${after.name}`
+    const own = refKey(after)
     const known = new Set(before?.kind === 'VirtualService' ? before.hosts : [])
     const ofMesh = targets.filter(({ context }) => context.kind === 'mesh')
     const byHost = new Map(ofMesh.toReversed().map((target) => [target.host, target]))
     return after.hosts.flatMap((name, at) => {
       const target = byHost.get(name)
       if (target === undefined || known.has(name)) return []
-      const users = routeTables(snapshotAfter, target.context, name).flatMap(({ virtualServices }) => virtualServices)
+      const users = routeTables(snapshotAfter, target.context, name).flatMap(({ takers }) => takers)
       const [user] = users
-      if (user === undefined || users.includes(own)) return []
-      const [namespace = '', vs = ''] = user.split('/')
+      if (user === undefined || users.some((each) => refKey(each) === own)) return []
       return [
         {
           severity: 'warn' as const,
           object: { kind: 'VirtualService' as const, namespace: after.namespace, name: after.name },
           path: ['spec', 'hosts', at],
-          message: `${nameOf(after)} has no effect on ${name}: Istio uses ${nameOf({ kind: 'VirtualService', namespace, name: vs })} for it`,
+          message: `${nameOf(after)} has no effect on ${name}: Istio uses ${nameOf(user)} for it`,
           remedy: 'Put its routes there instead',
           gap: null
         }

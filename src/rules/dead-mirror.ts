@@ -1,3 +1,4 @@
+import { isSameRef } from '../kinds/index.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import type { Rule, Statement } from './rule.ts'
@@ -16,7 +17,7 @@ export const deadMirror: Rule = {
     const found = new Map<string, Statement>()
     for (const { context, host } of targets) {
       for (const route of routeTables(snapshotAfter, context, host).flatMap(({ routes }) => routes)) {
-        if (route.virtualService !== `${after.namespace}/${after.name}`) continue
+        if (!isSameRef(route.source, after)) continue
         for (const mirror of route.mirrors.filter(isDead)) {
           found.set(JSON.stringify(mirror.path), {
             severity: 'warn',

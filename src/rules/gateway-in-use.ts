@@ -48,8 +48,7 @@ function lost(subject: Subject, gap: Gap): string {
 }
 
 function remedyFor(subject: Subject, gap: Gap): string {
-  const served = gap.servedBy?.virtualService ?? null
-  const [namespace = '', name = ''] = served?.split('/') ?? []
-  const route = served === null ? 'its VirtualServices' : subject.nameOf({ kind: 'VirtualService', namespace, name })
+  const served = gap.servedBy?.source ?? null
+  const route = served === null ? 'its VirtualServices' : subject.nameOf(served)
   return `First bind ${route} to another Gateway that serves the host, or take the host out there; if this is meant, ${wayOut(subject)}`
 }

@@ -1,4 +1,4 @@
-import { type ObjectRef, refKey } from '../kinds/index.ts'
+import { isSameRef, type ObjectRef, refKey } from '../kinds/index.ts'
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { isExported } from '../mesh/names/visibility.ts'
@@ -41,7 +41,7 @@ function unmatched({ operation, after, gaps, opened, fallbackAtGateways }: Subje
 }
 
 function say(subject: Subject, gap: Gap) {
-  if (gap.virtualService === null) return sayUnbound(subject, gap)
+  if (gap.source === null) return sayUnbound(subject, gap)
   if (gap.cause === 'no-action') {
     return {
       severity: 'deny' as const,
@@ -62,7 +62,7 @@ function say(subject: Subject, gap: Gap) {
 
 /** What is refused and what is warned of are two findings. */
 function severityKey(subject: Subject, gap: Gap): Severity {
-  return gap.virtualService === null ? severityOf(subject, gap) : severityOfUnmatched(subject, gap)
+  return gap.source === null ? severityOf(subject, gap) : severityOfUnmatched(subject, gap)
 }
 
 /** At a gateway others may bring the rest of a host that nobody has served so far. */
@@ -77,10 +77,8 @@ function servedBefore(subject: Subject, gap: Gap): string {
   return server === null ? '' : `; so far ${subject.nameOf(server)} answers them`
 }
 
-function serverBefore({ servedBy, virtualService }: Gap): ObjectRef | null {
-  if (servedBy === null || servedBy.virtualService === null || servedBy.virtualService === virtualService) return null
-  const [namespace = '', name = ''] = servedBy.virtualService.split('/')
-  return { kind: 'VirtualService', namespace, name }
+function serverBefore({ servedBy, source }: Gap): ObjectRef | null {
+  return servedBy === null || isSameRef(servedBy.source, source) ? null : servedBy.source
 }
 
 function remedyFor(subject: Subject, gap: Gap): string {

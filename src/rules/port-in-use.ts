@@ -60,6 +60,6 @@ function remedyFor(subject: Subject, gap: Gap): string {
   if (gap.cause === 'no-route' || gap.cause === 'no-action') {
     return `First add a last http route without match to ${subject.nameOf(routeOwner(gap))}, then apply this again`
   }
-  const mover = gap.virtualService === null ? 'its clients' : subject.nameOf(routeOwner(gap))
+  const mover = gap.source === null ? 'its clients' : subject.nameOf(routeOwner(gap))
   return `First keep port ${portOf(gap)} beside the new one, move ${mover} to the new port, then take the old one away`
 }

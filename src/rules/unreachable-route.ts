@@ -1,6 +1,6 @@
 import { emptyMatch, type HttpMatch, type HttpRoute } from '../kinds/http-rule.ts'
+import { isSameRef, type ObjectRef } from '../kinds/index.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
-import { virtualServiceOf } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
@@ -38,28 +38,27 @@ function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Statem
 /** At a gateway the routes of several objects for one host are tried in the order of their age, catch-alls last (6.3): an older one's may take all of a younger one's. */
 function behindOthers({ after, before, targets, nameOf, snapshotAfter }: Subject): Statement[] {
   if (after?.kind !== 'VirtualService') return []
-  const own = `${after.namespace}/${after.name}`
   const known = before?.kind === 'VirtualService' ? new Set(before.http.map(textOf)) : new Set<string>()
   const fresh = after.http.filter((rule) => !known.has(textOf(rule)))
   if (fresh.length === 0) return []
-  const takers = new Map<string, string | null>()
+  const takers = new Map<string, ObjectRef | null>()
   for (const { context, host } of targets.filter((target) => target.context.kind === 'gateway')) {
     for (const { routes } of routeTables(snapshotAfter, context, host)) {
-      const mine = routes.filter(({ virtualService }) => virtualService === own).length
+      const mine = routes.filter(({ source }) => isSameRef(source, after)).length
       snapshotAfter.charge(mine * (routes.length - mine))
       for (const [place, route] of routes.entries()) {
-        if (route.virtualService !== own) continue
+        if (!isSameRef(route.source, after)) continue
         const rule = formatPath(route.path.slice(0, 3))
-        const earlier = (other: Route, at: number) => at < place && other.virtualService !== own && covers(other.condition, route.condition)
-        const by = routes.find(earlier)?.virtualService ?? null
+        const earlier = (other: Route, at: number) =>
+          at < place && !isSameRef(other.source, after) && covers(other.condition, route.condition)
+        const by = routes.find(earlier)?.source ?? null
         if (by === null) takers.set(rule, null)
         else if (!takers.has(rule)) takers.set(rule, by)
       }
     }
   }
   return fresh.flatMap((rule) => {
-    const by = takers.get(formatPath(rule.path.slice(0, 3))) ?? null
-    const older = virtualServiceOf({ virtualService: by })
+    const older = takers.get(formatPath(rule.path.slice(0, 3))) ?? null
     if (older === null) return []
     return [
       {

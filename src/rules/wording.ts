@@ -1,8 +1,8 @@
 /** The phrases that every finding is made of: share, who asks, which requests, status. */
 
 import { EVERY_REQUEST } from '../kinds/http-rule.ts'
-import type { ObjectRef } from '../kinds/index.ts'
-import { type Gap, virtualServiceOf } from '../mesh/gaps/gaps.ts'
+import { type ObjectRef, refKey } from '../kinds/index.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { describeClass, describeLabels } from '../mesh/requests/classes.ts'
@@ -45,7 +45,7 @@ export function wayOut({ before, after }: Subject): string {
 
 /** `VirtualService prod/reviews http[1]`, the place of a gap. */
 export function place({ nameOf }: Subject, gap: Gap): string {
-  if (gap.virtualService === null) return gap.destination === null ? 'nothing' : "Istio's default route"
+  if (gap.source === null) return gap.destination === null ? 'nothing' : "Istio's default route"
   return `${nameOf(routeOwner(gap))} ${formatPath(gap.path.slice(1, 3))}`.trimEnd()
 }
 
@@ -66,7 +66,7 @@ export function percent(share: number): string {
 
 /** The object that holds a gap's route. */
 export function routeOwner(gap: Gap): ObjectRef {
-  return virtualServiceOf(gap) ?? { kind: 'VirtualService', namespace: '', name: '' }
+  return gap.source ?? { kind: 'VirtualService', namespace: '', name: '' }
 }
 
 /** The DestinationRule that stands for a host, or the one to create. */
@@ -91,7 +91,7 @@ export function state(gaps: readonly Gap[], keyOf: (gap: Gap) => string, say: (g
 /** Gaps of one destination in one route are one finding, whoever sees them. */
 export function byRoute(gap: Gap): string {
   const { destination } = gap
-  return JSON.stringify([gap.virtualService, gap.path, destination?.host, destination?.subset, gap.cause])
+  return JSON.stringify([gap.source === null ? null : refKey(gap.source), gap.path, destination?.host, destination?.subset, gap.cause])
 }
 
 /** The most telling gap of several about one thing: the largest share, the widest class. */

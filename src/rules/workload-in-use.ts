@@ -79,8 +79,8 @@ function remedyFor(subject: Subject, gap: Gap): string {
 }
 
 /** A destination of the host is answered still: there is somewhere to move the requests to. */
-function hasOtherVersion({ snapshotAfter }: Subject, { context, host, virtualService, destination }: Gap): boolean {
-  if (virtualService === null) return false
+function hasOtherVersion({ snapshotAfter }: Subject, { context, host, source, destination }: Gap): boolean {
+  if (source === null) return false
   const name = destination?.host ?? host
   const routed = routeTables(snapshotAfter, context, host).flatMap(({ routes }) => routes.flatMap(({ destinations }) => destinations))
   if (routed.some(({ missing, ready }) => missing === null && ready !== 0)) return true

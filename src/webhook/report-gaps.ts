@@ -9,7 +9,7 @@ import { systemClock } from '../kubernetes/clock.ts'
 import { writeEvent } from '../kubernetes/events.ts'
 import { Lease } from '../kubernetes/lease.ts'
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
-import { gapKey, virtualServiceOf } from '../mesh/gaps/gaps.ts'
+import { gapKey } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
@@ -179,7 +179,7 @@ function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
   const subset = destination === null || destination.subset === null ? '' : ` subset "${destination.subset}"`
   const to = destination === null ? '' : ` to ${destination.host}${subset}`
   const service = serviceOfHost(host, settings.domain)
-  const object: ObjectRef | null = virtualServiceOf(gap) ?? (service === null ? null : { kind: 'Service', ...service })
+  const object: ObjectRef | null = gap.source ?? (service === null ? null : { kind: 'Service', ...service })
   const by = path.length === 0 ? '' : ` by ${formatPath(path)}`
   return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, object, message: line(`${what} ${isLost(gap)}${by}${to}`, '') }
 }

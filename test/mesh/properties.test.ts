@@ -192,7 +192,7 @@ holds('wildcards, aliases, delegates and Sidecars hide no gap from the hosts jud
   const before = world.find(written.kind, written.namespace, written.name)
   const targets = affectedTargets(world, after, before === undefined ? [written] : [before, written])
   const opened = (among: readonly Target[]) =>
-    gapsOfChange(world, after, among).opened.map((gap) => JSON.stringify([gap.host, gap.port, gap.cause, gap.virtualService, gap.path]))
+    gapsOfChange(world, after, among).opened.map((gap) => JSON.stringify([gap.host, gap.port, gap.cause, gap.source, gap.path]))
   const found = new Set(opened(targets))
   return opened([...everyTarget(world), ...everyTarget(after)]).every((gap) => found.has(gap))
 })

@@ -36,8 +36,8 @@ function unnamed(example: Example): string[] {
   return opened.map(nameOf).filter((name) => !named.has(name))
 }
 
-function nameOf({ virtualService, path, cause }: Gap): string {
-  return JSON.stringify([virtualService, path, cause])
+function nameOf({ source, path, cause }: Gap): string {
+  return JSON.stringify([source, path, cause])
 }
 
 for (const { id } of RULES) {

@@ -1,7 +1,7 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (docs/architecture.md). */
 
-import { EVERY_REQUEST } from '../../kinds/http-rule.ts'
-import type { ObjectRef } from '../../kinds/index.ts'
+import { EVERY_REQUEST, type RouteObject } from '../../kinds/http-rule.ts'
+import { refKey } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Path } from '../names/path.ts'
 import { classKey, effortToClass, type RequestClass, requestClasses } from '../requests/classes.ts'
@@ -48,9 +48,9 @@ export interface Gap extends Target {
   /** What it gets; 0 for a connection that is not answered at all. */
   readonly status: 404 | 502 | 503 | 0
   readonly cause: Cause
-  /** `namespace/name` of the VirtualService whose route takes the class, or whose routes do not; null for Istio's default route. */
-  readonly virtualService: string | null
-  /** The route or destination in that VirtualService; [] where there is none. */
+  /** The route object whose route takes the class, or whose routes do not; null for Istio's default route. */
+  readonly source: RouteObject | null
+  /** The route or destination in that object; [] where there is none. */
   readonly path: Path
   readonly destination: RoutedDestination | null
   /** What answered the class before the change; null where nothing did. */
@@ -59,21 +59,14 @@ export interface Gap extends Target {
 
 /** The route or chain that answered. */
 export interface Served {
-  /** `namespace/name`; null for Istio's default route. */
-  readonly virtualService: string | null
+  /** null for Istio's default route. */
+  readonly source: RouteObject | null
   /** It takes every request, and not only those of an explicit condition. */
   readonly isFallback: boolean
 }
 
 const EPSILON = 1e-9
 const NO_GAPS = { all: [], opened: [] }
-
-/** The VirtualService that holds a gap's route; null where that is Istio's default route. */
-export function virtualServiceOf({ virtualService }: Pick<Gap, 'virtualService'>): ObjectRef | null {
-  if (virtualService === null) return null
-  const [namespace = '', name = ''] = virtualService.split('/')
-  return { kind: 'VirtualService', namespace, name }
-}
 
 /** Every gap of the targets, but of those that are too much to judge. */
 export function gaps(snapshot: Snapshot, targets: readonly Target[], tell: TellUnjudged = () => undefined): Gap[] {
@@ -275,7 +268,7 @@ function overlaps(snapshot: Snapshot, [before, after]: readonly RouteTable[]): R
   return found
 }
 
-interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'virtualService' | 'path' | 'destination'> {
+interface Failure extends Pick<Gap, 'share' | 'status' | 'cause' | 'source' | 'path' | 'destination'> {
   /** The same failure before and after a change. */
   readonly key: string
 }
@@ -289,7 +282,7 @@ function failures(snapshot: Snapshot, reached: Reached, requestClass: RequestCla
       return destinationFailures(snapshot, reached.chain)
     case 'virtual-host': {
       if (reached.redirects) return reached.table === null ? null : []
-      if (reached.table === null) return [{ ...NO_ROUTE, key: 'no-virtual-host', cause: 'no-virtual-host', virtualService: null, path: [] }]
+      if (reached.table === null) return [{ ...NO_ROUTE, key: 'no-virtual-host', cause: 'no-virtual-host', source: null, path: [] }]
       const route = firstRoute(snapshot, reached.table, requestClass)
       return route === undefined ? [noRoute(reached.table)] : routeFailures(snapshot, route)
     }
@@ -298,10 +291,10 @@ function failures(snapshot: Snapshot, reached: Reached, requestClass: RequestCla
 
 /** Which route or chain takes the class. */
 function servedBy(snapshot: Snapshot, reached: Reached, requestClass: RequestClass): Served | null {
-  if (reached.by === 'chain') return { virtualService: reached.chain.virtualService, isFallback: true }
+  if (reached.by === 'chain') return { source: reached.chain.source, isFallback: true }
   if (reached.by === 'none' || reached.table === null) return null
   const route = firstRoute(snapshot, reached.table, requestClass)
-  return route === undefined ? null : { virtualService: route.virtualService, isFallback: coversEverything(route.condition) }
+  return route === undefined ? null : { source: route.source, isFallback: coversEverything(route.condition) }
 }
 
 function isLost(ending: Ending): ending is LostEnding {
@@ -311,7 +304,7 @@ function isLost(ending: Ending): ending is LostEnding {
 const NO_ROUTE = { share: 1, status: 404 as const, path: ['spec', 'http'], destination: null }
 
 function lost(ending: LostEnding): Failure {
-  return { ...NO_ROUTE, key: ending, status: ending === 'blocked' ? 502 : 0, cause: ending, virtualService: null, path: [] }
+  return { ...NO_ROUTE, key: ending, status: ending === 'blocked' ? 502 : 0, cause: ending, source: null, path: [] }
 }
 
 /** Made once for each table: every class asks it. */
@@ -332,25 +325,22 @@ function routeFailures(snapshot: Snapshot, route: Route): Failure[] {
     case 'direct':
       return []
     case 'none':
-      return [{ ...NO_ROUTE, key: 'no-action', cause: 'no-action', path: route.path, virtualService: route.virtualService }]
+      return [{ ...NO_ROUTE, key: 'no-action', cause: 'no-action', path: route.path, source: route.source }]
     case 'route':
       return destinationFailures(snapshot, route)
   }
 }
 
-function noRoute({ virtualServices }: RouteTable): Failure {
-  return { ...NO_ROUTE, key: 'no-route', cause: 'no-route', virtualService: virtualServices[0] ?? null }
+function noRoute({ takers: [taker] }: RouteTable): Failure {
+  return { ...NO_ROUTE, key: 'no-route', cause: 'no-route', source: taker ?? null }
 }
 
-function destinationFailures(
-  snapshot: Snapshot,
-  { virtualService, destinations }: Pick<Route, 'virtualService' | 'destinations'>
-): Failure[] {
+function destinationFailures(snapshot: Snapshot, { source, destinations }: Pick<Route, 'source' | 'destinations'>): Failure[] {
   return destinations.flatMap((destination) => {
     const cause = failureOf(snapshot, destination)
     if (cause === null) return []
     const key = `${destination.host}|${destination.port}|${destination.subset ?? ''}`
-    return [{ key, share: destination.share, status: 503 as const, cause, virtualService, path: destination.path, destination }]
+    return [{ key, share: destination.share, status: 503 as const, cause, source, path: destination.path, destination }]
   })
 }
 
@@ -375,5 +365,13 @@ function total(failed: readonly Failure[]): number {
 
 /** One text for equal gaps of one cause, whichever context sees them. */
 export function gapKey(gap: Gap): string {
-  return JSON.stringify([gap.virtualService, gap.path, gap.cause, gap.host, gap.port, gap.serverName, classKey(gap.requestClass)])
+  return JSON.stringify([
+    gap.source === null ? null : refKey(gap.source),
+    gap.path,
+    gap.cause,
+    gap.host,
+    gap.port,
+    gap.serverName,
+    classKey(gap.requestClass)
+  ])
 }

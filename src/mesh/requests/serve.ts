@@ -1,5 +1,6 @@
 /** What one concrete request gets (docs/architecture.md): the route or chain that takes it, its destinations, and how much of it goes unanswered. */
 
+import { isOfGatewayApi } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Ending, Reached } from '../routing/connections.ts'
 import { reach } from '../routing/listeners.ts'
@@ -107,7 +108,7 @@ function ofRoute(snapshot: Snapshot, route: Route): Omit<Answer, 'table' | 'pass
 
 /** What a rule of the Gateway API sends to no cluster is its fault, and not the cluster's. */
 function statusOfLost({ source }: Route, cause: Cause): number {
-  return source !== null && cause === 'no-cluster' ? 500 : 503
+  return source !== null && isOfGatewayApi(source) && cause === 'no-cluster' ? 500 : 503
 }
 
 function lostOf(snapshot: Snapshot, destinations: readonly RoutedDestination[]): { unserved: number; cause: Cause } {

@@ -18,7 +18,7 @@ export function chains(snapshot: Snapshot, context: Context, host: string): Chai
 
 /** The chain that Istio makes of a service's port where no VirtualService takes it: to the whole service. */
 export function defaultChain(scope: Scope, host: string, port: number, serverNames: readonly string[]): Chain {
-  return { host, port, serverNames, virtualService: null, source: null, path: [], destinations: [toWhole(scope, host, port)] }
+  return { host, port, serverNames, source: null, path: [], destinations: [toWhole(scope, host, port)] }
 }
 
 export function meshChains(scope: Scope, host: string): Chain[] {
@@ -138,7 +138,6 @@ function toChain(scope: Scope, vs: VirtualService, rule: L4Route, place: Place, 
     host,
     port: place.port,
     serverNames,
-    virtualService: rule.source === null ? `${vs.namespace}/${vs.name}` : null,
     source: rule.source,
     path: rule.path,
     destinations: carried(scope, rule.route, lookup)

@@ -7,25 +7,15 @@ import { own } from '../names/own.ts'
 import { isExported } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
-/** A rule as routes are made of it: a delegate's matches joined with the root's. */
-export interface EffectiveRule {
-  readonly rule: HttpRoute
-  /** The VirtualService that it is written in: a delegate, or the root itself. */
-  readonly owner: VirtualService
-}
-
-/** A rule whose delegate is missing, not exported to the root's namespace or has hosts is dropped silently (7.2). `mergeVirtualServices`. */
-export function effectiveRules(snapshot: Snapshot, root: VirtualService): EffectiveRule[] {
+/** The rules as routes are made of them: a delegate's matches joined with the root's. A rule whose delegate is missing, not exported to the root's namespace or has hosts is dropped silently (7.2). `mergeVirtualServices`. */
+export function effectiveRules(snapshot: Snapshot, root: VirtualService): HttpRoute[] {
   return root.http.flatMap((rule) => {
-    if (rule.delegate === null) return [{ rule, owner: root }]
+    if (rule.delegate === null) return [rule]
     const delegate = snapshot.find('VirtualService', rule.delegate.namespace, rule.delegate.name)
     if (delegate === undefined || delegate.hosts.length > 0) return []
     if (!isExported(delegate.exportTo, delegate.namespace, root.namespace)) return []
     chargeJoins(snapshot, root, rule, delegate)
-    return delegate.http.flatMap((inner) => {
-      const joined = join(rule, inner)
-      return joined === null ? [] : [{ rule: joined, owner: delegate }]
-    })
+    return delegate.http.flatMap((inner) => join(rule, inner) ?? [])
   })
 }
 

@@ -71,16 +71,14 @@ function meshTable(scope: Scope, { host, resolution }: MeshService, port: number
 }
 
 /** `dedupeDomains`: names go to the VirtualService that comes first. */
-function isTakenBefore({ snapshot, context }: Scope, { virtualServices: [taker] }: RouteTable, vs: VirtualService): boolean {
-  const [namespace = '', name = ''] = taker?.split('/') ?? []
-  const other = snapshot.find('VirtualService', namespace, name)
+function isTakenBefore({ snapshot, context }: Scope, { takers: [taker] }: RouteTable, vs: VirtualService): boolean {
+  const other = taker?.kind === 'VirtualService' ? snapshot.find('VirtualService', taker.namespace, taker.name) : undefined
   return other !== undefined && other !== vs && inOrderFor(context.namespace, [other, vs])[0] === other
 }
 
 function defaultTable(scope: Scope, host: string, port: number): RouteTable {
   const destinations = [toWhole(scope, host, port)]
   const route = {
-    virtualService: null,
     source: null,
     path: [],
     condition: EVERY_REQUEST,

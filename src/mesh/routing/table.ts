@@ -1,5 +1,5 @@
 /** What Envoy would be told: contexts, route tables, routes and their destinations. Built by `routeTables` (routes.ts). */
-import type { Condition, RuleSource } from '../../kinds/http-rule.ts'
+import type { Condition, RouteObject } from '../../kinds/http-rule.ts'
 import type { Labels } from '../names/labels.ts'
 import type { Path } from '../names/path.ts'
 
@@ -24,16 +24,14 @@ export interface RoutedDestination {
   readonly missing: Missing | null
   /** Endpoints that would get requests; null where neither Istio nor hitless can know (unknown liveness). */
   readonly ready: number | null
-  /** Where it stands in its VirtualService; [] for the default route. */
+  /** Where it stands in its route object; [] for the default route. */
   readonly path: Path
 }
 
 export interface Route {
-  /** `namespace/name` of the VirtualService whose rule this is; null for Istio's default route to the whole service. */
-  readonly virtualService: string | null
-  /** The rule of a Gateway API route that it is made of; `virtualService` is null then. */
-  readonly source: RuleSource | null
-  /** Where the rule or its match entry stands in that VirtualService. */
+  /** The object in which the rule is written; null for Istio's default route to the whole service. */
+  readonly source: RouteObject | null
+  /** Where the rule or its match entry stands in it. */
   readonly path: Path
   readonly condition: Condition
   /** The condition covers every request (5.1). */
@@ -52,10 +50,8 @@ export interface RouteTable {
   readonly host: string
   /** The port that the client calls, or that of the Gateway's server. */
   readonly port: number
-  /** `namespace/name` of the VirtualServices that took the host; empty: served by default. */
-  readonly virtualServices: readonly string[]
-  /** The routes of the Gateway API that took it with them, by what `namespace/name` each is: `HTTPRoute prod/reviews`. */
-  readonly from: readonly string[]
+  /** The route objects that took the host, in order; empty: served by default. */
+  readonly takers: readonly RouteObject[]
   /** Of an HTTPS server that does not serve every name. */
   readonly serverNames: readonly string[]
   /** One route answers every request. */
@@ -69,9 +65,7 @@ export interface Chain {
   readonly port: number
   readonly serverNames: readonly string[]
   /** null for the chain that Istio makes of a service's port itself. */
-  readonly virtualService: string | null
-  /** As with routes. */
-  readonly source: RuleSource | null
+  readonly source: RouteObject | null
   readonly path: Path
   readonly destinations: readonly RoutedDestination[]
 }

@@ -1,4 +1,5 @@
 /** Route tables of routes. */
+import type { RouteObject } from '../../kinds/http-rule.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import type { Route, RouteTable } from './table.ts'
 
@@ -9,9 +10,12 @@ export function toTable(
   routes: readonly Route[],
   serverNames: readonly string[] = []
 ): RouteTable {
-  const virtualServices = takers.filter(({ madeFor }) => madeFor === null).map(({ namespace, name }) => `${namespace}/${name}`)
-  const from = new Set(
-    takers.flatMap(({ http }) => http.flatMap(({ source }) => (source === null ? [] : `${source.kind} ${source.namespace}/${source.name}`)))
-  )
-  return { host, port, virtualServices, from: [...from], serverNames, catchAll: routes.some(({ matchesAll }) => matchesAll), routes }
+  const catchAll = routes.some(({ matchesAll }) => matchesAll)
+  return { host, port, takers: takers.flatMap(objectsOf), serverNames, catchAll, routes }
+}
+
+/** The object itself, or those of the Gateway API that it is made of. */
+function objectsOf({ kind, namespace, name, madeFor, http }: VirtualService): RouteObject[] {
+  if (madeFor === null) return [{ kind, namespace, name }]
+  return [...new Map(http.map(({ source }) => [`${source.kind} ${source.namespace}/${source.name}`, source])).values()]
 }

@@ -91,12 +91,11 @@ export function meshRoutes(scope: Scope, vs: VirtualService, port: number): Rout
 /** The routes that the rules of a VirtualService make at a place, up to the first catch-all that Istio knows (4.7). `BuildHTTPRoutesForVirtualService`. */
 export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup: Lookup): Route[] {
   const routes: Route[] = []
-  for (const { rule, owner } of effectiveRules(scope.snapshot, vs)) {
+  for (const rule of effectiveRules(scope.snapshot, vs)) {
     scope.snapshot.charge(1 + rule.match.length + rule.route.length + rule.mirrors.length, vs)
     const entries = entriesAt(rule, place)
     if (entries.length === 0) continue
     const rest = {
-      virtualService: rule.source === null ? `${owner.namespace}/${owner.name}` : null,
       source: rule.source,
       status: statusOf(rule),
       destinations: rule.redirect === null && rule.directResponse === null ? carried(scope, rule.route, lookup) : [],

@@ -95,8 +95,8 @@ function opened(before: Snapshot, after: Snapshot, targets: readonly Target[] = 
   return gapsOfChange(before, after, targets).opened.map(describe).sort()
 }
 
-function describe({ context, host, port, cause, share, virtualService: vs, path, requestClass }: Gap): string {
-  return JSON.stringify([context, host, port, cause, share.toFixed(6), vs, formatPath(path), requestClass])
+function describe({ context, host, port, cause, share, source, path, requestClass }: Gap): string {
+  return JSON.stringify([context, host, port, cause, share.toFixed(6), source, formatPath(path), requestClass])
 }
 
 /** Holds for every generated case; the counterexample is shown where it does not. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Kind, parseAs } from '../../../src/kinds/index.ts'
+import { type Kind, type ObjectRef, parseAs } from '../../../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../../../src/mesh/names/hosts.ts'
 import { chains, hostsOf, routeTables } from '../../../src/mesh/routing/routes.ts'
 import type { Context, RouteTable } from '../../../src/mesh/routing/table.ts'
@@ -35,13 +35,16 @@ const workload = (name: string, labels: Fields = { app: name }): readonly [Kind,
 ]
 const to = (host: string, subset?: string): Fields => ({ route: [{ destination: { host, ...(subset === undefined ? {} : { subset }) } }] })
 
+const nameOf = ({ namespace, name }: ObjectRef): string => `${namespace}/${name}`
+const namesOfTakers = ({ takers }: RouteTable): string[] => takers.map(nameOf)
+
 /** `host:port by virtual services -> destinations`, or where they are missing why. */
 function summary(tables: readonly RouteTable[]): string[] {
-  return tables.map(({ host, port, virtualServices, routes }) => {
+  return tables.map(({ host, port, takers, routes }) => {
     const targets = routes.flatMap(({ destinations }) =>
       destinations.map((each) => `${each.host}:${each.port}${each.subset === null ? '' : `/${each.subset}`}=${each.missing ?? each.ready}`)
     )
-    return `${host}:${port} by ${virtualServices.join(',') || 'default'} -> ${targets.join(' ')}`
+    return `${host}:${port} by ${takers.map(nameOf).join(',') || 'default'} -> ${targets.join(' ')}`
   })
 }
 
@@ -74,7 +77,7 @@ t.test('the older of two VirtualServices has the names of an alias (8.4)', async
   const ofReviews = ['VirtualService', 'prod/reviews', { hosts: ['reviews'], http: [to('reviews')] }] as const
   const host = 'alias.prod.svc.cluster.local'
   const takers = (objects: readonly (readonly [Kind, string, Fields])[]) =>
-    routeTables(world([service('reviews'), alias, ...objects]), client('web'), host).flatMap(({ virtualServices }) => virtualServices)
+    routeTables(world([service('reviews'), alias, ...objects]), client('web'), host).flatMap(namesOfTakers)
   t.same(takers([ofAlias, ofReviews]), ['prod/alias'])
   t.same(takers([ofReviews, ofAlias]), ['prod/reviews'])
 })
@@ -163,7 +166,7 @@ t.test('a spelling of a service belongs to the older VirtualService of the two (
   const ofService = ['VirtualService', 'prod/full', { hosts: ['reviews'], http: [to('reviews')] }] as const
   const ofSpelling = ['VirtualService', 'prod/dotted', { hosts: ['reviews.prod'], http: [to('reviews')] }] as const
   const takers = (objects: readonly (readonly [Kind, string, Fields])[]) =>
-    routeTables(world([service('reviews'), ...objects]), client('web'), 'reviews.prod').flatMap(({ virtualServices }) => virtualServices)
+    routeTables(world([service('reviews'), ...objects]), client('web'), 'reviews.prod').flatMap(namesOfTakers)
   t.same(takers([ofSpelling, ofService]), ['prod/dotted'])
   t.same(takers([ofService, ofSpelling]), [])
 })
@@ -174,7 +177,7 @@ t.test('a wildcard within a label takes the services that end like it (3.5)', as
     service('web'),
     ['VirtualService', 'prod/canary', { hosts: ['*-canary.prod.svc.cluster.local'], http: [to('web')] }]
   ])
-  const takers = (host: string) => routeTables(snapshot, client('web'), host).flatMap(({ virtualServices }) => virtualServices)
+  const takers = (host: string) => routeTables(snapshot, client('web'), host).flatMap(namesOfTakers)
   t.same(takers('web-canary.prod.svc.cluster.local'), ['prod/canary'])
   t.same(takers('web.prod.svc.cluster.local'), [])
   t.ok(hostsOf(snapshot, client('web')).includes('web-canary.prod.svc.cluster.local'))

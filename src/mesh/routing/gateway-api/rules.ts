@@ -25,14 +25,14 @@ type Refused = typeof REFUSED
 
 /** The rules of a route; null where one of them has something for which Istio makes nothing of the whole object. */
 export function convertRules(snapshot: Snapshot, route: HeaderRoute, parent: ParentKind, port: number | null): HttpRoute[] | null {
+  const source = { kind: route.kind, namespace: route.namespace, name: route.name }
   const converted: HttpRoute[] = []
-  for (const [at, rule] of route.rules.entries()) {
+  for (const rule of route.rules) {
     snapshot.charge(1 + rule.matches.length + rule.backends.length + rule.filters.length, route)
     const made = convertRule(snapshot, route, rule, parent)
     if (made === REFUSED) return null
     const alternatives = rule.matches.length === 0 && port !== null ? [emptyMatch(rule.path)] : rule.matches
     const matches = alternatives.length === 0 ? [[]] : alternatives.map((match) => [{ ...match, port }])
-    const source = { kind: route.kind, namespace: route.namespace, name: route.name, rule: at }
     for (const match of matches) converted.push({ ...made, source, path: rule.path, match })
   }
   return converted

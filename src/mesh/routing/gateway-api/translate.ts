@@ -225,7 +225,7 @@ function madeOf(object: Identity, name: string): Identity {
 function l4Rule(made: TLSRoute | TCPRoute, route: readonly Destination[], sniHosts: readonly string[], port: number | null): L4Route {
   const { kind, namespace, name } = made
   const path = made.rules[0]?.path ?? []
-  const source = { kind, namespace, name, rule: 0 }
+  const source = { kind, namespace, name }
   const match = { path, port, sniHosts, destinationSubnets: [], gateways: [], sourceLabels: {}, sourceNamespace: '' }
   return { path, source, match: sniHosts.length === 0 && port === null ? [] : [match], route }
 }
