@@ -4,10 +4,12 @@ import type { Row } from './report.ts'
 import { measureRequests } from './requests.ts'
 import { measureScale } from './scale.ts'
 import { measureSettle } from './settle.ts'
+import { measureShapes } from './shapes.ts'
 import { measureWrites } from './writes.ts'
 
 const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
   decision: measureDecisions,
+  shapes: measureShapes,
   requests: measureRequests,
   writes: measureWrites,
   scale: measureScale,

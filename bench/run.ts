@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { meets, type Part, type Row, reportOf, table } from './report.ts'
 
-const PARTS = ['decision', 'requests', 'writes', 'scale', 'settle'] as const
+const PARTS = ['decision', 'shapes', 'requests', 'writes', 'scale', 'settle'] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,7 +27,7 @@ process.exitCode = parts.some(({ rows }) => rows.some((row) => meets(row) === fa
 function measure(name: (typeof PARTS)[number]): Promise<Part> {
   process.stderr.write(`${name} ...\n`)
   const startedMs = performance.now()
-  const child = fork(join(import.meta.dirname, 'part.ts'), [name], { execArgv: ['--expose-gc'] })
+  const child = fork(join(import.meta.dirname, 'part.ts'), [name], { execArgv: ['--expose-gc'], serialization: 'advanced' })
   return new Promise((resolve, reject) => {
     const rows: Row[] = []
     child.on('message', (row) => rows.push(row as Row))
