@@ -224,16 +224,18 @@ t.test('with a pair of its owner: Ready while the API server could trust it, and
     async () => webhook.log()
   )
   t.same(await policies(name), ['Ignore', 'Ignore'])
-  const metrics = async () => (await fetch(`http://127.0.0.1:${webhook.healthPort}/metrics`)).text()
-  t.match(await metrics(), /^hitless_webhook_enforced 0$/m)
-  t.match(await metrics(), /^hitless_certificate_expiry_timestamp_seconds\{of="leaf"\} \d+$/m)
+  t.match(await webhook.metrics(), /^hitless_webhook_enforced 0$/m)
+  t.match(await webhook.metrics(), /^hitless_certificate_expiry_timestamp_seconds\{of="leaf"\} \d+$/m)
 
   await register(name, { caBundle: stranger.certificate, wanted: 'one.hitless.io' })
   t.match(await until((answer) => answer !== 'ok\n', ready), /^certificate: .*(issuer|signature|verify)/)
   await register(name, { caBundle: authority.certificate, wanted: 'one.hitless.io' })
   await until((answer) => answer === 'ok\n', ready)
   await plane.api.request('DELETE', `${PATH}/${name}`)
-  await until((text) => !/^hitless_webhook_enforced/m.test(text), metrics)
+  await until(
+    (text) => !/^hitless_webhook_enforced/m.test(text),
+    () => webhook.metrics()
+  )
   t.equal(await ready(), 'ok\n', 'nobody asks, and nobody could be disappointed')
 })
 

@@ -59,8 +59,7 @@ t.test('the rule that was granted is exempted from, and that is counted, logged 
   const { status, warnings } = await write('alice', dangerous('subset-in-use'))
   t.equal(status, 200)
   t.match(warnings.join('\n'), '[subset-in-use]')
-  const metrics = await (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text()
-  t.match(metrics, 'hitless_exemptions_used_total{rule="subset-in-use"} 1')
+  t.match(await hitless.metrics(), 'hitless_exemptions_used_total{rule="subset-in-use"} 1')
   t.match(hitless.log(), /"user":"alice".*"rules":\["subset-in-use"\].*"reason":"v1 is gone, see INC-7","msg":"exempted"/)
   t.match(await audited('alice', 200), {
     'hitless.hitless.io/exempted': 'subset-in-use',

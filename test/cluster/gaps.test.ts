@@ -156,8 +156,8 @@ async function eventsOf(reason: string): Promise<Event[]> {
   return body.items.filter((event) => event.reason === reason)
 }
 
-async function openGaps({ healthPort }: HitlessProcess): Promise<number> {
-  const page = await (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text()
+async function openGaps(hitless: HitlessProcess): Promise<number> {
+  const page = await hitless.metrics()
   return [...page.matchAll(/^hitless_gaps\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0)
 }
 

@@ -222,9 +222,7 @@ t.test("a folder with the guide's next step is admitted in one go, held until th
 
 /** How many writes were held, and for how long in all. */
 async function held(): Promise<{ count: number; seconds: number }> {
-  const text = await (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text()
-  const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
-  return { count: value('hitless_held_seconds_count'), seconds: value('hitless_held_seconds_sum') }
+  return { count: await hitless.metric('hitless_held_seconds_count'), seconds: await hitless.metric('hitless_held_seconds_sum') }
 }
 
 t.test('bad input gets a 4xx, and the next review is answered', async (t) => {

@@ -187,7 +187,7 @@ class Replica {
   }
 
   async readsSince(): Promise<{ gets: number; lists: number }> {
-    const text = await (await fetch(`http://127.0.0.1:${this.#hitless.healthPort}/metrics`)).text()
+    const text = await this.#hitless.metrics()
     const value = (type: string) => Number(new RegExp(`^hitless_confirm_reads_total{type="${type}"} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
     const [gets, lists] = [value('get'), value('list')]
     const since = { gets: gets - this.#gets, lists: lists - this.#lists }

@@ -25,9 +25,12 @@ delayMs = LATE_MS
 
 /** How often each replica has held a write, and for how many seconds in all. */
 async function held(): Promise<{ count: number; seconds: number }[]> {
-  const pages = replicas.map(async ({ hitless }) => (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text())
-  const value = (page: string, name: string) => Number(new RegExp(`^hitless_held_seconds_${name} (\\S+)$`, 'm').exec(page)?.[1])
-  return (await Promise.all(pages)).map((page) => ({ count: value(page, 'count'), seconds: value(page, 'sum') }))
+  return Promise.all(
+    replicas.map(async ({ hitless }) => ({
+      count: await hitless.metric('hitless_held_seconds_count'),
+      seconds: await hitless.metric('hitless_held_seconds_sum')
+    }))
+  )
 }
 
 /** Makes a write; gives the replica that answered, and for how long it held the write: null where it did not. */

@@ -14,13 +14,9 @@ const { istioDefinitions } = await installBinaries()
 const hitless = await startHitless(plane)
 t.teardown(() => hitless.stop())
 
-async function page(): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text()
-}
-
 /** The sum of a metric's values over all label sets that contain this text. */
 async function sum(metric: string, labels = ''): Promise<number> {
-  const lines = (await page()).split('\n').filter((line) => line.startsWith(metric) && line.includes(labels))
+  const lines = (await hitless.metrics()).split('\n').filter((line) => line.startsWith(metric) && line.includes(labels))
   return lines.reduce((total, line) => total + Number(line.split(' ').at(-1)), 0)
 }
 
@@ -42,7 +38,7 @@ const lists = (kind: string) => sum('hitless_state_lists_total', `kind="${kind}"
 t.test('without Istio it is Ready, and says what it follows', async (t) => {
   t.equal((await fetch(`http://127.0.0.1:${hitless.healthPort}/readyz`)).status, 200)
   t.equal(await sum('hitless_state_fresh'), 1)
-  const metrics = await page()
+  const metrics = await hitless.metrics()
   t.match(metrics, /^hitless_state_age_seconds\{kind="Pod"\} \d/m)
   t.notMatch(metrics, /^hitless_state_age_seconds\{kind="VirtualService"\}/m)
   t.match(hitless.log(), /"kind":"VirtualService","msg":"the cluster does not serve this kind: waiting for it"/)

@@ -76,8 +76,6 @@ const until = async <T>(ask: () => Promise<T>, holds: (found: T) => boolean): Pr
     await sleep(50)
   }
 }
-const metric = async (name: string) =>
-  new RegExp(`^${name} (\\S+)$`, 'm').exec(await (await fetch(`http://127.0.0.1:${webhook.healthPort}/metrics`)).text())?.[1]
 const ready = async () => (await fetch(`http://127.0.0.1:${webhook.healthPort}/readyz`)).text()
 const annotate = (value: string) =>
   plane.kubectl(['annotate', '--overwrite', 'validatingwebhookconfiguration', NAME, `${IGNORE_UNTIL}=${value}`])
@@ -110,10 +108,10 @@ t.test('what somebody made Ignore by hand stays so, and it is said until when', 
   const hours = (Date.parse(said ?? '') - Date.now()) / 3_600_000
   t.ok(hours > 7.9 && hours <= 8, `${hours} hours`)
   await until(
-    () => metric('hitless_webhook_ignored_until_timestamp_seconds'),
-    (found) => found !== undefined
+    () => webhook.metric('hitless_webhook_ignored_until_timestamp_seconds'),
+    (found) => !Number.isNaN(found)
   )
-  t.equal(await metric('hitless_webhook_enforced'), '0')
+  t.equal(await webhook.metric('hitless_webhook_enforced'), 0)
   t.equal(await policies(), 'Ignore,Fail')
   t.match(webhook.log(), 'somebody made these webhooks Ignore')
 })
@@ -122,19 +120,19 @@ t.test('another time is obeyed, and when it is over refusals fail closed again',
   const inAnHour = Math.round(Date.now() / 1000) + 3600
   await annotate(new Date(inAnHour * 1000).toISOString())
   await until(
-    () => metric('hitless_webhook_ignored_until_timestamp_seconds'),
-    (found) => Number(found) === inAnHour
+    () => webhook.metric('hitless_webhook_ignored_until_timestamp_seconds'),
+    (found) => found === inAnHour
   )
   t.equal(await policies(), 'Ignore,Fail')
   await annotate(new Date().toISOString())
   await until(policies, (found) => found === 'Fail,Fail')
   await until(
-    () => metric('hitless_webhook_ignored_until_timestamp_seconds'),
-    (found) => found === undefined
+    () => webhook.metric('hitless_webhook_ignored_until_timestamp_seconds'),
+    (found) => Number.isNaN(found)
   )
   await until(
-    () => metric('hitless_webhook_enforced'),
-    (found) => found === '1'
+    () => webhook.metric('hitless_webhook_enforced'),
+    (found) => found === 1
   )
 })
 
@@ -189,8 +187,8 @@ t.test('an Istio that serves no version that hitless is asked about is told by r
 t.test('a configuration that hitless may only look at is left as it is', async (t) => {
   await manifest({ [HANDS_OFF]: 'true' })
   await until(
-    () => metric('hitless_webhook_enforced'),
-    (found) => found === '0'
+    () => webhook.metric('hitless_webhook_enforced'),
+    (found) => found === 0
   )
   t.equal(await policies(), 'Ignore,Fail')
   await manifest()

@@ -74,7 +74,7 @@ export async function startRig(options: MeshOptions = {}): Promise<Rig> {
         await hitless.stop()
         hitless = await startGuard(plane, length)
       },
-      metrics: async () => (await fetch(`http://127.0.0.1:${hitless.healthPort}/metrics`)).text(),
+      metrics: () => hitless.metrics(),
       stop
     }
   } catch (error) {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { ControlGroup } from './control-group.ts'
 import type { ControlPlane } from './control-plane.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -15,6 +16,10 @@ export interface HitlessProcess {
   readonly ca: string
   /** What it wrote on standard error so far: its log. */
   log(): string
+  /** Its page of metrics. */
+  metrics(): Promise<string>
+  /** The value of one that has no labels; NaN where the page has none. */
+  metric(name: string): Promise<number>
   /** True until it has ended. */
   running(): boolean
   stop(signal?: NodeJS.Signals): Promise<number | null>
@@ -27,6 +32,8 @@ export interface HitlessOptions {
   readonly flags?: readonly string[]
   /** Further flags of node. */
   readonly nodeFlags?: readonly string[]
+  /** What bounds its memory, from its start on. */
+  readonly controlGroup?: ControlGroup
   /** False where the test registers the webhook itself. */
   readonly register?: boolean
 }
@@ -51,6 +58,7 @@ export async function startHitless(plane: ControlPlane, options: HitlessOptions 
   const child = spawn(process.execPath, [...nodeFlags, MAIN, ...args, '--drain', '0', '--write-ca', caFile, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe']
   })
+  if (child.pid !== undefined) options.controlGroup?.add(child.pid)
   let log = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text
@@ -58,12 +66,15 @@ export async function startHitless(plane: ControlPlane, options: HitlessOptions 
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
   const line = await firstLine(child.stdout, exited, () => log)
   const [, port, healthPort] = /:(\d+)\/validate.*:(\d+)$/.exec(line) ?? []
+  const metrics = async () => (await fetch(`http://127.0.0.1:${healthPort}/metrics`)).text()
   const hitless: HitlessProcess = {
     pid: child.pid ?? 0,
     port: Number(port),
     healthPort: Number(healthPort),
     ca: await readFile(caFile, 'utf8'),
     log: () => log,
+    metrics,
+    metric: async (name) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(await metrics())?.[1]),
     running: () => child.exitCode === null && child.signalCode === null,
     stop(signal = 'SIGTERM') {
       child.kill(signal)

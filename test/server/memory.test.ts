@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import t from 'tap'
 import { create, stored, update } from '../admission/reviews.ts'
-import { answerOn, head, serve } from './served.ts'
+import { head, serve, withoutEnd } from './served.ts'
 
 // Too long for the group `fast`.
 t.setTimeout(300_000)
@@ -23,14 +23,7 @@ t.test('bodies that never end are given up, the oldest first, when they take too
   const { connect, post, peakMb } = await serve(t, 'server: { maxBodyMebibytes: 16 }')
   await post(review)
   const before = peakMb()
-  const body = Buffer.alloc(6.9 * MIB, ' ')
-  const answers: Promise<string>[] = []
-  for (let at = 0; at < 30; at++) {
-    const socket = await connect()
-    answers.push(answerOn(socket))
-    socket.write(head(body.length + 1))
-    if (!socket.write(body)) await Promise.race([once(socket, 'drain'), once(socket, 'close')])
-  }
+  const answers = await withoutEnd({ connect }, 30, 6.9 * MIB)
   t.match(await post(review), ADMITTED, 'a review that comes at once is answered')
   t.match(await answers[0], /^HTTP\/1\.1 503 .*retry-after: 1\r\n.*"reason":"HITLESS_BUSY"/s)
   t.ok(peakMb() - before < 130, `${Math.round(peakMb() - before)} MB more than before, of 207 sent`)

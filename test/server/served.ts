@@ -51,12 +51,7 @@ export async function serve(t: After, config = '', nodeFlags: readonly string[] 
   if (port === undefined) throw new Error(`hitless did not start: ${line}`)
   const ca = readFileSync(caFile)
   const proc = (file: string) => readFileSync(`/proc/${child.pid}/${file}`, 'utf8')
-  const open = async () => {
-    const socket = connect({ host: '127.0.0.1', port: Number(port), ca })
-    await once(socket, 'secureConnect')
-    // What ends a connection is seen by its end.
-    return socket.on('error', () => undefined)
-  }
+  const sockets = socketsTo(Number(port), ca)
   return {
     healthPort: Number(healthPort),
     log: () => log,
@@ -70,6 +65,19 @@ export async function serve(t: After, config = '', nodeFlags: readonly string[] 
       return (Number(user) + Number(system)) / 100
     },
     peakMb: () => Number(/^VmHWM:\s+(\d+) kB$/m.exec(proc('status'))?.[1]) / 1000,
+    ...sockets
+  }
+}
+
+/** What a stranger does who reaches the port. */
+export function socketsTo(port: number, ca: string | Buffer): Pick<Served, 'connect' | 'post'> {
+  const open = async () => {
+    const socket = connect({ host: '127.0.0.1', port, ca })
+    await once(socket, 'secureConnect')
+    // What ends a connection is seen by its end.
+    return socket.on('error', () => undefined)
+  }
+  return {
     connect: open,
     async post(body) {
       const socket = await open()
@@ -78,6 +86,19 @@ export async function serve(t: After, config = '', nodeFlags: readonly string[] 
       return answerOn(socket)
     }
   }
+}
+
+/** Requests of so many bytes, each on a connection of its own, none of which comes to its end. */
+export async function withoutEnd({ connect }: Pick<Served, 'connect'>, count: number, bytes: number): Promise<Promise<string>[]> {
+  const body = Buffer.alloc(bytes, ' ')
+  const answers: Promise<string>[] = []
+  for (let at = 0; at < count; at++) {
+    const socket = await connect()
+    answers.push(answerOn(socket))
+    socket.write(head(body.length + 1))
+    if (!socket.write(body)) await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+  }
+  return answers
 }
 
 export function head(length: number, more = ''): string {
