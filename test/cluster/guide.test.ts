@@ -217,7 +217,8 @@ t.test("a folder with the guide's next step is admitted in one go, held until th
   admitted(t, await kubectl('apply -f -', { apiVersion: 'v1', kind: 'List', items }), 'kubectl apply of both')
   const after = await held()
   t.equal(after.count - before.count, 1, 'one write was held')
-  t.ok(after.seconds - before.seconds <= 1, 'no longer than it takes to settle')
+  // A second, and what a busy machine adds: the deadline would be at four.
+  t.ok(after.seconds - before.seconds < 3, 'no longer than it takes to settle')
 })
 
 /** How many writes were held, and for how long in all. */

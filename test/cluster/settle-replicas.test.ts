@@ -23,6 +23,9 @@ t.teardown(stop)
 await register()
 delayMs = LATE_MS
 
+/** A second, and what a busy machine adds; one that was held until its own deadline was so for nine. */
+const SETTLED_SECONDS = 3
+
 /** How often each replica has held a write, and for how many seconds in all. */
 async function held(): Promise<{ count: number; seconds: number }[]> {
   return Promise.all(
@@ -59,7 +62,7 @@ t.test('a route to a subset that the other replica has just admitted is held for
   // The dry run has taken the other one's turn.
   await write(destinationRule(['v1', 'v2', 'v3']))
   const used = await write(virtualService([rule([to('v1', 90), to('v3', 10)])]))
-  t.ok(used.heldSeconds !== null && used.heldSeconds <= 1, `held for ${used.heldSeconds} s`)
+  t.ok(used.heldSeconds !== null && used.heldSeconds < SETTLED_SECONDS, `held for ${used.heldSeconds} s`)
 })
 
 t.test('a weight step is not', async (t) => {
@@ -70,5 +73,5 @@ t.test('nor is a subset taken away before the route that left it by the other re
   const left = await write(virtualService([rule([to('v3')])]))
   const dropped = await write(destinationRule(['v3']))
   t.not(dropped.replica, left.replica)
-  t.ok(dropped.heldSeconds !== null && dropped.heldSeconds <= 1, `held for ${dropped.heldSeconds} s`)
+  t.ok(dropped.heldSeconds !== null && dropped.heldSeconds < SETTLED_SECONDS, `held for ${dropped.heldSeconds} s`)
 })
