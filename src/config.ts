@@ -9,6 +9,7 @@ import { DEFAULT_POLICY, type Mode, type Policy } from './review/policy.ts'
 export interface Config {
   readonly apiVersion: 'hitless.io/v1'
   readonly kind: 'Config'
+  readonly mode: Policy['mode']
   readonly rules: Readonly<Record<string, Mode>>
   readonly whenStale: Policy['whenStale']
   readonly dryRun: Policy['dryRun']
@@ -47,7 +48,7 @@ type Schema = Readonly<Record<string, unknown>>
 
 /** The JSON schema of the file, defaults included, for the rules of these ids. */
 export function configSchema(ruleIds: readonly string[]): Schema {
-  const { labelKeys, exemptNamespaces, whenStale, dryRun, showForeignNames, exemptionsNeedAccess, fallbackAtGateways, plainHosts } =
+  const { mode, labelKeys, exemptNamespaces, whenStale, dryRun, showForeignNames, exemptionsNeedAccess, fallbackAtGateways, plainHosts } =
     DEFAULT_POLICY
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
@@ -55,6 +56,11 @@ export function configSchema(ruleIds: readonly string[]): Schema {
     ...fields({
       apiVersion: { const: 'hitless.io/v1' },
       kind: { const: 'Config' },
+      mode: choice(
+        'What becomes of a refusal: `observe` admits every write, and tells what would have been refused by a warning, an Event, a metric and the log.',
+        mode,
+        ['enforce', 'observe']
+      ),
       rules: section('How each rule acts in this cluster; one that is not named acts as it was written.', modes(ruleIds)),
       whenStale: choice('The answer while the state of the cluster is not known; `error` leaves it to failurePolicy.', whenStale, [
         'warn',
@@ -187,10 +193,22 @@ export function settingsOf({ settings, mesh }: Pick<Config, 'settings' | 'mesh'>
 
 /** What the review layer needs of it. */
 export function policyOf(config: Config): Policy {
-  const { rules, versionLabels, appLabels, exemptNamespaces, dryRun, whenStale, disclosure, exemptions, fallbackAtGateways, plainHosts } =
-    config
+  const {
+    mode,
+    rules,
+    versionLabels,
+    appLabels,
+    exemptNamespaces,
+    dryRun,
+    whenStale,
+    disclosure,
+    exemptions,
+    fallbackAtGateways,
+    plainHosts
+  } = config
   const labelKeys = { version: versionLabels, app: appLabels }
   return {
+    mode,
     rules,
     labelKeys,
     exemptNamespaces,

@@ -39,6 +39,7 @@ server: { drainSeconds: 30 }
 log: { level: debug }
 `)
   t.strictSame(policyOf(config), {
+    mode: 'enforce',
     rules: { 'missing-fallback': 'warn', 'workload-name': 'off' },
     labelKeys: { version: ['release'], app: DEFAULT_POLICY.labelKeys.app },
     exemptNamespaces: DEFAULT_POLICY.exemptNamespaces,

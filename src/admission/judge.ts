@@ -14,6 +14,7 @@ import { ADMITTED, type Judged, judge, nameFor } from '../review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../review/decision.ts'
 import { type Doubts, doubtsOf } from '../review/doubts.ts'
 import { warningText } from '../review/message.ts'
+import { observed } from '../review/observe.ts'
 import type { Policy } from '../review/policy.ts'
 import { Access, type AccessOptions } from './access.ts'
 import type { RecentChanges } from './recent-changes.ts'
@@ -112,8 +113,8 @@ class Review {
       if (inquiry.waitedMs > 0) onHeld?.(inquiry.waitedMs)
       // From here to the admission nothing waits: of two writes in flight together one is judged with the other in mind.
       if (facts.reads + facts.lists > 0) onReads?.(change, facts.reads, facts.lists, first !== isRefused(weighed.stored))
-      const decision = inquiry.conclude(weighed)
-      const waiting = decision.verdict === 'deny' || change.dryRun ? [] : unsettled(weighed.stored, facts.snapshot())
+      const decision = observed(inquiry.conclude(weighed), policy())
+      const waiting = decision.verdict === 'deny' || !mayBeHeld(change, policy()) ? [] : unsettled(weighed.stored, facts.snapshot())
       if (waiting.length === 0) this.#admit(change, decision)
       return { decision, unsettled: waiting }
     } catch (error) {
@@ -123,7 +124,8 @@ class Review {
   }
 
   #unjudged(reason: Error): Attempt {
-    const decision = unjudged(this.#options.policy(), this.#asked, reason)
+    const policy = this.#options.policy()
+    const decision = observed(unjudged(policy, this.#asked, reason), policy)
     this.#admit(this.#asked, decision)
     return { decision, unsettled: [] }
   }
@@ -211,9 +213,8 @@ class Inquiry {
     await this.#facts.ask({ reads: deciding.map(({ ref }) => ref), lists: [] }, this.#signal)
   }
 
-  /** A dry run is not held. */
   #mayLook(): boolean {
-    return this.#looks === 0 || (!this.#change.dryRun && patienceMs(this.#asker) > 0)
+    return this.#looks === 0 || (mayBeHeld(this.#change, this.#options.policy()) && patienceMs(this.#asker) > 0)
   }
 
   #nextLookMs(): number {
@@ -222,6 +223,11 @@ class Inquiry {
 }
 
 const systemSleep = (ms: number, signal: AbortSignal): Promise<void> => timeout(ms, undefined, { signal })
+
+/** A dry run is not, nor anything where hitless only observes. */
+function mayBeHeld({ dryRun }: Change, { mode }: Policy): boolean {
+  return !dryRun && mode === 'enforce'
+}
 
 /** What was admitted whatever it does, and what changes nothing, waits for nobody. */
 function unsettledUnder({ judgement }: Judged, snapshot: Snapshot, settle: Settling | undefined): readonly RecentChange[] {

@@ -26,6 +26,7 @@ const RULE_WORK = 1_000_000
 export const ADMITTED: Decision = {
   verdict: 'allow',
   outcome: 'bypassed',
+  observed: false,
   findings: [],
   message: '',
   warnings: [],
@@ -147,7 +148,7 @@ function conclude(change: Change, exemptions: Exempted, ending: readonly string[
   }
   const verdict = denials.length > 0 ? 'deny' : warnings.length > 0 ? 'warn' : 'allow'
   const message = denials.length > 0 ? denial(denials, hintFor(change)) : ''
-  return { verdict, outcome: 'judged', findings, message, warnings, auditAnnotations: audit, claims, exempted }
+  return { verdict, outcome: 'judged', observed: false, findings, message, warnings, auditAnnotations: audit, claims, exempted }
 }
 
 /** Modes of the cluster and the namespace, and dry runs: a batch is dry-run before any of it is written, so what rests on other objects only warns - as

@@ -13,9 +13,11 @@ export type Outcome = 'bypassed' | 'no-op' | 'judged' | 'unjudged'
 export interface Decision {
   readonly verdict: Verdict
   readonly outcome: Outcome
+  /** It would be a denial, but for the policy's `mode: observe`. */
+  readonly observed: boolean
   /** Every finding that counts, in a stable order: denials first. */
   readonly findings: readonly Finding[]
-  /** One line of at most 1 KiB; '' unless denied. */
+  /** One line of at most 1 KiB; '' unless denied, or observed. */
   readonly message: string
   /** At most 120 characters each. */
   readonly warnings: readonly string[]
@@ -24,6 +26,13 @@ export interface Decision {
   readonly claims: readonly string[]
   /** Rules whose denial became a warning by the object's annotation. */
   readonly exempted: readonly string[]
+}
+
+/** What refuses the write, or would: ids of rules; `settle` or `stale` where too little was known in time. Empty where nothing does. */
+export function refusedBy({ verdict, observed, outcome, findings }: Decision): readonly string[] {
+  if (verdict !== 'deny' && !observed) return []
+  const rules = new Set(findings.filter(({ severity }) => severity === 'deny').map(({ rule }) => rule))
+  return rules.size > 0 ? [...rules] : [outcome === 'unjudged' ? 'stale' : 'settle']
 }
 
 /** Who waits for the answer. */

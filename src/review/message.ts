@@ -44,9 +44,14 @@ export function warnings(notes: readonly string[], findings: readonly Finding[])
   return lines
 }
 
+/** What would be refused, with the whole of its message, and the other warnings of the write after it. */
+export function observation(message: string, others: readonly string[]): string[] {
+  return [...wrap(`hitless would refuse this: ${message.replace(/^hitless: /, '')}`, MOST_WARNINGS), ...others].slice(0, MOST_WARNINGS)
+}
+
 /** Cut between words, and going on in the next; the rule comes first. */
 function warningOf({ rule, message, remedy }: Finding): string[] {
-  return wrap(plain(`[${rule}] ${walked(message)}. ${walked(remedy)}.`))
+  return wrap(plain(`[${rule}] ${walked(message)}. ${walked(remedy)}.`), MOST_LINES)
 }
 
 /** On one line, of at most 120 characters. */
@@ -88,7 +93,7 @@ function cut(text: string, longest: number): string {
 }
 
 /** Lines of at most 120 characters, those after the first marked as going on. */
-function wrap(text: string): string[] {
+function wrap(text: string, most: number): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(' ')) {
@@ -98,7 +103,7 @@ function wrap(text: string): string[] {
       line = `… ${word}`
     } else line = longer
   }
-  return [...lines, line].slice(0, MOST_LINES).map((each) => cut(each, LONGEST_WARNING))
+  return [...lines, line].slice(0, most).map((each) => cut(each, LONGEST_WARNING))
 }
 
 function cutBytes(text: string, most: number): string {

@@ -8,6 +8,8 @@ import type { LabelKeys } from '../rules/rule.ts'
 export type Mode = 'deny' | 'warn' | 'off'
 
 export interface Policy {
+  /** `observe`: nothing is refused or held anywhere; what would be refused is told instead. */
+  readonly mode: 'enforce' | 'observe'
   /** By rule id; a rule that is not named acts as it was written. */
   readonly rules: Readonly<Record<string, Mode>>
   readonly labelKeys: LabelKeys
@@ -28,6 +30,7 @@ export interface Policy {
 }
 
 export const DEFAULT_POLICY: Policy = {
+  mode: 'enforce',
   rules: {},
   labelKeys: {
     version: ['version', 'app.kubernetes.io/version', 'service.istio.io/canonical-revision'],

@@ -8,7 +8,7 @@ import { formatRef } from '../kinds/index.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
 import { ADMITTED } from '../review/decide.ts'
-import type { Asker, Decision, Reviewer } from '../review/decision.ts'
+import { type Asker, type Decision, type Reviewer, refusedBy } from '../review/decision.ts'
 import { line } from '../review/message.ts'
 import { hasCertificate } from './clients.ts'
 import { deadlineMs } from './deadline.ts'
@@ -21,6 +21,8 @@ export interface AdmissionOptions {
   readonly metrics: Metrics
   readonly inFlight: InFlight
   readonly maxInFlight: number
+  /** Told of each write that was refused, or would have been. */
+  readonly onRefusal?: (change: Change, decision: Decision) => void
   /** Told the object of each review that is judged. */
   readonly turnTo: (work: string) => void
   /** Reviews are remembered whoever sends them; else only those of a client with a certificate. */
@@ -29,7 +31,7 @@ export interface AdmissionOptions {
 
 /** Answers reviews; more than `maxInFlight` at once get 503, and the failurePolicy of the webhook decides about those writes. */
 export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionOptions): void {
-  const { reviewer, snapshot, metrics, inFlight, maxInFlight, turnTo, believesAnybody = false } = options
+  const { reviewer, snapshot, metrics, inFlight, maxInFlight, onRefusal, turnTo, believesAnybody = false } = options
   app.route<{ Querystring: { timeout?: unknown } }>({
     method: 'POST',
     url: '/validate',
@@ -56,9 +58,10 @@ export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionO
           ? { ...ADMITTED, ...(warnings.length > 0 ? { outcome: 'unjudged' as const } : {}), warnings }
           : await inTime(asker.remainingMs(), reply.raw, (signal) => judge(reviewer, change, signal, asker))
       metrics.reviewed(change, decision, reply.elapsedTime / 1000)
-      if (change !== null && decision.verdict === 'deny') {
-        const rules = decision.findings.filter(({ severity }) => severity === 'deny').map(({ rule }) => rule)
-        request.log.info(logged(uid, change, rules, reply.elapsedTime), 'denied')
+      const refusing = refusedBy(decision)
+      if (change !== null && refusing.length > 0) {
+        request.log.info(logged(uid, change, refusing, reply.elapsedTime), decision.observed ? 'would be denied' : 'denied')
+        onRefusal?.(change, decision)
       }
       if (change !== null && decision.exempted.length > 0) {
         const reason = shown(decision.auditAnnotations['exemption-reason'] ?? '')
@@ -108,7 +111,7 @@ function logged(uid: string, { ref, operation, author, dryRun }: Change, rules: 
     operation,
     user: shown(author.username),
     dryRun,
-    rules: [...new Set(rules)],
+    rules,
     durationMs
   }
 }

@@ -3,7 +3,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from '@pro
 import type { Kind } from '../kinds/index.ts'
 import type { Health } from '../mesh/snapshot/state.ts'
 import type { Change } from '../review/change.ts'
-import type { Decision } from '../review/decision.ts'
+import { type Decision, refusedBy } from '../review/decision.ts'
+import { RULE_IDS } from '../rules/index.ts'
 import { type CertificateMetrics, certificateMetrics } from './certificate-metrics.ts'
 
 /** The live state, by kind. */
@@ -62,6 +63,14 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
     registers
   })
   const findings = new Counter({ name: 'hitless_findings_total', help: 'Findings by rule', labelNames: ['rule', 'severity'], registers })
+  const refusals = new Counter({
+    name: 'hitless_refusals_total',
+    help: 'Writes that were refused, or (mode observe) would have been, by rule; dry runs are left out',
+    labelNames: ['rule', 'mode'],
+    registers
+  })
+  // From the start, so that none within a time can be told from none known.
+  for (const rule of [...RULE_IDS, 'settle', 'stale']) for (const mode of ['enforce', 'observe']) refusals.inc({ rule, mode }, 0)
   const duration = new Histogram({ name: 'hitless_review_duration_seconds', help: 'Time to answer a review', buckets: SECONDS, registers })
   const errors = new Counter({
     name: 'hitless_request_errors_total',
@@ -108,11 +117,14 @@ export function createMetrics(registry: Registry = new Registry()): Metrics {
     settledBy: (mode) => {
       for (const each of ['exact', 'fixed']) settleMode.set({ mode: each }, Number(each === mode))
     },
-    reviewed(change, { verdict, findings: found, exempted }, seconds) {
+    reviewed(change, decision, seconds) {
+      const { verdict, observed, findings: found, exempted } = decision
       const labels = { kind: change?.ref.kind ?? 'other', operation: change?.operation ?? 'other' }
       reviews.inc({ ...labels, verdict, dry_run: String(change?.dryRun ?? false) })
       for (const { rule, severity } of found) findings.inc({ rule, severity })
       for (const rule of exempted) exemptions.inc({ rule })
+      const mode = observed ? 'observe' : 'enforce'
+      if (change?.dryRun === false) for (const rule of refusedBy(decision)) refusals.inc({ rule, mode })
       duration.observe(seconds)
     },
     failed: (code) => errors.inc({ code }),

@@ -6,7 +6,8 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController, t
 import { HitlessError } from '../errors.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Health } from '../mesh/snapshot/state.ts'
-import type { Reviewer } from '../review/decision.ts'
+import type { Change } from '../review/change.ts'
+import type { Decision, Reviewer } from '../review/decision.ts'
 import { admission } from './admission.ts'
 import { type Clients, clientChecks, requireName } from './clients.ts'
 import { answerProbe } from './health.ts'
@@ -33,6 +34,8 @@ export interface KeyPair {
 export interface ServerOptions extends IntakeLimits {
   readonly reviewer: Reviewer
   readonly snapshot: () => Snapshot
+  /** Told of each write that was refused, or would have been. */
+  readonly onRefusal?: (change: Change, decision: Decision) => void
   readonly health: () => Health
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger

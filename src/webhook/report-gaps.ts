@@ -1,12 +1,10 @@
 /** Gaps that writes in flight together opened: one replica of those that run tells of them, by Events, a metric and its log. */
-import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { AuditLoop } from '../cluster/audit-loop.ts'
 import type { OpenGap } from '../cluster/gap-book.ts'
 import type { LiveCluster } from '../cluster/live-cluster.ts'
 import { formatRef, type MeshObject, type ObjectRef } from '../kinds/index.ts'
 import { systemClock } from '../kubernetes/clock.ts'
-import { writeEvent } from '../kubernetes/events.ts'
 import { Lease } from '../kubernetes/lease.ts'
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
 import { gapKey } from '../mesh/gaps/gaps.ts'
@@ -20,12 +18,10 @@ import type { Policy } from '../review/policy.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { isLost, percent } from '../rules/wording.ts'
 import type { Metrics } from '../server/metrics.ts'
+import type { EventSender } from './send-events.ts'
 
-const EVENT_MS = 10_000
 /** A replica that ends without a word leaves the Lease for as long; what happens then is told by the next one, at worst a second time. */
 const HANDOVER_MS = 15_000
-/** A cluster that falls apart is told by the metric; thousands of Events would only add to its load. */
-const MOST_EVENTS_AT_ONCE = 20
 
 export interface LiveFeed {
   readonly cluster: LiveCluster
@@ -37,6 +33,9 @@ export interface LiveFeed {
 export interface ReportOptions {
   readonly live: LiveFeed
   readonly policy: () => Policy
+  readonly sender: EventSender
+  /** Of this replica. */
+  readonly identity: string
   readonly metrics: Metrics
   readonly log: Logger
   readonly nowMs: () => number
@@ -67,7 +66,7 @@ export function reportGaps(options: ReportOptions): void {
     clock: systemClock,
     nowMs,
     name: 'hitless-audit',
-    identity: reporter.identity,
+    identity: options.identity,
     changed: (held) => (held ? reporter.takeOver(loop) : reporter.handOver(loop)),
     failed: (error) => log.warn({ err: error }, 'the Lease of the audit could not be read or written')
   })
@@ -85,11 +84,8 @@ export function reportGaps(options: ReportOptions): void {
 
 /** What one replica tells of gaps, as long as it is the one that does. */
 class GapReporter {
-  readonly identity = randomUUID()
   readonly #options: ReportOptions
   #isReporting = false
-  /** Events on their way. */
-  #sending = 0
   /** What this replica saw and did not tell, since another one may have. */
   #untold: { readonly gap: OpenGap; readonly what: Happening; readonly atMs: number }[] = []
 
@@ -154,22 +150,15 @@ class GapReporter {
 
   /** An Event on the object at fault, where it is there. */
   #send({ rule, object, message }: OpenGap, what: Happening): void {
-    const { live, log, nowMs, signal } = this.#options
+    const { live, sender } = this.#options
     const stored = object === null ? undefined : live.cluster.snapshot().find(object.kind, object.namespace, object.name)
-    if (stored === undefined || this.#sending >= MOST_EVENTS_AT_ONCE) return
+    if (stored === undefined) return
     const { kind, namespace, name, uid } = stored
     const event =
       what === 'opened'
         ? ({ type: 'Warning', reason: 'GapOpened', note: `${message} [${rule}]` } as const)
         : ({ type: 'Normal', reason: 'GapClosed', note: `no longer: ${message} [${rule}]` } as const)
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(EVENT_MS)])
-    const regarding = { kind, namespace, name, uid }
-    this.#sending += 1
-    writeEvent(live.cluster.connection, { ...event, action: 'Audit', regarding }, this.identity, nowMs(), bounded)
-      .catch((error: unknown) => signal.aborted || log.warn({ err: error }, 'an Event could not be written'))
-      .finally(() => {
-        this.#sending -= 1
-      })
+    sender.send({ ...event, action: 'Audit', regarding: { kind, namespace, name, uid } })
   }
 }
 

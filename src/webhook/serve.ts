@@ -1,4 +1,5 @@
 /** `hitless serve`: the webhook, on a live cluster or on the embedded one. */
+import { randomUUID } from 'node:crypto'
 import { createReviewer } from '../admission/judge.ts'
 import type { KeyPair } from '../certificates/self-signed.ts'
 import { LiveCluster } from '../cluster/live-cluster.ts'
@@ -11,11 +12,16 @@ import { readText } from '../manifests/files.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
 import type { Io } from '../output/io.ts'
+import type { Change } from '../review/change.ts'
+import type { Decision } from '../review/decision.ts'
+import type { Policy } from '../review/policy.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { clientsOf } from '../server/clients.ts'
 import { type Server, startServer } from '../server/server.ts'
 import { type ConfigFile, followConfig } from './follow-config.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
+import { reportRefusals } from './report-refusals.ts'
+import { EventSender } from './send-events.ts'
 import type { Settle } from './settle.ts'
 import { tellState } from './tell-state.ts'
 import type { Telling } from './telling.ts'
@@ -90,7 +96,7 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     onTimeout: () => config().settle.onTimeout,
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
-  if (live !== null) reportGaps({ live, policy, metrics, log, nowMs: io.nowMs, signal: io.signal })
+  const onRefusal = live === null ? undefined : reported(live, policy, { log, metrics }, io)
   const { maxBodyMebibytes, maxTurnSeconds, drainSeconds, clientCa, clientNames, ...listening } = config().server
   return startServer({
     ...listening,
@@ -100,12 +106,26 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     believesAnybody: live === null,
     tls,
     reviewer,
+    ...(onRefusal === undefined ? {} : { onRefusal }),
     metrics,
     drainMs: drainSeconds * 1000,
     log,
     snapshot: () => state.snapshot(),
     health: () => withProblem(state.health(), problem())
   })
+}
+
+/** Tells of gaps as they stand; gives what is to be told of each refusal. */
+function reported(
+  live: LiveFeed,
+  policy: () => Policy,
+  { log, metrics }: Telling,
+  { nowMs, signal }: Io
+): (change: Change, decision: Decision) => void {
+  const identity = randomUUID()
+  const sender = new EventSender({ connection: live.cluster.connection, instance: identity, log, nowMs, signal })
+  reportGaps({ live, policy, sender, identity, metrics, log, nowMs, signal })
+  return reportRefusals(sender, nowMs)
 }
 
 function withProblem(health: Health, problem: string | null): Health {

@@ -3,6 +3,7 @@ import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
 import type { Health, State } from '../../src/mesh/snapshot/state.ts'
 import type { Change } from '../../src/review/change.ts'
+import { refusedBy } from '../../src/review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { apply, parsed, worldOf } from '../changes.ts'
@@ -36,8 +37,8 @@ const unreadable = broken({
 const dangerous = (rest: Partial<Change> = {}) => apply(worldOf(guide()), destinationRule(['v2']), rest)
 const harmless = () => apply(worldOf(guide()), destinationRule(['v1', 'v2'], {}, { labels: { team: 'blue' } }))
 
-function ask(state: State, change: Change, whenStale: Policy['whenStale']) {
-  return createReviewer({ state, policy: () => ({ ...DEFAULT_POLICY, whenStale }), nowMs: () => 0 })(change, NEVER)
+function ask(state: State, change: Change, whenStale: Policy['whenStale'], mode: Policy['mode'] = 'enforce') {
+  return createReviewer({ state, policy: () => ({ ...DEFAULT_POLICY, whenStale, mode }), nowMs: () => 0 })(change, NEVER)
 }
 
 for (const [what, state, reason] of [
@@ -52,6 +53,9 @@ for (const [what, state, reason] of [
     t.equal(denied.verdict, 'deny')
     t.match(denied.message, reason)
     await t.rejects(ask(state, dangerous(), 'error'), reason)
+    const observed = await ask(state, dangerous(), 'deny', 'observe')
+    t.match(observed, { verdict: 'warn', observed: true, warnings: [/^hitless would refuse this: .* was not judged/] })
+    t.strictSame(refusedBy(observed), ['stale'])
   })
 }
 

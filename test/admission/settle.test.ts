@@ -5,7 +5,7 @@ import { createReviewer } from '../../src/admission/judge.ts'
 import { RecentChanges } from '../../src/admission/recent-changes.ts'
 import type { Facts } from '../../src/mesh/snapshot/state.ts'
 import type { Change } from '../../src/review/change.ts'
-import { DEFAULT_POLICY } from '../../src/review/policy.ts'
+import { DEFAULT_POLICY, type Policy } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { parsed } from '../changes.ts'
 import { deployment, destinationRule, guide, guideWith, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
@@ -14,7 +14,7 @@ const SETTLE_MS = 1000
 const NEVER = new AbortController().signal
 
 /** A reviewer on a sandbox whose clock stands still but for holds, which move it on. */
-function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny' = 'warn') {
+function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny' = 'warn', policy: Policy = DEFAULT_POLICY) {
   let now = 1_000_000
   const nowMs = () => now
   const holds: number[] = []
@@ -43,7 +43,7 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
       health: () => state.health(),
       facts: late(() => facts)
     },
-    policy: () => DEFAULT_POLICY,
+    policy: () => policy,
     nowMs,
     onNews: (shown, stored) => recent.note(shown, stored),
     settle: { propagation, recent },
@@ -169,6 +169,14 @@ t.test('a dry run is not held', async (t) => {
   await apply(destinationRule(['v1', 'v2']))
   t.equal((await dryRun(both)).verdict, 'allow')
   t.same(holds, [])
+})
+
+t.test('nothing is held where hitless only observes', async (t) => {
+  const { apply, holds, admissions } = rig(onlyV1, 'deny', { ...DEFAULT_POLICY, mode: 'observe' })
+  await apply(destinationRule(['v1', 'v2']))
+  t.equal((await apply(both)).verdict, 'allow')
+  t.same(holds, [])
+  t.equal(admissions.length, 2)
 })
 
 t.test('a deadline that comes first is answered with a warning, or a denial where that is asked for', async (t) => {

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { connect } from 'node:tls'
 import t from 'tap'
+import type { Change } from '../../src/review/change.ts'
 import { ADMITTED } from '../../src/review/decide.ts'
 import type { Decision, Reviewer } from '../../src/review/decision.ts'
 import { createMetrics } from '../../src/server/metrics.ts'
@@ -29,7 +30,8 @@ const denial: Decision = {
   warnings: ['mind this'],
   auditAnnotations: { rules: 'subset-in-use' },
   claims: [],
-  exempted: []
+  exempted: [],
+  observed: false
 }
 
 /** Refuses what takes something away. */
@@ -65,6 +67,29 @@ t.test('reviews are answered over TLS as the API server wants them', async (t) =
     t.match(headers['content-type'], /^application\/json/)
     t.strictSame(json, expected, name)
   }
+})
+
+t.test('a refusal is logged and counted by rule, and so is one that was only observed; a dry run is not counted', async (t) => {
+  const told: unknown[] = []
+  const observing: Reviewer = async (change) => (change.operation === 'DELETE' ? { ...denial, verdict: 'warn', observed: true } : denial)
+  const onRefusal = ({ operation }: Change, { observed }: Decision) => told.push([operation, observed])
+  const { post, metrics, log } = await webhook(t, { reviewer: observing, onRefusal })
+  t.match(await metrics.registry.metrics(), 'hitless_refusals_total{rule="subset-in-use",mode="observe"} 0', 'none is told from unknown')
+  t.match((await post(remove(stored('DestinationRule')))).json, { response: { allowed: true } })
+  t.match((await post(review)).json, { response: { allowed: false } })
+  await post(remove(stored('DestinationRule'), { dryRun: true }))
+  const page = await metrics.registry.metrics()
+  t.match(page, 'hitless_refusals_total{rule="subset-in-use",mode="observe"} 1')
+  t.match(page, 'hitless_refusals_total{rule="subset-in-use",mode="enforce"} 1')
+  t.match(
+    log.filter(({ rules }) => rules !== undefined),
+    [{ msg: 'would be denied', rules: ['subset-in-use'], dryRun: false }, { msg: 'denied' }, { msg: 'would be denied', dryRun: true }]
+  )
+  t.same(told, [
+    ['DELETE', true],
+    ['CREATE', false],
+    ['DELETE', true]
+  ])
 })
 
 t.test('what is malformed gets a 4xx with a code, and the next review an answer', async (t) => {
