@@ -16,12 +16,14 @@ import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { type LookedAt, stateOf } from './looked-at.ts'
 import { isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
+import { listRefusals } from './refusals.ts'
 
 interface AuditOptions extends ClusterFlags {
   readonly namespace?: string
   readonly output: OutputFormat | ReportFormat
   readonly failOn: 'deny' | 'warn'
   readonly unknown: UnknownMode
+  readonly refusals: boolean
 }
 
 export function auditCommand({ io, done }: Cli): Command {
@@ -29,14 +31,26 @@ export function auditCommand({ io, done }: Cli): Command {
     .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
     .argument('[paths...]', 'files or folders; - is standard input')
     .addOption(namespaceOption())
+    .option(
+      '--refusals',
+      'what was refused lately, or (mode observe) would have been, and to whom: by the Events of --cluster, or of --namespace there',
+      false
+    )
     .addOption(unknownOption())
     .addOption(failOnOption())
     .addOption(outputOption(REPORT_FORMATS))
     .addHelpText(
       'after',
-      examples('hitless audit mesh/', 'hitless audit --cluster --context prod', 'hitless audit --cluster --fail-on warn -o json')
+      examples(
+        'hitless audit mesh/',
+        'hitless audit --cluster --context prod',
+        'hitless audit --cluster --fail-on warn -o json',
+        'hitless audit --cluster --refusals'
+      )
     )
-    .action(async (paths: string[], options: AuditOptions) => done(await auditState(paths, options, io)))
+    .action(async (paths: string[], options: AuditOptions) =>
+      done(await (options.refusals ? listRefusals : auditState)(paths, options, io))
+    )
 }
 
 /** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */

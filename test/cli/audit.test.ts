@@ -41,6 +41,20 @@ t.test('as JSON each gap has its place and destination', async (t) => {
   t.match(findings, [{ rule: 'version-in-selector', severity: 'deny', object: 'Service prod/reviews', path: 'spec.selector.version' }])
 })
 
+t.test('refusals are those of a cluster, in a form that lists can have', async (t) => {
+  for (const args of [
+    ['--refusals', WORLD],
+    ['--refusals'],
+    ['--refusals', '--cluster', WORLD],
+    ['--refusals', '--cluster', '-o', 'sarif']
+  ]) {
+    const { exit, out, err } = await hitless(['audit', ...args])
+    t.equal(exit, 2, args.join(' '))
+    t.equal(out, '')
+    t.match(err, /--refusals .*\[HITLESS_USAGE\]/)
+  }
+})
+
 t.test('a document that cannot be read is an error beside the findings', async (t) => {
   const { exit, out, err } = await hitless(['audit', '-'], { stdin: `${BROKEN}---\nkind: [` })
   t.equal(exit, 2)
