@@ -25,6 +25,8 @@ const REFUSED: readonly { readonly values: string; readonly says: RegExp }[] = [
   { values: 'config.whenstale=deny', says: /additional properties 'whenstale' not allowed/ },
   { values: 'config.rules.no-such-rule=deny', says: /additional properties 'no-such-rule' not allowed/ },
   { values: 'webhook.failurePolicy=Maybe', says: /failurePolicy/ },
+  { values: 'webhook.protect=some', says: /protect/ },
+  { values: 'config.mode=watch', says: /mode/ },
   { values: 'webhook.selfManaged=false', says: /may not publish an authority of its own/ },
   { values: 'certificate.existingSecret=own', says: /existingSecret needs caBundle/ },
   { values: 'certificate.existingSecret=own,certificate.certManager.enabled=true', says: /exclude each other/ }
@@ -158,6 +160,27 @@ t.test('hitless publishes its authority where it makes the certificates, and now
     const { metadata } = find(await rendered(...values), 'ValidatingWebhookConfiguration')
     t.equal(metadata.annotations?.[PUBLISHES], ours)
   }
+})
+
+t.test('where hitless only observes, no webhook ever fails a write, whatever else is said', async (t) => {
+  for (const more of [[], [...CERT_MANAGER, '--set', 'webhook.selfManaged=false']]) {
+    const values = ['--set', 'config.mode=observe,webhook.workloadFailurePolicy=Fail', ...more]
+    const { webhooks, metadata } = find(await rendered(...values), 'ValidatingWebhookConfiguration') as Configuration
+    const judged = webhooks.filter(({ name }) => name !== 'probe.hitless.io')
+    t.strictSame([...new Set(judged.map(({ failurePolicy }) => failurePolicy))], ['Ignore'])
+    t.equal(metadata.annotations?.[FAIL_WHEN_PROVEN], '')
+  }
+})
+
+t.test('where only labelled things are protected, the same policies hold for both of a kind', async (t) => {
+  const { webhooks, metadata } = find(
+    await rendered('--set', 'webhook.protect=labelled'),
+    'ValidatingWebhookConfiguration'
+  ) as Configuration
+  t.equal(new Set(webhooks.map(({ name }) => name)).size, webhooks.length)
+  t.equal(metadata.annotations?.[FAIL_WHEN_PROVEN], 'routes.hitless.io,labelled.routes.hitless.io')
+  const all = find(await rendered(), 'ValidatingWebhookConfiguration') as Configuration
+  t.equal(webhooks.length, 2 * all.webhooks.length - 2, 'but for the dry run of hitless itself, and for Scale, which has no labels')
 })
 
 t.test('a webhook that is to stay Ignore is not raised', async (t) => {

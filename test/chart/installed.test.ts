@@ -19,6 +19,8 @@ interface Webhook {
   readonly namespaceSelector: unknown
 }
 
+type Tap = Pick<typeof t, 'ok' | 'teardown'>
+
 const labelled = { metadata: { labels: { team: 'blue' } } }
 const hidden = { metadata: { annotations: { 'networking.istio.io/exportTo': '.' } } }
 const template = (fields: unknown) => ({ spec: { template: fields } })
@@ -86,7 +88,8 @@ t.test('the API server takes the objects of every option', async (t) => {
   }
 })
 
-t.test('the API server asks only about the writes that can open a gap', async (t) => {
+/** Registers the webhooks, each at a path of its own; the function makes a write and gives the names of those that were asked. */
+async function asking(t: Tap, objects: readonly Rendered[]) {
   const calls: string[] = []
   const server = createServer(plane.certificate, async (request, response) => {
     let text = ''
@@ -99,25 +102,32 @@ t.test('the API server asks only about the writes that can open a gap', async (t
     )
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
   const { port } = server.address() as AddressInfo
+  const registered: (() => Promise<void>)[] = []
   for (const { name, rules, ...more } of webhooksOf(objects)) {
     const { matchConditions, matchPolicy, objectSelector, namespaceSelector } = more
     const url = `https://127.0.0.1:${port}/${name}`
     const selectors = { matchConditions, matchPolicy, objectSelector, namespaceSelector }
-    await plane.registerWebhook({ name: `chart-${name.split('.')[0]}`, url, caBundle: plane.ca, rules, more: selectors })
+    const registration = { name: `chart-${name.replace('.hitless.io', '')}`, url, caBundle: plane.ca, rules, more: selectors }
+    registered.push(await plane.registerWebhook(registration))
   }
-
-  const write = async (method: string, path: string, body?: unknown) => {
+  t.teardown(async () => {
+    for (const unregister of registered) await unregister()
+    server.closeAllConnections()
+    server.close()
+  })
+  return async (method: string, path: string, body?: unknown) => {
     calls.length = 0
     const contentType = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json'
     const { status, body: answer } = await plane.api.request(method as 'PATCH', path, { body, contentType })
     t.ok(status < 300, `${method} ${path}: ${status} ${status < 300 ? '' : JSON.stringify(answer)}`)
-    return [...calls]
+    // It asks again where its own cache was behind the write before.
+    return [...new Set(calls)]
   }
+}
+
+t.test('the API server asks only about the writes that can open a gap', async (t) => {
+  const write = await asking(t, objects)
   const apps = (namespace: string) => `/apis/apps/v1/namespaces/${namespace}/deployments`
   const services = '/api/v1/namespaces/default/services'
   const entries = '/apis/networking.istio.io/v1/namespaces/default/workloadentries'
@@ -200,6 +210,130 @@ t.test('the API server asks only about the writes that can open a gap', async (t
     { what: 'the WorkloadEntry deleted', method: 'DELETE', path: `${entries}/vm`, asks: ['entries.hitless.io'] }
   ]
   for (const { what, method, path, body, asks } of steps) t.strictSame(await write(method, path, body), asks, what)
+})
+
+/** What Argo Rollouts installs, as far as the API server acts on it. */
+const ROLLOUTS = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: 'rollouts.argoproj.io' },
+  spec: {
+    group: 'argoproj.io',
+    names: { kind: 'Rollout', plural: 'rollouts', singular: 'rollout', listKind: 'RolloutList' },
+    scope: 'Namespaced',
+    versions: [
+      {
+        name: 'v1alpha1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+        subresources: { scale: { specReplicasPath: '.spec.replicas', statusReplicasPath: '.status.replicas' } }
+      }
+    ]
+  }
+}
+
+const WORKLOADS: readonly { readonly kind: string; readonly group: string; readonly more?: object; readonly counted: boolean }[] = [
+  { kind: 'Deployment', group: 'apps/v1', counted: true },
+  { kind: 'StatefulSet', group: 'apps/v1', more: { serviceName: 'web' }, counted: true },
+  { kind: 'DaemonSet', group: 'apps/v1', counted: false },
+  { kind: 'ReplicaSet', group: 'apps/v1', counted: true },
+  { kind: 'Rollout', group: 'argoproj.io/v1alpha1', more: { strategy: { canary: {} } }, counted: true }
+]
+
+t.test('of every kind of workload it asks about what can take Pods away, and not about a new image', async (t) => {
+  const { code, stderr } = await plane.kubectl(['apply', '--server-side', '-f', '-'], { input: JSON.stringify(ROLLOUTS) })
+  t.equal(code, 0, stderr)
+  await plane.kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd/rollouts.argoproj.io'])
+  const write = await asking(t, objects)
+  const containers = (image: string, port?: string) => [
+    { name: 'web', image, ...(port === undefined ? {} : { ports: [{ name: port, containerPort: 80 }] }) }
+  ]
+  for (const { kind, group, more = {}, counted } of WORKLOADS) {
+    const all = `/apis/${group}/namespaces/default/${kind.toLowerCase()}s`
+    const one = `${all}/all-${kind.toLowerCase()}`
+    const labels = { app: kind }
+    const spec = {
+      ...more,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: containers('web:1') } }
+    }
+    const body = { apiVersion: group, kind, metadata: { name: `all-${kind.toLowerCase()}` }, spec }
+    const workload = ['workloads.hitless.io']
+    const steps: readonly (readonly [what: string, asks: readonly string[], ...Parameters<typeof write>])[] = [
+      ['created', workload, 'POST', all, body],
+      ['another image', [], 'PATCH', one, template({ spec: { containers: containers('web:2') } })],
+      ['an annotation of its own', [], 'PATCH', one, { metadata: { annotations: { seen: '1' } } }],
+      ['a named port', workload, 'PATCH', one, template({ spec: { containers: containers('web:2', 'http') } })],
+      ['a label of its Pods', workload, 'PATCH', one, template({ metadata: { labels: { version: 'v2' } } })],
+      [
+        'the label and another image',
+        workload,
+        'PATCH',
+        one,
+        template({ metadata: { labels: { version: null } }, spec: { containers: containers('web:3', 'http') } })
+      ],
+      ...(counted
+        ? ([
+            ['more replicas', [], 'PATCH', one, { spec: { replicas: 3 } }],
+            ['fewer replicas', [], 'PATCH', `${one}/scale`, { spec: { replicas: 2 } }],
+            ['no replicas', workload, 'PATCH', one, { spec: { replicas: 0 } }],
+            ['replicas again', [], 'PATCH', `${one}/scale`, { spec: { replicas: 1 } }],
+            ['no replicas by scale', ['scale.hitless.io'], 'PATCH', `${one}/scale`, { spec: { replicas: 0 } }]
+          ] as const)
+        : []),
+      ...(kind === 'Deployment'
+        ? ([
+            ['that it is recreated', [], 'PATCH', one, { spec: { strategy: { type: 'Recreate', rollingUpdate: null } } }],
+            ['another image, recreated', workload, 'PATCH', one, template({ spec: { containers: containers('web:4', 'http') } })]
+          ] as const)
+        : []),
+      // Of the others the API server refuses that.
+      ...(kind === 'Rollout'
+        ? ([['its selector', workload, 'PATCH', one, { spec: { selector: { matchLabels: { app: 'other' } } } }]] as const)
+        : []),
+      ['deleted', workload, 'DELETE', one]
+    ]
+    for (const [what, asks, ...request] of steps) t.strictSame(await write(...request), asks, `${kind}: ${what}`)
+  }
+})
+
+t.test('about the ReplicaSet of a Deployment or Rollout, it asks nothing', async (t) => {
+  const write = await asking(t, objects)
+  const all = '/apis/apps/v1/namespaces/default/replicasets'
+  const owner = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: '705ab4f5-6393-11e8-b7cc-42010a800002', controller: true }
+  const metadata = { name: 'owned', ownerReferences: [owner] }
+  const asked = [
+    ...(await write('POST', all, { ...DEPLOYMENT, kind: 'ReplicaSet', metadata })),
+    ...(await write('PATCH', `${all}/owned`, { spec: { replicas: 0 } })),
+    ...(await write('DELETE', `${all}/owned`))
+  ]
+  t.strictSame(asked, [])
+})
+
+t.test('where only labelled things are protected, it asks about these alone, and about each once', async (t) => {
+  const namespaces = '/api/v1/namespaces'
+  for (const [name, labels] of [
+    ['shop', { 'hitless.io/protect': 'true' }],
+    ['blog', {}]
+  ] as const)
+    await plane.api.request('POST', namespaces, { body: { metadata: { name, labels } } })
+  const write = await asking(t, await rendered('--set', 'webhook.protect=labelled'))
+  const services = (namespace: string) => `${namespaces}/${namespace}/services`
+  const named = (name: string, labels = {}) => ({ ...SERVICE, metadata: { name, labels } })
+  const label = (value: string | null) => ({ metadata: { labels: { 'hitless.io/protect': value } }, spec: { selector: { app: value } } })
+  const protectedOne = { 'hitless.io/protect': 'true' }
+  const steps: readonly (readonly [what: string, asks: readonly string[], ...Parameters<typeof write>])[] = [
+    ['in a namespace with the label', ['services.hitless.io'], 'POST', services('shop'), named('web')],
+    ['with the label there too', ['services.hitless.io'], 'POST', services('shop'), named('api', protectedOne)],
+    ['elsewhere', [], 'POST', services('blog'), named('web')],
+    ['elsewhere, with the label', ['labelled.services.hitless.io'], 'POST', services('blog'), named('api', protectedOne)],
+    ['the label taken away', ['labelled.services.hitless.io'], 'PATCH', `${services('blog')}/api`, label(null)],
+    ['another value of it', [], 'PATCH', `${services('blog')}/api`, label('false')],
+    ['the label given', ['labelled.services.hitless.io'], 'PATCH', `${services('blog')}/api`, label('true')],
+    ['deleted with it', ['labelled.services.hitless.io'], 'DELETE', `${services('blog')}/api`]
+  ]
+  for (const [what, asks, ...request] of steps) t.strictSame(await write(...request), asks, what)
 })
 
 function webhooksOf(objects: readonly Rendered[]): Webhook[] {

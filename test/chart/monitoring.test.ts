@@ -63,6 +63,16 @@ t.test('what the table of metrics in docs/operations.md names, the process has',
   for (const name of names) t.match(page, new RegExp(`^# TYPE ${name} `, 'm'), name)
 })
 
+t.test('what the queries of docs/first-week.md name, the process has', async (t) => {
+  const queries = [...readFileSync(join(ROOT, 'docs/first-week.md'), 'utf8').matchAll(/```promql\n([\s\S]*?)```|`(sum\([^`]*)`/g)]
+  t.ok(queries.length > 2)
+  for (const [, block, inline] of queries) {
+    const query = block ?? inline ?? ''
+    t.equal(query.split('(').length, query.split(')').length, query)
+    for (const [name] of query.matchAll(/hitless_[a-z_]+/g)) t.match(page, new RegExp(`^# TYPE ${name} `, 'm'), query)
+  }
+})
+
 t.test('the panels of the dashboard are told apart and do not stand on one another', async (t) => {
   t.equal(new Set(panels.map(({ id }) => id)).size, panels.length)
   t.equal(new Set(panels.map(({ title }) => title)).size, panels.length)

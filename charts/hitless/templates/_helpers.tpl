@@ -66,3 +66,21 @@ name: {{ include "hitless.name" . }}
 namespace: {{ .Release.Namespace }}
 labels: {{- include "hitless.labels" . | nindent 2 }}
 {{- end }}
+
+{{- /* The webhooks of webhooks.yaml; where only labelled things are protected, each twice: for namespaces with the label, and for objects with it elsewhere. */}}
+{{- define "hitless.webhooks" -}}
+{{- $webhooks := list -}}
+{{- range .Files.Get "webhooks.yaml" | fromYamlArray -}}
+{{- if or (eq $.Values.webhook.protect "all") (eq .name "probe.hitless.io") -}}
+{{- $webhooks = append $webhooks . -}}
+{{- else -}}
+{{- $selector := dict "matchLabels" (dict "hitless.io/protect" "true") -}}
+{{- $webhooks = append $webhooks (merge (dict "namespaces" "In") .) -}}
+{{- /* A Scale has no labels. */ -}}
+{{- if ne .name "scale.hitless.io" -}}
+{{- $webhooks = append $webhooks (merge (dict "namespaces" "NotIn" "objectSelector" $selector "name" (printf "labelled.%s" .name)) .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $webhooks -}}
+{{- end }}
