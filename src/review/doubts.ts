@@ -31,6 +31,8 @@ export interface Doubts {
 const NONE: Doubts = { reads: [], lists: [] }
 /** If all of these have gone, the destination's Pods are listed. Where Pods go away, as in every rolling update, one alone may well be among them. */
 const ENOUGH_PODS = { relied: 1, removed: 2 }
+/** A denial stands as long as one of its gaps does: where the first are none, a next look confirms others. */
+const ENOUGH_GAPS = 8
 const ALL_VIRTUAL_SERVICES: ListQuery = { kind: 'VirtualService', namespace: null, selector: null }
 
 /** What must be read before the decision may be given. */
@@ -55,10 +57,10 @@ function bounded(change: Change, find: () => Doubts): Doubts {
 }
 
 function ofDenial({ asked, change, before, after }: Judgement, { findings }: Decision): Doubts {
-  const denied = findings.flatMap(({ gap, severity }) => (gap !== null && severity === 'deny' ? [gap] : []))
+  const all = findings.flatMap(({ gap, severity }) => (gap !== null && severity === 'deny' ? [gap] : []))
+  const denied = all.slice(0, ENOUGH_GAPS)
   const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: change.ref.namespace }
-  const siblings: ListQuery[] =
-    denied.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
+  const siblings: ListQuery[] = all.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
   // A route that is new to a host does not count beside an older one there, nor the default route beside any, that the cache has yet to see.
   const isRoutedByNobody = denied.some(({ source, context }) => source === null && context.kind === 'mesh')
   const older = changesReach(change) || isRoutedByNobody ? [ALL_VIRTUAL_SERVICES] : []

@@ -6,15 +6,29 @@ import type { State } from '../../src/mesh/snapshot/state.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { apply, parsed, worldOf } from '../changes.ts'
-import { deployment, destinationRule, guideWith, guideWithout, type Manifest, rule, to, unready, virtualService } from '../manifests.ts'
+import {
+  deployment,
+  destinationRule,
+  guideWith,
+  guideWithout,
+  type Manifest,
+  rule,
+  service,
+  to,
+  unready,
+  virtualService
+} from '../manifests.ts'
 
 const WORLD = guideWith(deployment('v1', { replicas: 9 }), deployment('v2', { replicas: 9 }))
 const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
 
-/** Judges a write onto a world; gives the verdict, and what was read from the cluster for it. */
-async function readsFor(world: readonly Manifest[], written: Manifest) {
-  const sandbox = new Sandbox()
-  for (const manifest of world) sandbox.load(parsed(manifest))
+/** Judges a write onto a world; gives the verdict, and what was read from the cluster for it. What is stored may be later than what is shown. */
+async function readsFor(world: readonly Manifest[], written: Manifest, stored = world) {
+  const [sandbox, api] = [world, stored].map((manifests) => {
+    const loaded = new Sandbox()
+    for (const manifest of manifests) loaded.load(parsed(manifest))
+    return loaded
+  }) as [Sandbox, Sandbox]
   const reads: string[] = []
   const state: State = {
     snapshot: () => sandbox.snapshot(),
@@ -25,12 +39,12 @@ async function readsFor(world: readonly Manifest[], written: Manifest) {
       // As read from a cluster: the same object, but another one to the cache.
       read: async (ref, signal) => {
         reads.push(formatRef(ref))
-        const found = await sandbox.facts.read(ref, signal)
+        const found = await api.facts.read(ref, signal)
         return found === null ? null : { ...found }
       },
       list: async (query, signal) => {
         reads.push(`${query.kind} list`)
-        return sandbox.facts.list(query, signal)
+        return api.facts.list(query, signal)
       }
     }
   }
@@ -72,4 +86,26 @@ t.test('a subset that is removed has the VirtualServices listed, and reads Pods 
     'Service default/helloworld',
     'VirtualService list'
   ])
+})
+
+/** Clients listen on port 80, where hosts of nobody's are served. */
+const WEB = service({ ports: [{ name: 'http', port: 80 }] }, { name: 'web' })
+
+/** Hosts of their own in the mesh that all send to the guide's subset v2. */
+const users = (count: number) =>
+  Array.from({ length: count }, (_, at) => virtualService([rule([to('v2')])], { hosts: [`shop${at}.example.com`] }, { name: `shop${at}` }))
+
+t.test('a denial for a thousand hosts is confirmed by a few of them', async (t) => {
+  const world = [...guideWith(...WORLD), WEB, ...users(1000)]
+  const { verdict, reads } = await readsFor(world, destinationRule(['v1']))
+  t.equal(verdict, 'deny')
+  t.ok(reads.length < 40, `${reads.length} reads`)
+})
+
+t.test('and where those have moved away, by the others', async (t) => {
+  const shown = [...guideWith(...WORLD), WEB, ...users(12)]
+  const moved = (count: number) => users(count).map((each) => ({ ...each, spec: { ...Object(each['spec']), http: [rule([to('v1')])] } }))
+  const storedBut = (count: number) => [...shown, ...moved(count)]
+  t.equal((await readsFor(shown, destinationRule(['v1']), storedBut(11))).verdict, 'deny')
+  t.equal((await readsFor(shown, destinationRule(['v1']), storedBut(12))).verdict, 'allow')
 })
