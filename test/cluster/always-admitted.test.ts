@@ -1,6 +1,9 @@
-/** What must never be refused, as the cluster's own controllers and ordinary clients send it; and beside it what is refused, so that the rules are seen to be on. */
+/**
+ * What must never be refused, as the cluster's own controllers and ordinary clients send it - the ends of things, status, scaling between counts, and the
+ * way back; and beside it what is refused, so that the rules are seen to be on.
+ */
 import t from 'tap'
-import { guide, namespace, rule, to, virtualService } from '../manifests.ts'
+import { deployment, destinationRule, guide, type Manifest, namespace, rule, service, to, virtualService } from '../manifests.ts'
 import type { ApiRequest } from '../rig/api.ts'
 import { startControlPlane } from '../rig/control-plane.ts'
 import { startHitless } from '../rig/hitless-process.ts'
@@ -34,13 +37,29 @@ class World {
     return name === '' ? collection : `${collection}/${name}`
   }
 
-  async send(method: 'GET' | 'PUT' | 'PATCH' | 'DELETE', path: string, options: ApiRequest = {}): Promise<Answer> {
+  async send(method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, options: ApiRequest = {}): Promise<Answer> {
     const { status, body } = await plane.api.request<{ message?: string }>(method, path, options)
     return { status, text: body.message ?? '' }
   }
 
   patch(path: string, body: unknown, as?: string): Promise<Answer> {
     return this.send('PATCH', path, { body, contentType: MERGE, ...(as === undefined ? {} : { as }) })
+  }
+
+  /** An object of the guide, in this namespace. */
+  here<T>(manifest: T): T {
+    const text = JSON.stringify(manifest)
+    return JSON.parse(
+      text.replaceAll('"namespace":"default"', `"namespace":"${this.name}"`).replaceAll('.default.svc.', `.${this.name}.svc.`)
+    )
+  }
+
+  create(resource: string, manifest: Manifest): Promise<Answer> {
+    return this.send('POST', this.path(resource), { body: this.here(manifest) })
+  }
+
+  spec(resource: string, { spec }: Manifest): Promise<Answer> {
+    return this.patch(this.path(resource, 'helloworld'), this.here({ spec }))
   }
 
   async kubectl(...args: readonly string[]): Promise<string> {
@@ -51,8 +70,7 @@ class World {
 
   async start(): Promise<this> {
     const apply = (manifests: readonly object[]) => {
-      const text = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests })
-      const input = text.replaceAll('"namespace":"default"', `"namespace":"${this.name}"`).replaceAll('.default.svc.', `.${this.name}.svc.`)
+      const input = JSON.stringify(this.here({ apiVersion: 'v1', kind: 'List', items: manifests }))
       return plane.kubectl(['apply', '-f', '-'], { input })
     }
     const world = guide().filter(({ kind }) => kind !== 'Namespace')
@@ -77,6 +95,13 @@ function refused(t: Tap, { status, text }: Answer, ruleId: string, what: string)
   t.equal(status, 403, `${what}: ${text}`)
   t.match(text, `[${ruleId}]`, what)
 }
+
+async function must(answer: Promise<Answer>): Promise<void> {
+  const { status, text } = await answer
+  if (status >= 300) throw new Error(`${status} ${text}`)
+}
+
+const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
 
 t.test('the autoscaler scales through the subresource, by its own account', async (t) => {
   const world = await new World('autoscaled').start()
@@ -155,4 +180,107 @@ t.test('a collection is deleted object by object, each told by what it was', asy
   t.equal(left.body.items.length, 0)
   admitted(t, await world.send('DELETE', world.path('services', 'helloworld')), 'the Service')
   admitted(t, await deleted('deployments'), 'deployments')
+})
+
+t.test('a namespace goes while its objects are written without a pause', async (t) => {
+  const world = await new World('doomed').start()
+  const deletion = world.kubectl('delete', 'namespace', 'doomed', '--timeout=120s')
+  const refusals: Answer[] = []
+  let writes = 0
+  for (let weight = 1; ; weight = (weight % 98) + 1) {
+    const answer = await world.spec('virtualservices', split(100 - weight, weight))
+    if (answer.status === 404) break
+    if (answer.status >= 300) refusals.push(answer)
+    writes += 1
+  }
+  await deletion
+  t.equal((await world.send('GET', '/api/v1/namespaces/doomed')).status, 404, 'the namespace is gone')
+  t.same(refusals, [], 'no write beside the deletion was refused')
+  t.ok(writes > 0, 'there were writes until then')
+})
+
+t.test('the garbage collector takes what a deleted owner leaves', async (t) => {
+  const world = await new World('collected').start()
+  const owner = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'owner', namespace: 'collected' } }
+  await must(world.send('POST', world.path('configmaps'), { body: owner }))
+  const uid = await world.kubectl('get', 'configmap', 'owner', '-o', 'jsonpath={.metadata.uid}')
+  const metadata = { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid }] }
+  const owned: [string, string][] = [
+    ['destinationrules', 'helloworld'],
+    ['deployments', 'helloworld-v1'],
+    ['services', 'helloworld']
+  ]
+  for (const [resource, name] of owned) admitted(t, await world.patch(world.path(resource, name), { metadata }), `an owner for ${resource}`)
+  refused(t, await world.send('DELETE', world.path('destinationrules', 'helloworld')), 'subset-in-use', 'a person who deletes it')
+  admitted(t, await world.send('DELETE', world.path('configmaps', 'owner')), 'the owner')
+  await world.kubectl(
+    'wait',
+    '--for=delete',
+    'destinationrule/helloworld',
+    'service/helloworld',
+    'deployment/helloworld-v1',
+    '--timeout=60s'
+  )
+  for (const [resource, name] of owned) t.equal((await world.send('GET', world.path(resource, name))).status, 404, `${resource} is gone`)
+})
+
+t.test('a finalizer of a terminating object can be removed', async (t) => {
+  const world = await new World('finalized').start()
+  await must(world.spec('virtualservices', virtualService([rule([to(null)])])))
+  for (const [resource, name] of [
+    ['destinationrules', 'helloworld'],
+    ['deployments', 'helloworld-v2']
+  ] as const) {
+    await must(world.patch(world.path(resource, name), { metadata: { finalizers: ['example.com/hold'] } }))
+    admitted(t, await world.send('DELETE', world.path(resource, name)), `${resource} deleted`)
+    t.equal((await world.send('GET', world.path(resource, name))).status, 200, `${resource} is held`)
+    admitted(t, await world.patch(world.path(resource, name), { metadata: { finalizers: null } }), `${resource} let go`)
+    t.equal((await world.send('GET', world.path(resource, name))).status, 404, `${resource} is gone`)
+  }
+})
+
+t.test('status is written, whatever it says', async (t) => {
+  const world = await new World('status').start()
+  const dead = { status: { readyReplicas: 0, availableReplicas: 0, unavailableReplicas: 2 } }
+  admitted(t, await world.patch(`${world.path('deployments', 'helloworld-v1')}/status`, dead), 'a Deployment without Ready Pods')
+  const conditions = [{ type: 'Reconciled', status: 'False' }]
+  admitted(t, await world.patch(`${world.path('virtualservices', 'helloworld')}/status`, { status: { conditions } }), 'a VirtualService')
+})
+
+t.test('helm uninstall deletes in its own order', async (t) => {
+  const world = await new World('uninstalled').start()
+  for (const [resource, name] of [
+    ['services', 'helloworld'],
+    ['deployments', 'helloworld-v1'],
+    ['deployments', 'helloworld-v2'],
+    ['destinationrules', 'helloworld'],
+    ['virtualservices', 'helloworld']
+  ] as const) {
+    admitted(t, await world.send('DELETE', world.path(resource, name)), `${resource} ${name} deleted`)
+  }
+})
+
+t.test('the way back from a dead version is open', async (t) => {
+  const ways: Record<string, (world: World) => Promise<Answer>> = {
+    'VirtualService back to v1': (world) => world.spec('virtualservices', virtualService([rule([to('v1')])])),
+    'DestinationRule without v2': (world) => world.spec('destinationrules', destinationRule(['v1'])),
+    'Deployment v2 deleted': (world) => world.send('DELETE', world.path('deployments', 'helloworld-v2')),
+    'Deployment v3 beside it': (world) => world.create('deployments', deployment('v3'))
+  }
+  for (const [index, [what, act]] of Object.entries(ways).entries()) {
+    const world = await new World(`dead-${index}`).start()
+    await must(world.spec('virtualservices', virtualService([rule([to('v2')])])))
+    const release = plane.holdUnready({ namespace: world.name, labels: { version: 'v2' } })
+    await world.kubectl('wait', 'deployment/helloworld-v2', '--for=condition=Available=false', '--timeout=60s')
+    admitted(t, await act(world), what)
+    release()
+  }
+})
+
+t.test('a Service that nothing routes may be deleted and made again', async (t) => {
+  const world = new World('plain')
+  await must(world.send('POST', '/api/v1/namespaces', { body: namespace('plain') }))
+  admitted(t, await world.create('services', service()), 'created')
+  admitted(t, await world.send('DELETE', world.path('services', 'helloworld')), 'deleted')
+  admitted(t, await world.create('services', service()), 'created again')
 })

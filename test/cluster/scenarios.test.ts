@@ -7,7 +7,7 @@ import { ScenarioPlayer, STATE_WRITER } from './scenario-player.ts'
 
 t.setTimeout(10 * 60_000)
 
-/** Played elsewhere: a namespace is deleted by the real controller in lifecycle.test.ts, and kubectl is told not to look in guide.test.ts. */
+/** Played elsewhere: a namespace is deleted by the real controller in always-admitted.test.ts, and kubectl is told not to look in guide.test.ts. */
 const ELSEWHERE = [
   'a namespace goes with all that is in it',
   'anybody may delete what stands in a namespace that is terminating',
