@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { parseConfig } from '../../src/config.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
 import { liveState, serve } from '../../src/webhook/serve.ts'
-import { settleOf } from '../../src/webhook/settle.ts'
+import { settleOf, tellMode } from '../../src/webhook/settle.ts'
 import { telling } from '../../src/webhook/telling.ts'
 
 const [server = '', directory = '', certFile = '', keyFile = ''] = process.argv.slice(2)
@@ -23,7 +23,7 @@ const io = {
 const settings = 'settle: { milliseconds: 0 }, server: { host: 127.0.0.1, port: 0, healthHost: 127.0.0.1, healthPort: 0, drainSeconds: 0 }'
 const config = parseConfig(`{ apiVersion: hitless.io/v1, kind: Config, ${settings} }`, 'bench', RULE_IDS)
 const told = telling(config, io)
-const settle = settleOf(() => config, told, io)
+const settle = settleOf(() => config, tellMode(told), io)
 const { state, failed, live } = liveState(
   { kubeconfig: null, context: null, serviceAccount: { server, directory } },
   config,

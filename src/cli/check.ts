@@ -22,7 +22,8 @@ import type { Unknown } from '../sandbox/unknowns.ts'
 import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
 import { type Cli, collect, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { describeUnknown, filesShow, isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
-import { differencesOf, planLines } from './plan.ts'
+import { differencesOf } from './plan-states.ts'
+import { planLines } from './plan-text.ts'
 
 interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */

@@ -41,25 +41,39 @@ export function sourceOf(
 }
 
 /** Lists every kind that the model reads; rejects with HITLESS_UNREACHABLE where one of them cannot be listed. */
-export async function clusterState(source: ClusterSource, { signal }: Io): Promise<Snapshot> {
-  const looked = new AbortController()
-  const until = AbortSignal.any([signal, looked.signal])
+export function clusterState(source: ClusterSource, io: Io): Promise<Snapshot> {
+  return followed(source, io, async (cluster) => cluster.snapshot())
+}
+
+/** Follows the cluster while `use` runs, which begins once all is listed; rejects as `clusterState` does. `observe` is told from then on. */
+export async function followed<T>(
+  source: ClusterSource,
+  { signal }: Io,
+  use: (cluster: LiveCluster) => Promise<T>,
+  observe: (event: ClusterEvent) => void = () => undefined
+): Promise<T> {
+  const done = new AbortController()
   let failures = 0
+  let isListed = false
   const failed = Promise.withResolvers<never>()
-  const observe = (event: ClusterEvent) => {
-    if (event.type !== 'interrupted' || event.why === 'expired' || event.why === 'unsupported') return
-    failures += 1
-    if (failures === MOST_FAILURES) failed.reject(new Error(`${event.kind}: ${event.error.message}`, { cause: event.error }))
-  }
-  const cluster = new LiveCluster({ source, observe })
+  const cluster = new LiveCluster({
+    source,
+    observe: (event) => {
+      if (isListed) return observe(event)
+      if (event.type !== 'interrupted' || event.why === 'expired' || event.why === 'unsupported') return
+      failures += 1
+      if (failures === MOST_FAILURES) failed.reject(new Error(`${event.kind}: ${event.error.message}`, { cause: event.error }))
+    }
+  })
   try {
-    await Promise.race([cluster.start(until), failed.promise])
-    return cluster.snapshot()
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new HitlessError('HITLESS_UNREACHABLE', `the cluster cannot be read: ${reason}`, { cause })
+    await Promise.race([cluster.start(AbortSignal.any([signal, done.signal])), failed.promise]).catch((cause) => {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      throw new HitlessError('HITLESS_UNREACHABLE', `the cluster cannot be read: ${reason}`, { cause })
+    })
+    isListed = true
+    return await use(cluster)
   } finally {
-    looked.abort()
+    done.abort()
     await cluster.ended()
   }
 }

@@ -53,7 +53,11 @@ async function demo({ examples, once, port }: DemoOptions, io: Io): Promise<numb
     log: { level: 'warn' }
   }
   const told = telling(config, io)
-  const settle = settleOf(() => config, told, io)
+  const settle = settleOf(
+    () => config,
+    () => undefined,
+    io
+  )
   const sandbox = loadSandbox([join(examples, 'world')], 1000, settle, io)
   const server = await serve({ ...told, config: () => config, state: sandbox, settle, tls, problem: () => null, live: null }, io)
   const client = new Client(server.port, tls.authority, readManifests([join(examples, 'world')], io.stdin).manifests)

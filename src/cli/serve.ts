@@ -9,7 +9,7 @@ import { RULE_IDS } from '../rules/index.ts'
 import { type CertificateFlags, firstPair, keepCertificates, pairFiles } from '../webhook/certificates.ts'
 import type { LiveFeed } from '../webhook/report-gaps.ts'
 import { configured, liveState, loadSandbox, serve } from '../webhook/serve.ts'
-import { type Settle, settleOf } from '../webhook/settle.ts'
+import { type Settle, settleOf, tellMode } from '../webhook/settle.ts'
 import { type Telling, telling } from '../webhook/telling.ts'
 import { type SourceFlags, sourceOf } from './cluster-source.ts'
 import { type Cli, examples, ofCluster } from './command.ts'
@@ -72,7 +72,7 @@ async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void> {
   const told = telling(config, io)
   const configFile = flags.config === undefined ? null : { file: flags.config, content, parse: (text: string) => configOf(flags, text) }
   const current = configured(config, configFile, told, io)
-  const settle = settleOf(current, told, io)
+  const settle = settleOf(current, tellMode(told), io)
   const { state, failed, live } = stateOf(flags, config, settle, told, { ...io, signal: following.signal })
   const registered = registrationOf(flags, live)
   try {

@@ -85,8 +85,8 @@ export class Connection {
   }
 
   /** Sends JSON and reads the answer; what was sent may have been done where no answer came. */
-  async send(method: 'POST' | 'PUT' | 'DELETE', path: string, content: unknown, signal: AbortSignal): Promise<unknown> {
-    return this.#send(path, {}, { method, content: JSON.stringify(content), type: JSON_TYPE }, signal)
+  async send(method: 'POST' | 'PUT' | 'DELETE', path: string, content: unknown, signal: AbortSignal, query: Query = {}): Promise<unknown> {
+    return this.#send(path, query, { method, content: JSON.stringify(content), type: JSON_TYPE }, signal)
   }
 
   /** Server-side apply: the fields of `content`, and no others, become the field manager's that the query names. Creates what is not there. */

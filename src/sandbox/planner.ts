@@ -1,9 +1,9 @@
-/** The shortest safe sequence of writes from one state to another: what may be written together, what must wait, and what is written twice. */
+/** The shortest safe sequence of writes from one state to another: what may be written together, what must wait, and what is written in stages. */
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
 import { isRecord } from '../kinds/fields.ts'
-import { isWorkload, JUDGED_KINDS, KINDS, type MeshObject, type ObjectRef, parseAs, refKey, WORKLOAD_KINDS } from '../kinds/index.ts'
-import { everyTarget, targetKey } from '../mesh/gaps/affected.ts'
+import { isWorkload, JUDGED_KINDS, KINDS, type MeshObject, type ObjectRef, parseAs, refKey } from '../kinds/index.ts'
+import { affectedTargets, everyTarget, targetKey } from '../mesh/gaps/affected.ts'
 import { gapsOfChange } from '../mesh/gaps/gaps.ts'
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
@@ -13,6 +13,8 @@ import { decide } from '../review/decide.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import { Sandbox } from './sandbox.ts'
 import { KUBECTL } from './session.ts'
+import { adviceOn } from './way-out.ts'
+import { weightStages } from './weights.ts'
 
 const POLICY = { ...DEFAULT_POLICY, showForeignNames: true }
 const EPSILON = 1e-9
@@ -32,8 +34,8 @@ export interface PlannedWrite {
   readonly ref: ObjectRef
   /** What to apply, or what is deleted. */
   readonly manifest: Raw
-  /** The subsets of both states: the object is written once more later. */
-  readonly intermediate: boolean
+  /** What the object has for now, which is written once more later: `with the subsets of both states`; null of what it is to be. */
+  readonly forNow: string | null
 }
 
 export interface Step {
@@ -46,17 +48,87 @@ export interface Step {
 
 export interface Sequence {
   readonly steps: readonly Step[]
-  /** What cannot be written after these steps without opening a gap, and why. */
-  readonly stuck: readonly (Pick<PlannedWrite, 'operation' | 'ref'> & { readonly why: string })[]
+  /** What cannot be written after these steps without opening a gap, why, and what to change in the state to. */
+  readonly stuck: readonly Stuck[]
 }
 
-/** Writes of one step are safe in any order and together; each step is safe once the one before it is in place and its Pods are Ready. */
-export function sequenceOf(from: Snapshot, differences: readonly Difference[]): Sequence {
+export interface Stuck extends Pick<PlannedWrite, 'operation' | 'ref'> {
+  readonly why: string
+  readonly advice: string
+}
+
+export interface PlanOptions {
+  /** No write moves more of a route's requests than that. */
+  readonly percent?: number | undefined
+  /** Workloads that are there and have Pods yet to become Ready: waited for where it cannot go without. */
+  readonly starting?: readonly ObjectRef[]
+}
+
+/**
+ * Writes of one step are safe in any order and together; each step is safe once the one before it is in place and its Pods are Ready. Seen by playing
+ * the whole sequence, forwards and each step from its end.
+ */
+export function sequenceOf(from: Snapshot, differences: readonly Difference[], { percent, starting = [] }: PlanOptions = {}): Sequence {
+  const planned = shortest(from, differences)
+  if (planned.stuck.length > 0 && starting.length > 0) {
+    const state = new Lab(from)
+    state.ready(starting)
+    const { steps, stuck } = sequenceOf(state.snapshot(), differences, { percent })
+    if (stuck.length === 0) return { steps: [{ writes: [], waitFor: starting, warnings: [] }, ...steps], stuck }
+  }
+  const byKey = new Map(differences.map((difference) => [refKey(difference.ref), difference]))
+  const steps = percent === undefined ? planned.steps : planned.steps.flatMap((step) => inStages(step, byKey, percent))
+  return replayed(from, { steps, stuck: planned.stuck })
+}
+
+function shortest(from: Snapshot, differences: readonly Difference[]): Sequence {
   const lazy = new Planner(from, differences, new Set()).plan()
   if (lazy.grown.size === 0) return lazy
   // Written as early as it can be, what is written twice may cost no step of its own.
   const eager = new Planner(from, differences, lazy.grown).plan()
   return eager.stuck.length === 0 && eager.steps.length < lazy.steps.length ? eager : lazy
+}
+
+/** A step whose route objects move their requests bit by bit: all else is written with the first bit. */
+function inStages(step: Step, differences: ReadonlyMap<string, Difference>, percent: number): readonly Step[] {
+  const staged = step.writes.map((write) => {
+    const { from = null, to = null } = differences.get(refKey(write.ref)) ?? {}
+    const stages = write.forNow !== null || from === null || to === null ? [] : weightStages(write.ref.kind, from, to, percent)
+    return [...stages.map((stage) => ({ ...write, ...stage })), write]
+  })
+  const last = Math.max(...staged.map(({ length }) => length)) - 1
+  return Array.from({ length: last + 1 }, (_, at) => ({
+    writes: staged.flatMap((stages) => stages[at] ?? []),
+    waitFor: at === 0 ? step.waitFor : [],
+    warnings: at === last ? step.warnings : []
+  }))
+}
+
+/** The sequence as far as it holds when it is played: what is refused then is stuck, and no plan. */
+function replayed(from: Snapshot, { steps, stuck }: Sequence): Sequence {
+  const state = new Lab(from)
+  for (const [at, step] of steps.entries()) {
+    const writes = step.writes.map(withObject)
+    const failed =
+      step.warnings.length > 0 ? null : (firstRefused(state.copy(), [...writes].reverse()) ?? firstRefused(state.copy(), writes))
+    if (failed !== null) return { steps: steps.slice(0, at), stuck: [failed, ...stuck] }
+    for (const write of writes) state.apply(write)
+    state.ready(step.waitFor)
+  }
+  return { steps, stuck }
+}
+
+function firstRefused(state: Lab, writes: readonly Candidate[]): Stuck | null {
+  for (const write of writes) {
+    const judgement = state.judge(write)
+    if (!judgement.safe) return stuckOn(write, judgement)
+    state.apply(write)
+  }
+  return null
+}
+
+function stuckOn({ operation, ref }: Candidate, { why, rules }: Judgement): Stuck {
+  return { operation, ref, why, advice: adviceOn(rules) }
 }
 
 interface Candidate extends PlannedWrite {
@@ -69,6 +141,7 @@ class Planner {
   readonly #intermediates: ReadonlyMap<string, Candidate>
   /** Keys of what is to be written twice, as early as possible. */
   readonly #eager: ReadonlySet<string>
+  readonly #reach: Reached
   readonly #grown = new Set<string>()
   readonly #steps: Step[] = []
 
@@ -76,6 +149,7 @@ class Planner {
     this.#state = new Lab(from)
     this.#eager = eager
     this.#pending = differences.map(candidateOf).sort(byRank)
+    this.#reach = new Reached(from, this.#pending)
     this.#intermediates = new Map(
       differences.flatMap((difference) => intermediateOf(difference) ?? []).map((each) => [refKey(each.ref), each])
     )
@@ -87,11 +161,7 @@ class Planner {
       if (step.length === 0) break
       this.#take(step)
     }
-    const stuck = this.#pending.map(({ ref, ...write }) => ({
-      ref,
-      operation: write.operation,
-      why: this.#state.judge({ ref, ...write }).why
-    }))
+    const stuck = this.#pending.map((write) => stuckOn(write, this.#state.judge(write)))
     return { steps: this.#steps, stuck, grown: this.#grown }
   }
 
@@ -116,32 +186,60 @@ class Planner {
   /** As many as are safe now, whichever of them comes first. */
   #together(writes: readonly Candidate[]): Candidate[] {
     const step: Candidate[] = []
-    const after = this.#state.copy()
     for (const write of writes) {
-      if (!this.#state.judge(write).safe || !after.judge(write).safe) continue
-      const alone = this.#state.copy()
-      alone.apply(write)
-      if (!step.every((other) => alone.judge(other).safe)) continue
-      after.apply(write)
-      step.push(write)
+      if (!this.#state.judge(write).safe) continue
+      const near = step.filter((other) => this.#reach.meet(write, other))
+      if (near.length === 0 || this.#inAnyOrder(write, near)) step.push(write)
     }
     return step
+  }
+
+  #inAnyOrder(write: Candidate, others: readonly Candidate[]): boolean {
+    const [after, alone] = [this.#state.copy(), this.#state.copy()]
+    for (const other of others) after.apply(other)
+    if (!after.judge(write).safe) return false
+    alone.apply(write)
+    return others.every((other) => alone.judge(other).safe)
   }
 
   #take(step: readonly Candidate[]): void {
     const warnings = step.flatMap((write) => this.#state.judge(write).warnings)
     for (const write of step) this.#state.apply(write)
-    this.#state.allReady()
-    for (const { ref, intermediate } of step) {
-      if (intermediate) this.#grown.add(refKey(ref))
+    const waitFor = step.flatMap(({ ref, after }) => (after !== null && isWorkload(after) && after.replicas > 0 ? [ref] : []))
+    this.#state.ready(waitFor)
+    for (const { ref, forNow } of step) {
+      if (forNow !== null) this.#grown.add(refKey(ref))
       else
         this.#pending.splice(
           this.#pending.findIndex((write) => refKey(write.ref) === refKey(ref)),
           1
         )
     }
-    const waitFor = step.flatMap(({ ref, after }) => (after !== null && isWorkload(after) && after.replicas > 0 ? [ref] : []))
     this.#steps.push({ writes: step.map(({ after: _, ...write }) => write), waitFor, warnings })
+  }
+}
+
+/** Which requests a write can alter, at any time on the way: those of the hosts that it reaches in the first state or in the last. */
+class Reached {
+  readonly #hosts: ReadonlyMap<string, ReadonlySet<string> | null>
+
+  constructor(from: Snapshot, writes: readonly Candidate[]) {
+    const end = new Lab(from)
+    for (const write of writes) end.apply(write)
+    const to = end.snapshot()
+    this.#hosts = new Map(
+      writes.map(({ ref }) => {
+        const states = [from, to].flatMap((state) => state.find(ref.kind, ref.namespace, ref.name) ?? [])
+        const hosts = new Set(affectedTargets(from, to, states).map(({ host }) => host))
+        return [refKey(ref), JUDGED_KINDS.includes(ref.kind) ? hosts : null]
+      })
+    )
+  }
+
+  /** Whether two writes may alter the answer to one request. Of a kind that no rule judges nobody knows. */
+  meet(one: Candidate, other: Candidate): boolean {
+    const [hosts, others] = [one, other].map(({ ref }) => this.#hosts.get(refKey(ref)) ?? null)
+    return !hosts || !others || [...hosts].some((host) => others.has(host))
   }
 }
 
@@ -150,12 +248,16 @@ interface Judgement {
   readonly safe: boolean
   readonly denied: boolean
   readonly why: string
+  /** Those that refuse it. */
+  readonly rules: readonly string[]
   readonly warnings: readonly string[]
 }
 
 /** A state in which writes are tried. */
 class Lab {
   readonly #sandbox: Sandbox
+  /** Until the state changes. */
+  readonly #judged = new Map<Candidate, Judgement>()
 
   constructor(snapshot: Snapshot) {
     this.#sandbox = Sandbox.of(snapshot)
@@ -165,24 +267,32 @@ class Lab {
     return new Lab(this.#sandbox.snapshot())
   }
 
+  snapshot(): Snapshot {
+    return this.#sandbox.snapshot()
+  }
+
   judge(write: Candidate): Judgement {
-    return JUDGED_KINDS.includes(write.ref.kind) ? this.#decide(write) : this.#compare(write)
+    const known = this.#judged.get(write) ?? (JUDGED_KINDS.includes(write.ref.kind) ? this.#decide(write) : this.#compare(write))
+    this.#judged.set(write, known)
+    return known
   }
 
   apply(write: Candidate): void {
+    this.#judged.clear()
     this.#sandbox.admitted(this.#changeOf(write))
   }
 
-  allReady(): void {
-    for (const kind of WORKLOAD_KINDS) {
-      for (const { namespace, name } of [...this.#sandbox.snapshot().all(kind)]) this.#sandbox.ready(namespace, name, kind)
-    }
+  ready(workloads: readonly ObjectRef[]): void {
+    this.#judged.clear()
+    for (const { kind, namespace, name } of workloads) this.#sandbox.ready(namespace, name, kind)
   }
 
   #decide(write: Candidate): Judgement {
     const { verdict, findings, message, warnings } = decide(this.#changeOf(write), this.#sandbox.snapshot(), POLICY, 0)
     const opens = findings.some(({ gap, rule }) => rule === 'service-removed' || (gap !== null && gap.share > gap.shareBefore + EPSILON))
-    return { safe: verdict !== 'deny' && !opens, denied: verdict === 'deny', why: message, warnings: opens ? warnings : [] }
+    const rules = findings.filter(({ severity }) => severity === 'deny').map(({ rule }) => rule)
+    const why = message === '' ? warnings.join(' ') : message
+    return { safe: verdict !== 'deny' && !opens, denied: verdict === 'deny', why, rules, warnings: opens ? warnings : [] }
   }
 
   /** Of a kind that no rule judges: by the gaps of everybody. */
@@ -193,7 +303,7 @@ class Lab {
     const { opened } = gapsOfChange(before, after, [...targets.values()])
     const hosts = [...new Set(opened.map(({ host }) => host))].join(', ')
     const why = `requests to ${hosts} would go unanswered`
-    return { safe: opened.length === 0, denied: false, why, warnings: opened.length === 0 ? [] : [why] }
+    return { safe: opened.length === 0, denied: false, why, rules: [], warnings: opened.length === 0 ? [] : [why] }
   }
 
   #changeOf({ ref, after }: Candidate): Change {
@@ -204,8 +314,11 @@ class Lab {
 }
 
 function candidateOf({ ref, from, to }: Difference): Candidate {
-  if (to === null) return { operation: 'delete', ref, manifest: from ?? {}, after: null, intermediate: false }
-  return { operation: 'apply', ref, manifest: to, after: parseAs(ref.kind, to, DEFAULT_DOMAIN), intermediate: false }
+  return withObject({ operation: to === null ? 'delete' : 'apply', ref, manifest: to ?? from ?? {}, forNow: null })
+}
+
+function withObject(write: PlannedWrite): Candidate {
+  return { ...write, after: write.operation === 'delete' ? null : parseAs(write.ref.kind, write.manifest, DEFAULT_DOMAIN) }
 }
 
 /** A DestinationRule with what it has, and the subsets that it is to gain; null where that is no step on the way. */
@@ -216,7 +329,7 @@ function intermediateOf({ ref, from, to }: Difference): Candidate | null {
   if (gained.length === 0 || before.host !== after.host) return null
   const spec = isRecord(from['spec']) ? from['spec'] : {}
   const manifest = { ...from, spec: { ...spec, subsets: [...subsetsOf(from), ...gained] } }
-  return { operation: 'apply', ref, manifest, after: parseAs('DestinationRule', manifest, DEFAULT_DOMAIN), intermediate: true }
+  return withObject({ operation: 'apply', ref, manifest, forNow: 'with the subsets of both states' })
 }
 
 function subsetsOf({ spec }: Raw): readonly unknown[] {

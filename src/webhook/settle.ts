@@ -18,7 +18,12 @@ export interface Settle extends Settling {
   readonly heard: Quiet['heard']
 }
 
-export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
+/** `onAsked` is told whether istiod could be asked: null, or why not. */
+export function settleOf(
+  config: () => Pick<Config, 'settle'>,
+  onAsked: (problem: unknown) => void,
+  io: Pick<Io, 'nowMs' | 'signal'>
+): Settle {
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal })
   const fixed = fixedTime({ settleMs: () => config().settle.milliseconds, nowMs: io.nowMs, sleep: pause })
   const quiet = new Quiet(() => 2 * config().settle.milliseconds, io.nowMs)
@@ -39,7 +44,7 @@ export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
         settleMs: () => config().settle.milliseconds,
         quiet,
         nowMs: io.nowMs,
-        onAsked: tellMode(told)
+        onAsked
       },
       io.signal
     )
@@ -49,7 +54,7 @@ export function settleOf(config: () => Config, told: Telling, io: Io): Settle {
 }
 
 /** Says it once when istiod can be asked no more, and once when it can again. */
-function tellMode({ log, metrics }: Telling): (problem: unknown) => void {
+export function tellMode({ log, metrics }: Telling): (problem: unknown) => void {
   let wasAsked = true
   return (problem) => {
     const isAsked = problem === null

@@ -8,7 +8,9 @@ import t from 'tap'
 import { type MeshObject, parseObject } from '../../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
+import { RULE_IDS } from '../../src/rules/index.ts'
 import { Session } from '../../src/sandbox/session.ts'
+import { ADVISED_RULES } from '../../src/sandbox/way-out.ts'
 import { hitless, step, WORLD } from '../cli/commands.ts'
 import { deployment, destinationRule, gateway, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
 
@@ -18,15 +20,43 @@ interface Planned {
       readonly operation: 'apply' | 'delete'
       readonly object: string
       readonly intermediate: boolean
+      readonly forNow?: string
       readonly manifest: Manifest
     }[]
     readonly waitFor: readonly string[]
   }[]
-  readonly stuck: readonly { readonly object: string; readonly why: string }[]
+  readonly stuck: readonly { readonly object: string; readonly why: string; readonly advice: string }[]
 }
 
 const BEFORE = [service(), deployment('v1'), destinationRule(['v1']), virtualService([rule([to('v1')])])]
 const AFTER = [service(), deployment('v2'), destinationRule(['v2']), virtualService([rule([to('v2')])])]
+
+const CONTRADICTIONS = {
+  '--flux': '--flux needs --write',
+  '--flux --sync-waves --write x': 'either --flux or --sync-waves',
+  '--apply': '--apply needs --cluster',
+  '--dry-run': '--dry-run needs --apply',
+  '--cluster --apply -o json': '--apply tells what it does as text',
+  '--step 0': 'It must be a number from 1 to 100',
+  '--timeout never': 'It must be a number of seconds'
+}
+
+interface Route {
+  readonly destination: { readonly subset?: string }
+  readonly weight?: number
+}
+
+function rulesOf({ spec }: Manifest): readonly (readonly Route[])[] {
+  const { http = [] } = spec as { http?: readonly { readonly route: readonly Route[] }[] }
+  return http.map(({ route }) => route)
+}
+
+/** By subset, of all rules. */
+function weightsOf(manifest: Manifest): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    rulesOf(manifest).flatMap((route) => route.map(({ destination, weight = 100 }) => [destination.subset ?? '', weight]))
+  )
+}
 
 /** A folder for each of the two states. */
 function states(folder: string, from: readonly Manifest[], target: readonly Manifest[]): string[] {
@@ -44,8 +74,8 @@ function shown({ steps }: Planned): string[][] {
   )
 }
 
-async function planned(folder: string, from: readonly Manifest[], target: readonly Manifest[]): Promise<Planned> {
-  const { out, err } = await hitless(['plan', ...states(folder, from, target), '-o', 'json'])
+async function planned(folder: string, from: readonly Manifest[], target: readonly Manifest[], ...args: string[]): Promise<Planned> {
+  const { out, err } = await hitless(['plan', ...states(folder, from, target), '-o', 'json', ...args])
   if (err !== '') throw new Error(err)
   return JSON.parse(out) as Planned
 }
@@ -124,6 +154,7 @@ t.test('where there is no safe sequence it says why, and writes nothing', async 
   t.equal(exit, 1)
   t.match(out, 'There is no safe sequence')
   t.match(out, /apply Deployment default\/helloworld-v1: hitless: 100% of requests .*\[workload-in-use\]/)
+  t.match(out, /What to change in the state to: keep this workload as it is, and give its new version a name of its own beside it\.\n/)
   t.notOk(existsSync(join(folder, 'steps')))
 })
 
@@ -192,12 +223,120 @@ t.test("Argo CD's waves, where one sync can do it", async (t) => {
     'virtualservice-default-helloworld.yaml': '1'
   })
   const twice = await hitless(['plan', ...states(join(folder, 'other'), BEFORE, AFTER), '--write', join(folder, 'no'), '--sync-waves'])
-  t.match(twice, { exit: 2, err: /DestinationRule default\/helloworld is written twice, which one sync cannot do/ })
+  t.match(twice, { exit: 2, err: /DestinationRule default\/helloworld is written more than once, which one sync cannot do/ })
+})
+
+t.test('requests move in steps of some percent, and all else with the first of them', async (t) => {
+  const plan = await planned(t.testdir(), BEFORE, AFTER, '--step', '40')
+  t.strictSame(
+    plan.steps.slice(1).map(({ writes }) => writes.map(({ object, forNow, manifest }) => [object, forNow, weightsOf(manifest)])),
+    [
+      [['VirtualService default/helloworld', 'with 40% of the requests moved', { v2: 40, v1: 60 }]],
+      [['VirtualService default/helloworld', 'with 80% of the requests moved', { v2: 80, v1: 20 }]],
+      [['VirtualService default/helloworld', undefined, { v2: 100 }]],
+      [
+        ['DestinationRule default/helloworld', undefined, {}],
+        ['Deployment default/helloworld-v1', undefined, {}]
+      ]
+    ]
+  )
+  for (const turned of [false, true]) t.strictSame((await played(BEFORE, plan, turned)).refused, [])
+})
+
+t.test('each rule moves by itself; one that is new, or leads elsewhere than to destinations, is there from the start', async (t) => {
+  const both = [service(), deployment('v1'), deployment('v2'), destinationRule(['v1', 'v2'])]
+  const debug = [{ headers: { debug: { exact: 'on' } } }]
+  const from = [...both, virtualService([rule([to('v1', 90), to('v2', 10)], debug), rule([to('v1')])])]
+  const target = [...both, virtualService([rule([to('v1', 60), to('v2', 40)], debug), rule([to('v2')])])]
+  const { steps } = await planned(t.testdir(), from, target, '--step', '30')
+  t.strictSame(
+    steps.map(({ writes }) => writes.map(({ manifest }) => rulesOf(manifest).map((each) => each.map(({ weight }) => weight)))),
+    [
+      [
+        [
+          [60, 40],
+          [30, 70]
+        ]
+      ],
+      [
+        [
+          [60, 40],
+          [60, 40]
+        ]
+      ],
+      [
+        [
+          [60, 40],
+          [90, 10]
+        ]
+      ],
+      [[[60, 40], [undefined]]]
+    ],
+    'the first rule has moved as far as it is to by the first step'
+  )
+  const moved = [...both, virtualService([rule([to('v2')], debug), rule([to('v1')])])]
+  const added = await planned(t.testdir(), [...both, virtualService([rule([to('v1')])])], moved, '--step', '10')
+  t.equal(added.steps.length, 1, 'a rule that was not there moves nothing bit by bit')
+})
+
+t.test('weights that are no percent, and three ways to go', async (t) => {
+  const three = [service(), ...['v1', 'v2', 'v3'].map((each) => deployment(each)), destinationRule(['v1', 'v2', 'v3'])]
+  const from = [...three, virtualService([rule([to('v1', 2), to('v2', 1)])])]
+  const target = [...three, virtualService([rule([to('v2', 1), to('v3', 2)])])]
+  const { steps } = await planned(t.testdir(), from, target, '--step', '25')
+  const weights = steps.map(({ writes }) => weightsOf(writes[0]?.manifest ?? service()))
+  t.strictSame(weights, [
+    { v2: 33, v3: 25, v1: 42 },
+    { v2: 33, v3: 50, v1: 17 },
+    { v2: 1, v3: 2 }
+  ])
+})
+
+t.test('a folder a step for Flux, each with a Kustomization that waits for the one before', async (t) => {
+  const folder = t.testdir()
+  const from = [service(), deployment('v1'), destinationRule(['v1', 'v2']), virtualService([rule([to('v1')])])]
+  const target = [service(), from[2] ?? service(), deployment('v2'), virtualService([rule([to('v2')])])]
+  const { exit, err } = await hitless(['plan', ...states(folder, from, target), '--write', join(folder, 'mesh'), '--flux'])
+  t.equal(exit, 0, err)
+  t.match(err, /^Deployment default\/helloworld-v1 must go last; these Kustomizations delete nothing/)
+  t.strictSame(globSync('**/*.yaml', { cwd: join(folder, 'mesh') }).sort(), [
+    '01/deployment-default-helloworld-v2.yaml',
+    '01/destinationrule-default-helloworld.yaml',
+    '01/service-default-helloworld.yaml',
+    '02/virtualservice-default-helloworld.yaml',
+    'step-01.yaml',
+    'step-02.yaml'
+  ])
+  t.match(load(readFileSync(join(folder, 'mesh/step-02.yaml'), 'utf8')), {
+    kind: 'Kustomization',
+    spec: { dependsOn: [{ name: 'step-01' }], path: './mesh/02', wait: true, prune: false }
+  })
+  t.notMatch(load(readFileSync(join(folder, 'mesh/step-01.yaml'), 'utf8')), { spec: { dependsOn: [] } })
+})
+
+t.test('a world of twenty changed objects is planned within a second', async (t) => {
+  const named = (manifest: Manifest, name: string): Manifest =>
+    JSON.parse(JSON.stringify(manifest).replaceAll('helloworld', name)) as Manifest
+  const five = (state: readonly Manifest[]) => ['a', 'b', 'c', 'd', 'e'].flatMap((name) => state.map((manifest) => named(manifest, name)))
+  const folders = states(t.testdir(), five(BEFORE), five(AFTER))
+  const before = process.cpuUsage()
+  const { out } = await hitless(['plan', ...folders])
+  const { user, system } = process.cpuUsage(before)
+  t.match(out, /\n25 writes in 3 steps\./)
+  t.ok(user + system < 1_000_000, `${(user + system) / 1000} ms of processor time`)
+})
+
+t.test('every advice is on a rule', (t) => {
+  for (const rule of ADVISED_RULES) t.ok(RULE_IDS.includes(rule), rule)
+  t.end()
 })
 
 t.test('bad input plans nothing', async (t) => {
-  t.match(await hitless(['plan', '--from', WORLD]), { exit: 2, err: /plan needs both --from and --to/ })
+  t.match(await hitless(['plan', '--from', WORLD]), { exit: 2, err: /plan needs both --from, or --cluster, and --to/ })
   t.match(await hitless(['plan', '--from', WORLD, '--to', WORLD, '--sync-waves']), { exit: 2, err: /--sync-waves needs --write/ })
+  for (const [args, said] of Object.entries(CONTRADICTIONS)) {
+    t.match(await hitless(['plan', '--from', WORLD, '--to', WORLD, ...args.split(' ')]), { exit: 2, out: '', err: said }, args)
+  }
   t.match(await hitless(['plan', '--from', WORLD, '--to', 'nowhere']), { exit: 2, out: '', err: /nowhere: cannot be read/ })
   t.match(await hitless(['plan', '--from', WORLD, '--from', step('01-subset-v2'), '--to', '-'], { stdin: 'a: b: c' }), { exit: 2, out: '' })
 })
@@ -220,7 +359,7 @@ t.test('between any two states in which all is served there is a sequence, and i
   let at = 0
   const holds = fc.asyncProperty(world, world, async (from, target) => {
     at += 1
-    const plan = await planned(join(folder, String(at)), from, target)
+    const plan = await planned(join(folder, String(at)), from, target, ...(at % 2 === 0 ? [] : ['--step', String(10 + (at % 50))]))
     const wanted = target.map((manifest) => specOf(parsed(manifest))).sort()
     for (const turned of [false, true]) {
       const { refused, left } = await played(from, plan, turned)

@@ -1,0 +1,38 @@
+/** A plan in words. */
+import { formatRef, type ObjectRef } from '../kinds/index.ts'
+import type { PlannedWrite, Sequence } from '../sandbox/planner.ts'
+
+export function planLines({ steps, stuck }: Sequence): string[] {
+  const lines = steps.flatMap(({ writes, waitFor, warnings }, at) => [
+    ...writes.map((write, first) => `${first === 0 ? `${at + 1}.` : ''.padEnd(`${at + 1}.`.length)} ${lineOf(write)}`),
+    ...warnings.map((warning) => `   warning: ${warning}`),
+    ...(waitFor.length > 0 && at < steps.length - 1 ? [waitLine(waitFor, writes.length > 0 ? '   then' : `${at + 1}.`)] : [])
+  ])
+  return [...lines, ...(stuck.length === 0 ? [summary(steps)] : complaint(stuck))]
+}
+
+function waitLine(workloads: readonly ObjectRef[], start: string): string {
+  return `${start} wait until Ready: ${workloads.map(formatRef).join(', ')}`
+}
+
+function summary(steps: Sequence['steps']): string {
+  const writes = steps.reduce((sum, step) => sum + step.writes.length, 0)
+  if (writes === 0) return 'Nothing is to be written: the two states are the same.'
+  const total = `${writes} ${writes === 1 ? 'write' : 'writes'} in ${steps.length} ${steps.length === 1 ? 'step' : 'steps'}.`
+  if (steps.length === 1) return `${total} They can be made together.`
+  return `${total} Those of one step can be made together; before the next, give the proxies a second (the webhook does by itself).`
+}
+
+function complaint(stuck: Sequence['stuck']): string[] {
+  return [
+    'There is no safe sequence: what is left leaves requests unanswered, whatever comes first.',
+    ...stuck.flatMap(({ operation, ref, why, advice }) => [
+      `  ${operation} ${formatRef(ref)}: ${why}`,
+      `    What to change in the state to: ${advice}.`
+    ])
+  ]
+}
+
+export function lineOf({ operation, ref, forNow }: PlannedWrite): string {
+  return `${operation} ${formatRef(ref)}${forNow === null ? '' : `, ${forNow}`}`
+}
