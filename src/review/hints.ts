@@ -24,6 +24,10 @@ export function hintFor(change: Pick<Change, 'author' | 'before' | 'after' | 'op
       return 'Argo Rollouts: put setCanaryScale before setHeaderRoute, and do not push a new version over a running canary.'
     case 'flagger':
       return 'Flagger tries again at its next interval.'
+    case 'keda':
+      return 'KEDA: set minReplicaCount: 1 in its ScaledObject; 0 is safe only where something else answers meanwhile.'
+    case 'hpa':
+      return 'HorizontalPodAutoscaler: set minReplicas: 1.'
     case null:
       return ''
   }
@@ -33,6 +37,9 @@ function byManager({ manager, username }: Author): Tool | null {
   if (manager.startsWith('helm')) return 'helm'
   if (manager.startsWith('argocd')) return 'argocd'
   if (manager.startsWith('kustomize-controller') || manager.startsWith('helm-controller') || manager === 'flux') return 'flux'
+  // Autoscalers are known by what they run as: their field managers are those of the API machinery.
+  if (username.endsWith(':keda-operator')) return 'keda'
+  if (username === 'system:serviceaccount:kube-system:horizontal-pod-autoscaler') return 'hpa'
   if (manager.startsWith('rollouts-controller') || username.endsWith(':argo-rollouts')) return 'argo-rollouts'
   return manager.startsWith('flagger') || username.endsWith(':flagger') ? 'flagger' : null
 }

@@ -38,8 +38,8 @@ export interface LabelKeys {
  */
 export type Excuse = 'retired' | 'moved' | 'plain-host'
 
-/** Tools whose order of writes is their own. */
-export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger'
+/** Tools whose order of writes is their own, and autoscalers. */
+export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger' | 'keda' | 'hpa'
 
 /** What a rule judges: one write, the snapshot without and with it, and the gaps that it opens. */
 export interface Subject {
