@@ -15,7 +15,7 @@ import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
 import { type Shifts, shiftsOf } from '../review/shares.ts'
 import type { Finding } from '../rules/rule.ts'
-import { sequenceOf } from '../sandbox/planner.ts'
+import { type Sequence, sequenceOf } from '../sandbox/planner.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { Session } from '../sandbox/session.ts'
 import type { Unknown } from '../sandbox/unknowns.ts'
@@ -23,7 +23,7 @@ import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
 import { type Cli, collect, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { describeUnknown, filesShow, isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
 import { differencesOf } from './plan-states.ts'
-import { planLines } from './plan-text.ts'
+import { planJson, planLines } from './plan-text.ts'
 
 interface CheckOptions extends ClusterFlags {
   /** What the cluster holds already, beside what is read from a real one. */
@@ -52,6 +52,9 @@ interface Step extends Place {
 interface PlacedFinding extends Pick<Finding, 'rule' | 'severity' | 'message' | 'remedy'>, Place {
   readonly object: string
 }
+
+/** A plan of more objects takes its time, which whoever only wants a verdict would wait for. */
+const MOST_PLANNED = 200
 
 const FILES_POLICY: Policy = { ...DEFAULT_POLICY, showForeignNames: true }
 
@@ -102,7 +105,7 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   }
   const unknowns = shown?.unknowns ?? []
   const wholeChange = () => shiftsOf(start.snapshot(), endOf(start, writes, options), statesOf(start, writes))
-  const orderly = () => (shown === null ? [] : planned(start, [...base.manifests, ...committed.manifests], written.manifests, pruned))
+  const orderly = () => (shown === null ? null : planned(start, [...base.manifests, ...committed.manifests], written.manifests, pruned))
   print({ steps, unknowns, errors, wholeChange, orderly }, options, io)
   printUnread(written.manifests, io)
   if (errors.length > 0) return EXIT.usage
@@ -165,12 +168,12 @@ interface Checked {
   readonly errors: readonly HitlessError[]
   /** What all writes together do, refused ones too. Worked out where it is asked for. */
   readonly wholeChange: () => Shifts
-  /** The lines of a plan for the same change; none where there is no safe one. */
-  readonly orderly: () => readonly string[]
+  /** A plan for the same change; null where nobody knows what was written before, or where it is too much for one release. */
+  readonly orderly: () => Sequence | null
 }
 
 function print(checked: Checked, { output, unknown }: CheckOptions, io: Io): void {
-  const { steps, unknowns, errors, wholeChange } = checked
+  const { steps, unknowns, errors, wholeChange, orderly } = checked
   printErrors(errors, io)
   if (output === 'text') {
     printFindings(steps, io)
@@ -180,7 +183,10 @@ function print(checked: Checked, { output, unknown }: CheckOptions, io: Io): voi
   else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
   else {
     const unknownToo = unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }
-    printData({ steps, ...unknownToo, shifts: wholeChange().shifts }, output, io)
+    const { shifts, notCompared } = wholeChange()
+    const sequence = isRefused(steps) ? orderly() : null
+    const plan = sequence === null ? {} : { plan: planJson(sequence) }
+    printData({ steps, ...unknownToo, shifts, ...(notCompared.length === 0 ? {} : { notCompared }), ...plan }, output, io)
   }
 }
 
@@ -193,8 +199,16 @@ function reportOf({ steps, unknowns, wholeChange, orderly }: Checked, unknown: U
     warned: steps.filter(({ verdict }) => verdict === 'warn').length,
     findings: steps.flatMap((step) => caseOf(step).findings),
     unknown: unknown === 'ignore' ? [] : unknowns.map(describeUnknown),
-    plan: denied === 0 ? [] : orderly()
+    plan: planOf(isRefused(steps) ? orderly() : null)
   }
+}
+
+function isRefused(steps: readonly Step[]): boolean {
+  return steps.some(({ verdict }) => verdict === 'deny')
+}
+
+function planOf(sequence: Sequence | null): ChangeReport['plan'] {
+  return sequence === null ? null : { isSafe: sequence.stuck.length === 0, lines: planLines(sequence) }
 }
 
 /** A Pod is not Ready yet; those of workloads are not there yet. */
@@ -228,11 +242,11 @@ function statesOf(start: Sandbox, writes: readonly Write[]): MeshObject[] {
   })
 }
 
-function planned(start: Sandbox, from: readonly Manifest[], written: readonly Manifest[], pruned: readonly Manifest[]): string[] {
+function planned(start: Sandbox, from: readonly Manifest[], written: readonly Manifest[], pruned: readonly Manifest[]): Sequence | null {
   const gone = new Set(pruned.map(({ object }) => (object === null ? '' : refKey(object))))
   const kept = from.filter(({ object }) => object === null || !gone.has(refKey(object)))
-  const sequence = sequenceOf(start.snapshot(), differencesOf(from, [...kept, ...written]))
-  return sequence.stuck.length > 0 ? [] : planLines(sequence)
+  const differences = differencesOf(from, [...kept, ...written])
+  return differences.length > MOST_PLANNED ? null : sequenceOf(start.snapshot(), differences)
 }
 
 function caseOf({ operation, object, file, findings }: Step): Case {

@@ -1,6 +1,23 @@
-/** A plan in words. */
+/** A plan in words, and as data. */
 import { formatRef, type ObjectRef } from '../kinds/index.ts'
 import type { PlannedWrite, Sequence } from '../sandbox/planner.ts'
+
+export function planJson({ steps, stuck }: Sequence) {
+  return {
+    steps: steps.map(({ writes, waitFor, warnings }) => ({
+      writes: writes.map(({ operation, ref, forNow, manifest }) => ({
+        operation,
+        object: formatRef(ref),
+        intermediate: forNow !== null,
+        ...(forNow === null ? {} : { forNow }),
+        manifest
+      })),
+      waitFor: waitFor.map(formatRef),
+      warnings
+    })),
+    stuck: stuck.map(({ operation, ref, why, advice }) => ({ operation, object: formatRef(ref), why, advice }))
+  }
+}
 
 export function planLines({ steps, stuck }: Sequence): string[] {
   const lines = steps.flatMap(({ writes, waitFor, warnings }, at) => [

@@ -14,7 +14,7 @@ import { type Cli, collect, examples, namespaceOption, onCluster, outputOption }
 import { filesShow, printUnknowns } from './not-known.ts'
 import { fluxOf, foldersOf, wavesOf, writeFiles } from './plan-layouts.ts'
 import { byKey, differencesOf } from './plan-states.ts'
-import { planLines } from './plan-text.ts'
+import { planJson, planLines } from './plan-text.ts'
 
 interface PlanOptions extends ClusterFlags {
   readonly namespace?: string
@@ -111,7 +111,7 @@ function tell(sequence: Sequence, to: readonly Manifest[], options: PlanOptions,
     if (syncWaves || flux) printDeletions(sequence, syncWaves, io)
   }
   if (output === 'text') io.out(plainLines(planLines(sequence)))
-  else printData(toJson(sequence), output, io)
+  else printData(planJson(sequence), output, io)
   return isWhole ? EXIT.ok : EXIT.denied
 }
 
@@ -135,21 +135,4 @@ function secondsOf(text: string): number {
   const seconds = Number(text)
   if (seconds > 0 && seconds <= 86_400) return seconds
   throw new InvalidArgumentError('It must be a number of seconds, at most a day.')
-}
-
-function toJson({ steps, stuck }: Sequence) {
-  return {
-    steps: steps.map(({ writes, waitFor, warnings }) => ({
-      writes: writes.map(({ operation, ref, forNow, manifest }) => ({
-        operation,
-        object: formatRef(ref),
-        intermediate: forNow !== null,
-        ...(forNow === null ? {} : { forNow }),
-        manifest
-      })),
-      waitFor: waitFor.map(formatRef),
-      warnings
-    })),
-    stuck: stuck.map(({ operation, ref, why, advice }) => ({ operation, object: formatRef(ref), why, advice }))
-  }
 }

@@ -4,10 +4,12 @@ import type { Reported } from './reported.ts'
 import { formatContext } from './route-table.ts'
 import { oneLine } from './text.ts'
 
-/** More rows are folded: a usual pull request fits a screen. */
-const MOST_ROWS = 12
-/** A comment holds 65,536 characters. */
+/** More are folded: a usual pull request fits a screen. */
+const MOST_SHOWN = 12
+/** Of folded ones. */
 const MOST_FOLDED = 100
+/** A comment on GitHub holds 65,536 characters; one on GitLab more. What is left of it is for whoever posts it. */
+const MOST_CHARACTERS = 60_000
 
 export interface ChangeReport extends Shifts {
   readonly writes: number
@@ -16,26 +18,39 @@ export interface ChangeReport extends Shifts {
   readonly findings: readonly Reported[]
   /** What could not be judged. */
   readonly unknown: readonly string[]
-  /** The lines of a plan, where the change cannot be made in one go; empty where it can or none was made. */
-  readonly plan: readonly string[]
+  /** Where something is refused, how the same change can be made, or what is in the way; null where none was made. */
+  readonly plan: { readonly isSafe: boolean; readonly lines: readonly string[] } | null
 }
 
+/** At most `MOST_CHARACTERS`: a part that would be too much is left out, and named. */
 export function markdown(report: ChangeReport): string {
   const { writes, denied, warned, findings, shifts, notCompared, unknown, plan } = report
-  const refused = findings.filter(({ severity }) => severity === 'deny')
-  const warnings = findings.filter(({ severity }) => severity !== 'deny')
+  const refused = findings.filter(({ severity }) => severity === 'deny').map(told)
+  const warnings = findings.filter(({ severity }) => severity !== 'deny').map(told)
+  const steps = plan === null ? [] : [['```text', ...plan.lines.map(fenced), '```'].join('\n')]
   const parts = [
     `### hitless: ${denied === 0 ? 'nothing would be denied' : `${denied} of ${counted(writes, 'write')} would be denied`}`,
-    ...listed(refused.map(told)),
-    ...table(shifts.slice(0, MOST_ROWS)),
+    ...listed(refused.slice(0, MOST_SHOWN)),
+    ...folded(`${refused.length - MOST_SHOWN} more refusals`, listed(refused.slice(MOST_SHOWN, MOST_SHOWN + MOST_FOLDED))),
+    ...table(shifts.slice(0, MOST_SHOWN)),
     ...(shifts.length === 0 ? ['No request is answered otherwise than before.'] : []),
-    ...folded(`${shifts.length - MOST_ROWS} more rows`, table(shifts.slice(MOST_ROWS, MOST_ROWS + MOST_FOLDED))),
-    ...folded(counted(warnings.length, 'warning'), listed(warnings.slice(0, MOST_FOLDED).map(told))),
-    ...folded('Not judged', listed([...unknown, ...notCompared].slice(0, MOST_FOLDED).map(code))),
-    ...folded('An order in which it can be made', plan.length === 0 ? [] : [['```text', ...plan.map(fenced), '```'].join('\n')]),
-    `<sub>${counted(writes, 'write')}, ${warned} with warnings</sub>`
+    ...folded(`${shifts.length - MOST_SHOWN} more rows`, table(shifts.slice(MOST_SHOWN, MOST_SHOWN + MOST_FOLDED))),
+    ...folded(plan?.isSafe === false ? 'No order in which it can be made: what is in the way' : 'An order in which it can be made', steps),
+    ...folded(counted(warnings.length, 'warning'), listed(warnings.slice(0, MOST_FOLDED))),
+    ...folded('Not judged', listed([...unknown, ...notCompared].slice(0, MOST_FOLDED).map(code)))
   ]
-  return `${parts.join('\n\n')}\n`
+  return `${[...fitting(parts), `<sub>${counted(writes, 'write')}, ${warned} with warnings</sub>`].join('\n\n')}\n`
+}
+
+function fitting(parts: readonly string[]): string[] {
+  let left = MOST_CHARACTERS
+  const kept = parts.filter((part) => {
+    left -= part.length + 2
+    return left >= 0
+  })
+  return kept.length === parts.length
+    ? kept
+    : [...kept, 'More is not shown here: it is longer than a comment may be. `-o json` has all of it.']
 }
 
 function counted(count: number, what: string): string {

@@ -18,6 +18,6 @@ const ANY = 'keep what answers these requests now, and add what is to answer the
 
 /** For the rules that refuse a write that nothing can be written before. */
 export function adviceOn(rules: readonly string[]): string {
-  const known = rules.find((rule) => Object.hasOwn(BY_RULE, rule))
-  return (known === undefined ? undefined : BY_RULE[known]) ?? ANY
+  const known = Object.entries(BY_RULE).flatMap(([rule, advice]) => (rules.includes(rule) ? [advice] : []))
+  return known.length === 0 ? ANY : known.join('; ')
 }

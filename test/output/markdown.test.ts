@@ -2,7 +2,7 @@
 import t from 'tap'
 import { markdown } from '../../src/output/markdown.ts'
 import { hitless, step, WORLD } from '../cli/commands.ts'
-import { destinationRule, rule, to, virtualService } from '../manifests.ts'
+import { deployment, destinationRule, rule, to, virtualService } from '../manifests.ts'
 
 const HOST = 'helloworld.default.svc.cluster.local:3000'
 const CHECK = ['check', '--base', WORLD]
@@ -44,6 +44,41 @@ t.test('where the change cannot be made in one go, a safe order is folded below'
   t.match(out, /<details><summary>An order in which it can be made<\/summary>\n\n```text\n1\. apply /)
 })
 
+t.test('where there is no such order it says what is in the way', async (t) => {
+  const relabelled = {
+    ...deployment('v1'),
+    spec: { ...(deployment('v1')['spec'] as object), template: { metadata: { labels: { app: 'x' } } } }
+  }
+  const { out } = await hitless([...CHECK, '-', '-o', 'markdown'], { stdin: JSON.stringify(relabelled) })
+  t.match(
+    out,
+    /<summary>No order in which it can be made: what is in the way<\/summary>\n\n```text\nThere is no safe sequence.*\n.*\n {4}What to change in the state to: keep this workload/
+  )
+})
+
+t.test('the report of a usual pull request has twenty lines, details folded', async (t) => {
+  const { out } = await hitless([...CHECK, step('03-weight-10'), step('14-drop-subset-v1'), '-o', 'markdown'])
+  const shown = out
+    .replace(/<details>[\s\S]*?<\/details>/g, '<details/>')
+    .trimEnd()
+    .split('\n')
+  t.ok(shown.length <= 20, `${shown.length} lines`)
+  t.match(out, '### hitless: 2 of 2 writes would be denied')
+})
+
+t.test('however much there is, it fits into a comment', (t) => {
+  const long = 'x'.repeat(2000)
+  const finding = (severity: 'warn' | 'deny') => ({ rule: 'missing-fallback', severity, text: long, object: long, place: null })
+  const findings = Array.from({ length: 500 }, (_, at) => finding(at % 2 === 0 ? 'warn' : 'deny'))
+  const report = { writes: 500, denied: 250, warned: 250, findings, unknown: [long], plan: null, shifts: [], notCompared: [] }
+  const out = markdown(report)
+  t.ok(out.length < 65_000, `${out.length} characters`)
+  t.match(out, 'More is not shown here')
+  t.match(out, '### hitless: 250 of 500 writes would be denied')
+  t.equal(out.match(/<details>/g)?.length, out.match(/<\/details>/g)?.length)
+  t.end()
+})
+
 t.test('the same as JSON', async (t) => {
   const { out } = await hitless([...CHECK, step('03-weight-10'), '-o', 'json'])
   t.match(JSON.parse(out).shifts, [
@@ -64,6 +99,16 @@ t.test('the same as JSON', async (t) => {
   ])
 })
 
+t.test('as JSON too: the plan, and what could not be judged', async (t) => {
+  const { out } = await hitless([...CHECK, step('14-drop-subset-v1'), step('02-deployment-v2'), step('13-only-v2'), '-o', 'json'])
+  const { plan } = JSON.parse(out)
+  t.match(plan, { steps: [{ waitFor: ['Deployment default/helloworld-v2'] }, {}, {}], stuck: [] })
+  const match = [{ uri: { regex: '/a{2,3}' } }]
+  const stdin = JSON.stringify(virtualService([rule([to('v1')], match), rule([to('v1', 50), to('v9', 50)])]))
+  const partly = JSON.parse((await hitless([...CHECK, '-', '-o', 'json'], { stdin })).out)
+  t.match(partly.notCompared, [/a\{2,3\}/])
+})
+
 t.test('nothing that changes no answer is a row', async (t) => {
   const stdin = JSON.stringify(destinationRule(['v1', 'v2']))
   t.match((await hitless([...CHECK, '-', '-o', 'markdown'], { stdin })).out, 'No request is answered otherwise than before.')
@@ -81,7 +126,7 @@ t.test('text of others is no mark-up, opens nothing, links nowhere and calls nob
     warned: 1,
     findings: [finding],
     unknown: [hostile],
-    plan: ['```\nx'],
+    plan: { isSafe: true, lines: ['```\nx'] },
     shifts: [shift],
     notCompared: []
   }
