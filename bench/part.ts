@@ -1,5 +1,6 @@
 /** One part of the benchmarks, in a process of its own: tells each row to the process that started it. */
 import { measureDecisions } from './decision.ts'
+import { measureDesk } from './desk.ts'
 import type { Row } from './report.ts'
 import { measureRequests } from './requests.ts'
 import { measureScale } from './scale.ts'
@@ -13,7 +14,8 @@ const PARTS: Readonly<Record<string, () => Promise<Row[]>>> = {
   requests: measureRequests,
   writes: measureWrites,
   scale: measureScale,
-  settle: measureSettle
+  settle: measureSettle,
+  desk: measureDesk
 }
 
 const rows = await PARTS[process.argv[2] ?? '']?.()

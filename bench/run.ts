@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { meets, type Part, type Row, reportOf, table } from './report.ts'
 
-const PARTS = ['decision', 'shapes', 'requests', 'writes', 'scale', 'settle'] as const
+const PARTS = ['decision', 'shapes', 'requests', 'writes', 'scale', 'settle', 'desk'] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

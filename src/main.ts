@@ -1,14 +1,20 @@
 #!/usr/bin/env node
 /** The process: the only file that reads `process`. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { run } from './cli/program.ts'
-import { readStandardInput } from './manifests/files.ts'
 
 const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
 // A reader such as `head` that has seen enough is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
+
+// What is loaded from here on is compiled once for all runs. In a folder of the user's own, since what lies there is run: Node's default is one below /tmp.
+const { HOME, XDG_CACHE_HOME: caches = HOME && join(HOME, '.cache') } = process.env
+if (caches) enableCompileCache(join(caches, 'hitless', 'compiled'))
+const { run } = await import('./cli/program.ts')
+const { readStandardInput } = await import('./manifests/files.ts')
 
 process.exitCode = await run(
   process.argv.slice(2),

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import type { RouteObject } from '../kinds/http-rule.ts'
 import { formatRef, refusalOf } from '../kinds/index.ts'
-import { type ExpectedAnswer, type ExpectedRequest, type RequestFields, readExpectedRequests } from '../manifests/expected-requests.ts'
+import type { ExpectedAnswer, ExpectedRequest, RequestFields } from '../manifests/expected-requests.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import { gatewayContexts } from '../mesh/gaps/contexts.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
@@ -77,7 +77,7 @@ async function ask(paths: readonly string[], options: AskOptions, io: Io): Promi
   const states: States = { before: asIstioReads(before), after: written === null ? null : asIstioReads(written.state) }
   const unread = [...errors, ...(written?.errors ?? [])]
   const exit =
-    options.host === undefined ? expectAnswers(states, options, unread, io) : askOne(states, { ...options, host: options.host }, io)
+    options.host === undefined ? await expectAnswers(states, options, unread, io) : askOne(states, { ...options, host: options.host }, io)
   return unread.length > 0 ? EXIT.usage : exit
 }
 
@@ -142,7 +142,8 @@ function askOne(states: States, options: AskOptions & { readonly host: string },
 }
 
 /** Tables are asked of the state that is written, where one is. */
-function expectAnswers(states: States, { expect, output }: AskOptions, unread: HitlessError[], io: Io): number {
+async function expectAnswers(states: States, { expect, output }: AskOptions, unread: HitlessError[], io: Io): Promise<number> {
+  const { readExpectedRequests } = await import('../manifests/expected-requests.ts')
   const tables = expect.map(readExpectedRequests)
   const errors = tables.flatMap((table) => table.errors)
   printErrors(errors, io)

@@ -16,7 +16,6 @@ import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { type LookedAt, stateOf } from './looked-at.ts'
 import { isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
-import { listRefusals } from './refusals.ts'
 
 interface AuditOptions extends ClusterFlags {
   readonly namespace?: string
@@ -48,9 +47,10 @@ export function auditCommand({ io, done }: Cli): Command {
         'hitless audit --cluster --refusals'
       )
     )
-    .action(async (paths: string[], options: AuditOptions) =>
-      done(await (options.refusals ? listRefusals : auditState)(paths, options, io))
-    )
+    .action(async (paths: string[], options: AuditOptions) => {
+      const run = options.refusals ? (await import('./refusals.ts')).listRefusals : auditState
+      done(await run(paths, options, io))
+    })
 }
 
 /** Gives the exit code: 1 where there is a gap, or a finding that would be denied; 2 for bad input. */

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
-import { LiveCluster } from '../cluster/live-cluster.ts'
+import type { LiveCluster } from '../cluster/live-cluster.ts'
 import type { ClusterEvent } from '../cluster/observe.ts'
 import { HitlessError } from '../errors.ts'
 import type { ClusterSource } from '../kubernetes/credentials.ts'
@@ -52,6 +52,7 @@ export async function followed<T>(
   use: (cluster: LiveCluster) => Promise<T>,
   observe: (event: ClusterEvent) => void = () => undefined
 ): Promise<T> {
+  const { LiveCluster } = await import('../cluster/live-cluster.ts')
   const done = new AbortController()
   let failures = 0
   let isListed = false

@@ -3,32 +3,22 @@ import { Command, CommanderError, Help, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { EXIT, type Io } from '../output/io.ts'
 import { line, oneLine } from '../output/text.ts'
-import { askCommand } from './ask.ts'
-import { auditCommand } from './audit.ts'
-import { checkCommand } from './check.ts'
 import type { Cli } from './command.ts'
-import { demoCommand } from './demo.ts'
-import { explainCommand } from './explain.ts'
-import { planCommand } from './plan.ts'
-import { proveCommand } from './prove.ts'
-import { replayCommand } from './replay.ts'
-import { routesCommand } from './routes.ts'
-import { serveCommand } from './serve.ts'
-import { withdrawCommand } from './withdraw.ts'
 
-const COMMANDS: readonly ((cli: Cli) => Command)[] = [
-  checkCommand,
-  planCommand,
-  replayCommand,
-  routesCommand,
-  askCommand,
-  auditCommand,
-  explainCommand,
-  serveCommand,
-  proveCommand,
-  withdrawCommand,
-  demoCommand
-]
+/** Where each command is made, in the order of the help. Only the one that is run is loaded: what the others need would take longer than most of them run. */
+const COMMANDS: Readonly<Record<string, () => Promise<(cli: Cli) => Command>>> = {
+  check: async () => (await import('./check.ts')).checkCommand,
+  plan: async () => (await import('./plan.ts')).planCommand,
+  replay: async () => (await import('./replay.ts')).replayCommand,
+  routes: async () => (await import('./routes.ts')).routesCommand,
+  ask: async () => (await import('./ask.ts')).askCommand,
+  audit: async () => (await import('./audit.ts')).auditCommand,
+  explain: async () => (await import('./explain.ts')).explainCommand,
+  serve: async () => (await import('./serve.ts')).serveCommand,
+  prove: async () => (await import('./prove.ts')).proveCommand,
+  withdraw: async () => (await import('./withdraw.ts')).withdrawCommand,
+  demo: async () => (await import('./demo.ts')).demoCommand
+}
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
@@ -45,13 +35,19 @@ export async function run(args: readonly string[], given: Io, examples: string):
     .configureOutput({ writeOut: given.out, writeErr: given.err, outputError: (text) => io.err(line([text.trim()], false)) })
     .showSuggestionAfterError()
     .configureHelp({ optionDescription })
-  for (const command of COMMANDS) program.addCommand(command({ io, examples, done }).copyInheritedSettings(program))
   try {
+    for (const load of loadersFor(args)) program.addCommand((await load())({ io, examples, done }).copyInheritedSettings(program))
     await program.parseAsync(args, { from: 'user' })
     return exit
   } catch (error) {
     return failed(error, io)
   }
+}
+
+/** Where the first word is no command, help or a suggestion needs them all. */
+function loadersFor([name = '']: readonly string[]) {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  return load === undefined ? Object.values(COMMANDS) : [load]
 }
 
 /** What is off or empty where it is not given needs no word. */

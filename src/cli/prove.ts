@@ -1,6 +1,5 @@
 /** `hitless prove`: what the chart's test runs beside the webhook. */
 import { Command } from 'commander'
-import { prove } from '../webhook/registration.ts'
 import { type SourceFlags, sourceOf } from './cluster-source.ts'
 import { type Cli, examples, ofCluster } from './command.ts'
 
@@ -8,5 +7,8 @@ export function proveCommand({ io, done }: Cli): Command {
   return ofCluster(new Command('prove'))
     .description('see that refusals arrive: a dry run that hitless must refuse, by way of the API server')
     .addHelpText('after', examples('hitless prove --context prod'))
-    .action(async (flags: SourceFlags) => done(await prove(sourceOf(flags, io.env), io)))
+    .action(async (flags: SourceFlags) => {
+      const { prove } = await import('../webhook/registration.ts')
+      done(await prove(sourceOf(flags, io.env), io))
+    })
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { line as lineOf, plainLines } from '../output/text.ts'
-import { type PlayedStep, playAll, type ReadScenario, scenariosIn } from '../sandbox/scenario.ts'
+import type { PlayedStep } from '../sandbox/scenario.ts'
 import { type Cli, examples, outputOption } from './command.ts'
 
 export function replayCommand({ io, done }: Cli): Command {
@@ -19,7 +19,8 @@ export function replayCommand({ io, done }: Cli): Command {
 async function replay(files: readonly string[], output: OutputFormat, io: Io): Promise<number> {
   const steps: PlayedStep[] = []
   const errors: HitlessError[] = []
-  const found = files.flatMap(scenariosOrError)
+  const { playAll, scenariosIn } = await import('../sandbox/scenario.ts')
+  const found = files.flatMap((file) => orError(() => scenariosIn(file)))
   for (const scenario of found) {
     const played = scenario instanceof HitlessError ? { steps: [], errors: [scenario] } : await playAll(scenario, io.nowMs)
     for (const step of played.steps) steps.push(step)
@@ -36,9 +37,9 @@ async function replay(files: readonly string[], output: OutputFormat, io: Io): P
   return failed === 0 ? EXIT.ok : EXIT.denied
 }
 
-function scenariosOrError(file: string): (ReadScenario | HitlessError)[] {
+function orError<T>(read: () => T[]): (T | HitlessError)[] {
   try {
-    return scenariosIn(file)
+    return read()
   } catch (error) {
     if (error instanceof HitlessError) return [error]
     throw error

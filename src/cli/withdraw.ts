@@ -1,6 +1,5 @@
 /** `hitless withdraw`: what the chart runs before it is uninstalled. */
 import { Command } from 'commander'
-import { withdraw } from '../webhook/registration.ts'
 import { type SourceFlags, sourceOf } from './cluster-source.ts'
 import { type Cli, examples, ofCluster } from './command.ts'
 
@@ -9,7 +8,8 @@ export function withdrawCommand({ io, done }: Cli): Command {
     .description('delete the webhook configuration, so that the API server asks hitless no more')
     .requiredOption('--webhook-configuration <name>', 'its name')
     .addHelpText('after', examples('hitless withdraw --webhook-configuration hitless'))
-    .action(async (flags: SourceFlags & { webhookConfiguration: string }) =>
+    .action(async (flags: SourceFlags & { webhookConfiguration: string }) => {
+      const { withdraw } = await import('../webhook/registration.ts')
       done(await withdraw(sourceOf(flags, io.env), flags.webhookConfiguration, io))
-    )
+    })
 }

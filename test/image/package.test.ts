@@ -50,3 +50,10 @@ for (const name of ['hitless', 'kubectl-hitless']) {
     t.match(check('07-weight-50'), { status: 1, stdout: '[undefined-subset]' })
   })
 }
+
+t.test('its webhook serves, with the thread beside it', async (t) => {
+  const { status, stdout } = spawnSync('env', [...cleanly, join(folder, 'node_modules/.bin/hitless'), 'demo', '--once'], {
+    encoding: 'utf8'
+  })
+  t.match({ status, stdout }, { status: 0, stdout: 'No request was left unanswered.' })
+})
