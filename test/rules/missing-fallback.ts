@@ -5,6 +5,9 @@ const debugOnly = virtualService([rule([to('v1')], DEBUG)])
 const atGateway = (name: string, http: Record<string, unknown>[]) =>
   virtualService(http, { hosts: ['hello.example.com'], gateways: ['gateway'] }, { name })
 
+const ofPath = (uri: Record<string, string>) => atGateway('public', [rule([to('v1')], [{ uri }])])
+const served = (uri: Record<string, string>) => guideWith(gateway(), ofPath(uri))
+
 export const missingFallback: RuleExamples = {
   rule: 'missing-fallback',
   finds: [
@@ -26,6 +29,13 @@ export const missingFallback: RuleExamples = {
     { name: 'only exact / is matched', apply: virtualService([rule([to('v1')], [{ uri: { exact: '/' } }])]), severity: 'deny' },
     { name: 'a method is a condition', apply: virtualService([rule([to('v1')], [{ method: { exact: 'GET' } }])]), severity: 'deny' },
     {
+      name: 'an expression leaves out some of what began so',
+      given: served({ prefix: '/cart' }),
+      apply: ofPath({ regex: '/cart(/.*)?' }),
+      severity: 'deny',
+      says: 'hello.example.com/cart*'
+    },
+    {
       name: 'a redirect code that Envoy refuses',
       apply: virtualService([{ redirect: { uri: '/x', redirectCode: 304 } }]),
       severity: 'deny',
@@ -43,6 +53,16 @@ export const missingFallback: RuleExamples = {
     { name: 'prefix / is a fallback', apply: virtualService([rule([to('v1')], [{ uri: { prefix: '/' } }])]) },
     { name: 'an empty match entry is a fallback', apply: virtualService([rule([to('v1')], [{}])]) },
     { name: 'regex .* is a fallback', apply: virtualService([rule([to('v1')], [{ uri: { regex: '.*' } }])]) },
+    {
+      name: 'an expression takes all that began so',
+      given: served({ prefix: '/cart' }),
+      apply: ofPath({ regex: '/cart.*' })
+    },
+    {
+      name: 'a prefix takes all that an expression did',
+      given: served({ regex: '/cart/[0-9]+' }),
+      apply: ofPath({ prefix: '/cart/' })
+    },
     {
       name: 'a header and its absence cover everything together',
       apply: virtualService([

@@ -37,7 +37,15 @@ export function matchesWhole(pattern: string, text: string): boolean {
   return engineOf(pattern, program)?.matches(text) ?? false
 }
 
-/** The steps of work that `matchesWhole` takes. */
+/**
+ * The pattern matches the text and whatever begins with it, as `/cart.*` does of `/cart`: what its open end leaves to the rest of the text it takes whatever
+ * that is. Patterns without such an end count as not doing so.
+ */
+export function matchesAllBelow(pattern: string, text: string): boolean {
+  return matchesWhole(pattern, text) && hasOpenEnd(pattern)
+}
+
+/** The steps of work that these take. */
 export function effortToMatch(pattern: string, text: string): number {
   const { size } = programOf(pattern)
   if (text.length > LONGEST_TEXT || size > LARGEST_PROGRAM) return pattern.length / UNITS_A_STEP
@@ -50,6 +58,53 @@ export function matchesEveryPath(pattern: string): boolean {
 }
 
 const EVERY_PATH = new Set(['.*', '/.*'].flatMap((bare) => [bare, `^${bare}`, `${bare}$`, `^${bare}$`]))
+
+const OPEN_ENDS = new Set(['.*', '(.*)', '(?:.*)'])
+const LONGEST_END = 6
+/** What comes after the place decides whether these hold there; what is quoted is not read here. */
+const LOOK_AHEAD = new Set(['$', '\\b', '\\B', '\\z', '\\Q'])
+
+/** Its last part takes any text, in whichever way those before it are met. */
+function hasOpenEnd(pattern: string): boolean {
+  const parts = partsOf(pattern)
+  if (parts.at(-1) === '$') parts.pop()
+  if (hasChoice(parts) || parts.some((part) => LOOK_AHEAD.has(part))) return false
+  // A dot that is escaped is one part with its backslash.
+  for (let length = 2; length <= LONGEST_END; length++) if (OPEN_ENDS.has(parts.slice(-length).join(''))) return true
+  return false
+}
+
+/** What every text begins with that the pattern matches, as far as its first parts are plain characters. */
+export function literalStart(pattern: string): string {
+  if (pattern.length > LONGEST_PATTERN) return ''
+  const parts = partsOf(pattern)
+  if (hasChoice(parts)) return ''
+  const first = parts[0] === '^' || parts[0] === '\\A' ? 1 : 0
+  let text = ''
+  for (let at = first; at < parts.length; at++) {
+    const [, escaped, literal = escaped] = LITERAL.exec(parts[at] ?? '') ?? []
+    if (literal === undefined || /^[*?{]/.test(parts[at + 1] ?? '')) break
+    text += literal
+  }
+  return text
+}
+
+/** A character, or one that means itself behind a backslash. */
+const LITERAL = /^(?:\\(\W)|([^\\^$.|?*+()[{]))$/u
+
+function hasChoice(parts: readonly string[]): boolean {
+  let depth = 0
+  for (const part of parts) {
+    if (part === '(') depth += 1
+    if (part === ')') depth -= 1
+    if (part === '|' && depth === 0) return true
+  }
+  return false
+}
+
+function partsOf(pattern: string): string[] {
+  return [...pattern.matchAll(PARTS)].map(([part]) => part)
+}
 
 function programOf(pattern: string): Program {
   const known = kept.get(pattern)

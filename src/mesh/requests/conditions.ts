@@ -1,7 +1,7 @@
 /** Which of many routes or match entries may cover a request class, found by what the class names instead of by asking each. */
 
 import type { Condition, StringMatch } from '../../kinds/http-rule.ts'
-import { matchesEveryPath } from '../names/regex.ts'
+import { literalStart, matchesEveryPath } from '../names/regex.ts'
 import { effortOf, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
 import type { RequestClass } from './classes.ts'
 
@@ -56,8 +56,8 @@ export class Conditions<T> {
   #anchorsOf({ uri, headers, queryParams }: RequestClass): string[] {
     const named = [...valueAnchors('header', lowerKeys(headers)), ...valueAnchors('parameter', queryParams)]
     if (uri === null) return [ANY, ...named]
-    if (uri.type === 'present' || uri.type === 'regex') return [ANY, SOME_PATH, ...named]
-    const path = uri.value.toLowerCase()
+    if (uri.type === 'present') return [ANY, SOME_PATH, ...named]
+    const path = (uri.type === 'regex' ? literalStart(uri.value) : uri.value).toLowerCase()
     const lengths = this.#prefixLengths.filter((length) => length <= path.length)
     return [ANY, SOME_PATH, ...named, exact(path), ...lengths.map((length) => prefix(path.slice(0, length)))]
   }

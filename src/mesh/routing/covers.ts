@@ -1,7 +1,7 @@
 /** Which requests a condition takes: it covers another condition where every request of that one meets it. */
 import { type Condition, EVERY_REQUEST, type StringMatch } from '../../kinds/http-rule.ts'
 import { own } from '../names/own.ts'
-import { effortToMatch, matchesEveryPath, matchesWhole } from '../names/regex.ts'
+import { effortToMatch, literalStart, matchesAllBelow, matchesEveryPath, matchesWhole } from '../names/regex.ts'
 
 /** So many characters are compared or copied in a step. */
 export const TEXT_A_STEP = 64
@@ -21,7 +21,7 @@ export function covers(condition: Condition, requestClass: Condition): boolean {
   )
 }
 
-/** The steps of work that `covers` takes: regular expressions are dear, and asked only of exact values. */
+/** The steps of work that `covers` takes: regular expressions are dear. */
 export function effortOf(condition: Condition, requestClass: Condition): number {
   const known = lowerKeys(requestClass.headers)
   return (
@@ -39,7 +39,7 @@ export function effortOf(condition: Condition, requestClass: Condition): number 
 
 function effortToImply(known: StringMatch | null | undefined, asked: StringMatch | null): number {
   if (known === null || known === undefined || asked === null || asked.type === 'present' || known.type === 'present') return 0
-  if (asked.type === 'regex') return known.type === 'exact' ? effortToMatch(asked.value, known.value) : asked.value.length / TEXT_A_STEP
+  if (asked.type === 'regex') return known.type === 'regex' ? asked.value.length / TEXT_A_STEP : effortToMatch(asked.value, known.value)
   return Math.min(known.value.length, asked.value.length) / TEXT_A_STEP
 }
 
@@ -81,10 +81,16 @@ function implies(known: StringMatch | null | undefined, asked: StringMatch): boo
   if (asked.type === 'present') return true
   if (asked.type === 'regex' && asked.value === '.*') return true
   if (known.type === 'present') return false
-  if (asked.type === 'regex') return known.type === 'exact' ? matchesWhole(asked.value, known.value) : same(known, asked)
-  if (asked.type === 'prefix') return known.type !== 'regex' && known.value.startsWith(asked.value)
+  if (asked.type === 'regex') {
+    if (known.type === 'regex') return same(known, asked)
+    return known.type === 'exact' ? matchesWhole(asked.value, known.value) : matchesAllBelow(asked.value, known.value)
+  }
+  if (known.type === 'regex') {
+    const start = literalStart(known.value)
+    return (asked.type === 'prefix' && start.startsWith(asked.value)) || (asked.type === 'elements' && start.startsWith(`${asked.value}/`))
+  }
+  if (asked.type === 'prefix') return known.value.startsWith(asked.value)
   if (asked.type === 'elements') {
-    if (known.type === 'regex') return false
     return isWithin(known.value, asked.value) && (known.type !== 'prefix' || known.value !== asked.value)
   }
   return same(known, asked)

@@ -59,5 +59,6 @@ export function isAccepted({ uri, headers, queryParams }: Condition): boolean {
 }
 
 function conditionOf({ uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }: HttpMatch): Condition {
-  return { uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }
+  // Envoy compares an expression as it is written.
+  return { uri, ignoreUriCase: ignoreUriCase && uri?.type !== 'regex', scheme, method, authority, headers, withoutHeaders, queryParams }
 }

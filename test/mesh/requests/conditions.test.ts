@@ -8,7 +8,7 @@ import { covers } from '../../../src/mesh/routing/covers.ts'
 const text = fc.constantFrom('', '/', '/a', '/A', '/a/b', '/a/B/', '/straße', '/STRASSE', '/ΑΣ', '/ας', '/\u212A', '/k', '/İ')
 const match: fc.Arbitrary<StringMatch> = fc.oneof(
   fc.record({ type: fc.constantFrom('exact' as const, 'prefix' as const), value: text }),
-  fc.record({ type: fc.constant('regex' as const), value: fc.constantFrom('.*', '/.*', '/a.*', '/[ab]') }),
+  fc.record({ type: fc.constant('regex' as const), value: fc.constantFrom('.*', '/.*', '/a.*', '/A/b/.*', '/a/b', '/a/[ab]') }),
   fc.constant({ type: 'present' as const })
 )
 const matches = fc.dictionary(fc.constantFrom('x', 'X', 'y', 'x = 1'), match, { maxKeys: 2 })
