@@ -1,6 +1,6 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Rule, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, sends, severityOf, state } from './wording.ts'
+import { byRoute, destinationName, loss, place, sends, severityOf, state, wayOut } from './wording.ts'
 
 export const entryInUse: Rule = {
   id: 'entry-in-use',
@@ -17,7 +17,7 @@ export const entryInUse: Rule = {
       object: written(subject),
       path: [],
       message: `${loss(gap)}: ${routed(subject, gap)}`,
-      remedy: remedyFor(gap)
+      remedy: remedyFor(subject, gap)
     }))
 }
 
@@ -40,7 +40,8 @@ function lost({ operation }: Subject, { cause, destination }: Gap, name: string)
   return operation === 'DELETE' ? `which only ${name} makes known` : `which ${name} would no longer make known to its clients`
 }
 
-function remedyFor({ cause }: Gap): string {
+function remedyFor(subject: Subject, { cause, source }: Gap): string {
   if (cause === 'no-endpoints' || cause === 'subset') return 'First add an endpoint that takes its place, then do this again'
+  if (source === null) return `First wait until nobody calls it; if this is meant, ${wayOut(subject)}`
   return 'First move the requests to another host in the VirtualService, then do this again'
 }

@@ -1,29 +1,51 @@
-import type { Rule } from './rule.ts'
+import type { MeshObject } from '../kinds/index.ts'
+import { hostKey } from '../mesh/names/hosts.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
+import type { Rule, Statement, Subject } from './rule.ts'
 
 export const serviceRemoved: Rule = {
   id: 'service-removed',
-  on: ['Service'],
-  summary: 'carried routes still point at a Service that is deleted',
+  on: ['Service', 'ServiceEntry'],
+  summary: 'a Service or ServiceEntry is deleted that routes still send to',
   description:
-    'Deleting a Service is teardown and is never refused: `helm uninstall` and namespace deletion start with it. But a VirtualService for another host - at a gateway, say - that ' +
-    'still sends to it answers 503 from then on.',
+    'Deleting a Service is teardown and is never refused: `helm uninstall` and namespace deletion start with it; nor is deleting the last ServiceEntry of a host. But a route that still sends ' +
+    'to it answers 503 from then on. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh.',
   remedy: 'Move the routes to another host first, or delete the VirtualService too.',
-  reads: ['Service', 'VirtualService'],
-  check: ({ operation, before, snapshotAfter, nameOf }) => {
-    if (operation !== 'DELETE' || before?.kind !== 'Service') return []
-    const { host } = before
-    const senders = [...snapshotAfter.lookup('virtualServiceByDestination', host)].filter(({ deleting }) => !deleting)
-    const names = senders.map(nameOf).sort()
-    if (names[0] === undefined) return []
-    return [
-      {
-        severity: 'warn',
-        object: { kind: 'Service', namespace: before.namespace, name: before.name },
-        path: [],
-        message: `${names[0]}${names.length > 1 ? ` and ${names.length - 1} more` : ''} still sends to ${host}`,
-        remedy: 'Delete it too, or send elsewhere',
-        gap: null
-      }
-    ]
+  reads: ['Service', 'ServiceEntry', 'VirtualService'],
+  check: (subject) => {
+    const { operation, before } = subject
+    if (operation !== 'DELETE' || (before?.kind !== 'Service' && before?.kind !== 'ServiceEntry')) return []
+    return hostsLost(before, subject.snapshotAfter).flatMap((host) => {
+      const what = consequence(subject, host)
+      return what === null ? [] : [statement(before, what)]
+    })
   }
+}
+
+/** Those that no other object has. */
+function hostsLost(object: MeshObject, after: Snapshot): readonly string[] {
+  if (object.kind === 'Service') return [object.host]
+  if (object.kind !== 'ServiceEntry') return []
+  return object.hosts.filter((host) => [...after.lookup('serviceEntryByHost', hostKey(host))].length === 0)
+}
+
+function consequence({ before, opened, snapshotAfter, nameOf }: Subject, host: string): Pick<Statement, 'message' | 'remedy'> | null {
+  // That of some requests to go unanswered is told by the rule that refuses it.
+  if (opened.some(({ destination }) => destination?.host === host)) return null
+  const senders = [...snapshotAfter.lookup('virtualServiceByDestination', host)].filter(({ deleting }) => !deleting)
+  const [first, ...others] = senders.map(nameOf).sort()
+  if (first !== undefined) {
+    const more = others.length > 0 ? ` and ${others.length} more` : ''
+    return { message: `${first}${more} still sends to ${host}`, remedy: 'Delete it too, or send elsewhere' }
+  }
+  if (before?.kind !== 'ServiceEntry') return null
+  const message =
+    snapshotAfter.settings.outboundTrafficPolicy === 'REGISTRY_ONLY'
+      ? `clients may call only what the mesh knows (REGISTRY_ONLY), and nothing else has ${host}`
+      : `clients would call ${host} past the mesh, where hitless cannot say whether it answers`
+  return { message, remedy: 'Delete it once nobody calls it' }
+}
+
+function statement({ kind, namespace, name }: MeshObject, what: Pick<Statement, 'message' | 'remedy'>): Statement {
+  return { severity: 'warn', object: { kind, namespace, name }, path: [], gap: null, ...what }
 }
