@@ -64,6 +64,10 @@ export const missingFallback: RuleExamples = {
       apply: ofPath({ prefix: '/cart/' })
     },
     {
+      name: 'an expression takes every method',
+      apply: virtualService([rule([to('v1')], [{ method: { regex: '.*' } }])])
+    },
+    {
       name: 'a header and its absence cover everything together',
       apply: virtualService([
         rule([to('v1')], [{ headers: { x: { exact: 'a' } } }]),

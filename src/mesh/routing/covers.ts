@@ -12,9 +12,9 @@ type Matches = Readonly<Record<string, StringMatch>>
 export function covers(condition: Condition, requestClass: Condition): boolean {
   return (
     coversPath(condition, requestClass) &&
-    (condition.scheme === null || implies(requestClass.scheme, condition.scheme)) &&
-    (condition.method === null || implies(requestClass.method, condition.method)) &&
-    (condition.authority === null || implies(requestClass.authority, condition.authority)) &&
+    holds(condition.scheme, requestClass.scheme) &&
+    holds(condition.method, requestClass.method) &&
+    holds(condition.authority, requestClass.authority) &&
     impliesAll(lowerKeys(requestClass.headers), lowerKeys(condition.headers)) &&
     impliesAll(requestClass.queryParams, condition.queryParams) &&
     excludes(condition, requestClass)
@@ -94,6 +94,11 @@ function implies(known: StringMatch | null | undefined, asked: StringMatch): boo
     return isWithin(known.value, asked.value) && (known.type !== 'prefix' || known.value !== asked.value)
   }
   return same(known, asked)
+}
+
+/** Of what every request has. */
+function holds(asked: StringMatch | null, known: StringMatch | null): boolean {
+  return asked === null || asked.type === 'present' || (asked.type === 'regex' && asked.value === '.*') || implies(known, asked)
 }
 
 function impliesAll(known: Matches, asked: Matches): boolean {
