@@ -46,8 +46,8 @@ function isSource(labels: HttpMatch['sourceLabels'], namespace: string, context:
 
 /** Istio's own idea of a catch-all, narrower than Envoy's (5.2): rules end there (4.7), and gateways move it to the end (6.3). `IsCatchAllRoute`. */
 export function isIstioCatchAll(condition: Condition): boolean {
-  const { uri } = condition
-  if (!coversEverything(condition)) return false
+  const { uri, scheme, method, authority } = condition
+  if (scheme !== null || method !== null || authority !== null || !coversEverything(condition)) return false
   if (uri === null || uri.type === 'present') return true
   return uri.value === (uri.type === 'regex' ? '.*' : '/')
 }
