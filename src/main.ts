@@ -25,6 +25,7 @@ process.exitCode = await run(
     writeFile: (file, text) => writeFileSync(file, text),
     colour: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
     columns: process.stdout.columns ?? 80,
+    status: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? (text) => process.stderr.write(`\r\u001B[2K${text}`) : null,
     env: process.env,
     nowMs: Date.now,
     version: String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version),

@@ -15,6 +15,7 @@ const io = {
   writeFile: ignored,
   colour: false,
   columns: 80,
+  status: null,
   env: {},
   nowMs: Date.now,
   version: '0',

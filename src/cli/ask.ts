@@ -21,6 +21,7 @@ import { Sandbox } from '../sandbox/sandbox.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
 import { contextNamed } from './contexts.ts'
+import { meant, tellUnknownHost, tellUnknownNamespace, tellUnknownSubset } from './known-names.ts'
 import { type LookedAt, placesIn, stateOf } from './looked-at.ts'
 
 interface AskOptions extends ClusterFlags {
@@ -136,6 +137,7 @@ function askOne(states: States, options: AskOptions & { readonly host: string },
     ...(sni === undefined ? {} : { sni })
   }
   const asked = answersTo(states, given)
+  tellUnknown(states, asked, io)
   if (options.output === 'text') io.out(asked.map((each) => textOf(states, each, io.colour)).join('\n'))
   else printData({ answers: asked.map((each) => askedJson(states, each)) }, options.output, io)
   return asked.some(isWorse) ? EXIT.denied : EXIT.ok
@@ -149,6 +151,14 @@ async function expectAnswers(states: States, { expect, output }: AskOptions, unr
   printErrors(errors, io)
   for (const error of errors) unread.push(error)
   const results = tables.flatMap(({ requests }) => requests).map((wanted) => compared(states, wanted))
+  for (const { asked, wanted } of results) {
+    tellUnknown(states, asked, io)
+    for (const { host, subset } of wanted.expect.to ?? [])
+      if (subset !== undefined) {
+        const to = asked.flatMap(({ before, after }) => (after ?? before).destinations)[0]?.host
+        tellUnknownSubset((states.after ?? states.before).snapshot, host ?? to ?? '', subset, io)
+      }
+  }
   const failed = results.filter(({ differences }) => differences.length > 0)
   if (output === 'text') {
     for (const { wanted, differences } of failed) {
@@ -157,6 +167,16 @@ async function expectAnswers(states: States, { expect, output }: AskOptions, unr
     io.out(plainLines([`${results.length} requests, ${failed.length} not answered as wanted`]))
   } else printData({ requests: results.map((result) => resultJson(states, result)) }, output, io)
   return failed.length === 0 ? EXIT.ok : EXIT.denied
+}
+
+/** Names in what was asked that nobody knows. */
+function tellUnknown({ before, after }: States, asked: readonly Asked[], io: Io): void {
+  const { snapshot } = after ?? before
+  for (const { context, host, before: first, after: last } of asked) {
+    const { table, chain } = last ?? first
+    if (context.kind === 'mesh') tellUnknownNamespace(snapshot, context.namespace, io)
+    if (table === null && chain === null) tellUnknownHost(snapshot, [context], host, context.namespace, io)
+  }
 }
 
 interface Result {
@@ -245,7 +265,10 @@ function contextsFor(snapshot: Snapshot, { client, gateway }: RequestFields): Co
     return [contextNamed('mesh', client ?? 'default')]
   }
   const found = [...gatewayContexts(snapshot, gateway), ...contextsOfListeners(snapshot, gateway)]
-  if (found.length === 0) throw usage(`there is no Gateway ${gateway}; write namespace/name`)
+  if (found.length === 0) {
+    const known = [...snapshot.all('Gateway')].map(({ namespace, name, madeOf }) => madeOf?.parent ?? `${namespace}/${name}`)
+    throw usage(`there is no Gateway ${gateway}${meant(gateway, [...new Set(known)]) || '; write namespace/name'}`)
+  }
   return found
 }
 

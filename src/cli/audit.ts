@@ -7,7 +7,7 @@ import { describeClass } from '../mesh/requests/classes.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case, Reported } from '../output/reported.ts'
-import { plainLines } from '../output/text.ts'
+import { line } from '../output/text.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding } from '../rules/rule.ts'
@@ -63,8 +63,8 @@ async function auditState(paths: readonly string[], options: AuditOptions, io: I
 function printAudit({ snapshot, placeOf, unknowns }: LookedAt, { output, failOn, unknown }: AuditOptions, io: Io): number {
   const found = audit(snapshot, { ...DEFAULT_POLICY, showForeignNames: true })
   if (output === 'text') {
+    io.out(toText(found, io.colour))
     printUnknowns(unknowns, unknown, io.out)
-    io.out(toText(found))
   } else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
   else printData({ ...toJson(found), ...(unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }) }, output, io)
   const failed =
@@ -127,12 +127,24 @@ function gapText(gap: Gap): string {
   return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) ${isLost(gap)}: ${where}${to}`
 }
 
-function toText(found: Audit): string {
-  const gaps = found.gaps.map(({ rule, gap }) => `gap  ${gapText(gap)} [${rule}]`)
-  const findings = found.findings.map(
-    ({ severity, object, path, message, remedy, rule }) =>
-      `${severity} ${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}. [${rule}]`
-  )
+/** How much was found, then the gaps, then the findings. */
+function toText({ gaps, findings }: Audit, colour: boolean): string {
   const count = `${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`
-  return plainLines([...gaps, ...findings, count])
+  const style = gaps.length > 0 ? 'red' : findings.length > 0 ? 'yellow' : 'green'
+  return [
+    line([{ text: count, style }], colour),
+    ...gaps.map(({ rule, gap }) =>
+      line([{ text: 'gap ', style: 'red' }, ` ${gapText(gap)} `, { text: `[${rule}]`, style: 'dim' }], colour)
+    ),
+    ...findings.map(({ severity, object, path, message, remedy, rule }) =>
+      line(
+        [
+          { text: severity.padEnd(4), style: severity === 'deny' ? 'red' : 'yellow' },
+          ` ${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}. `,
+          { text: `[${rule}]`, style: 'dim' }
+        ],
+        colour
+      )
+    )
+  ].join('')
 }

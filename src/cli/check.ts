@@ -7,6 +7,7 @@ import { TOOLS, type Tool, type Write, writesInOrder } from '../manifests/tool-o
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
 import { type ChangeReport, markdown } from '../output/markdown.ts'
+import { progress } from '../output/progress.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case } from '../output/reported.ts'
 import { line } from '../output/text.ts'
@@ -99,10 +100,13 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   const start = Sandbox.of(session.sandbox.snapshot())
   const writes = writesInOrder(written.manifests, pruned, options.as)
   const steps: Step[] = []
-  for (const write of writes) {
+  const judging = progress(io)
+  for (const [at, write] of writes.entries()) {
+    judging.at(`${at} of ${writes.length} writes judged`)
     const step = await judged(write, session, options)
     if (step !== null) steps.push(step)
   }
+  judging.done()
   const unknowns = shown?.unknowns ?? []
   const wholeChange = () => shiftsOf(start.snapshot(), endOf(start, writes, options), statesOf(start, writes))
   const orderly = () => (shown === null ? null : planned(start, [...base.manifests, ...committed.manifests], written.manifests, pruned))

@@ -8,6 +8,7 @@ import { HitlessError } from '../errors.ts'
 import type { ClusterSource } from '../kubernetes/credentials.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Io } from '../output/io.ts'
+import { whileWaiting } from '../output/progress.ts'
 
 /** A list may meet a server that is just busy; one that fails so often will fail again. */
 const MOST_FAILURES = 3
@@ -48,7 +49,7 @@ export function clusterState(source: ClusterSource, io: Io): Promise<Snapshot> {
 /** Follows the cluster while `use` runs, which begins once all is listed; rejects as `clusterState` does. `observe` is told from then on. */
 export async function followed<T>(
   source: ClusterSource,
-  { signal }: Io,
+  io: Io,
   use: (cluster: LiveCluster) => Promise<T>,
   observe: (event: ClusterEvent) => void = () => undefined
 ): Promise<T> {
@@ -67,10 +68,11 @@ export async function followed<T>(
     }
   })
   try {
-    await Promise.race([cluster.start(AbortSignal.any([signal, done.signal])), failed.promise]).catch((cause) => {
+    const listed = Promise.race([cluster.start(AbortSignal.any([io.signal, done.signal])), failed.promise]).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new HitlessError('HITLESS_UNREACHABLE', `the cluster cannot be read: ${reason}`, { cause })
     })
+    await whileWaiting('listing the cluster', io, listed)
     isListed = true
     return await use(cluster)
   } finally {

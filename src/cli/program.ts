@@ -6,7 +6,7 @@ import { line, oneLine } from '../output/text.ts'
 import type { Cli } from './command.ts'
 
 /** Where each command is made, in the order of the help. Only the one that is run is loaded: what the others need would take longer than most of them run. */
-const COMMANDS: Readonly<Record<string, () => Promise<(cli: Cli) => Command>>> = {
+const COMMANDS: Readonly<Record<string, () => Promise<(cli: Cli, program: Command) => Command>>> = {
   check: async () => (await import('./check.ts')).checkCommand,
   plan: async () => (await import('./plan.ts')).planCommand,
   replay: async () => (await import('./replay.ts')).replayCommand,
@@ -17,7 +17,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<(cli: Cli) => Command>>> =
   serve: async () => (await import('./serve.ts')).serveCommand,
   prove: async () => (await import('./prove.ts')).proveCommand,
   withdraw: async () => (await import('./withdraw.ts')).withdrawCommand,
-  demo: async () => (await import('./demo.ts')).demoCommand
+  demo: async () => (await import('./demo.ts')).demoCommand,
+  completion: async () => (await import('./completion.ts')).completionCommand
 }
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
@@ -36,7 +37,7 @@ export async function run(args: readonly string[], given: Io, examples: string):
     .showSuggestionAfterError()
     .configureHelp({ optionDescription })
   try {
-    for (const load of loadersFor(args)) program.addCommand((await load())({ io, examples, done }).copyInheritedSettings(program))
+    for (const load of loadersFor(args)) program.addCommand((await load())({ io, examples, done }, program).copyInheritedSettings(program))
     await program.parseAsync(args, { from: 'user' })
     return exit
   } catch (error) {
@@ -44,10 +45,10 @@ export async function run(args: readonly string[], given: Io, examples: string):
   }
 }
 
-/** Where the first word is no command, help or a suggestion needs them all. */
+/** Where the first word is no command, help or a suggestion needs them all; completion does too. */
 function loadersFor([name = '']: readonly string[]) {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  return load === undefined ? Object.values(COMMANDS) : [load]
+  return load === undefined || name === 'completion' ? Object.values(COMMANDS) : [load]
 }
 
 /** What is off or empty where it is not given needs no word. */

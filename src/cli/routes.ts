@@ -3,16 +3,13 @@ import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/names/hosts.ts'
 import { withGatewayApi } from '../mesh/routing/gateway-api/translate.ts'
-import { hostsOf } from '../mesh/routing/routes.ts'
-import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import { nearest } from '../nearest.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { routesJson } from '../output/route-json.ts'
 import { routesTable } from '../output/route-table.ts'
-import { line } from '../output/text.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
 import { contextNamed, contextsOf } from './contexts.ts'
+import { tellUnknownHost, tellUnknownNamespace } from './known-names.ts'
 import { stateOf } from './looked-at.ts'
 import { printUnknowns } from './not-known.ts'
 
@@ -67,28 +64,13 @@ async function printRoutes(paths: readonly string[], options: RoutesOptions, io:
   for (const { namespace } of asked) tellUnknownNamespace(snapshot, namespace, io)
   const resolved = (host: string) => resolveHost(host, options.namespace ?? 'default', snapshot.settings.domain)
   const hosts = options.host.flatMap((host) => [host, resolved(host)])
-  const known = new Set(options.host.length === 0 ? [] : contexts.flatMap((context) => hostsOf(snapshot, context)))
-  for (const host of options.host) if (!known.has(host) && !known.has(resolved(host))) tellUnknownHost(host, [...known], io)
+  for (const host of options.host) tellUnknownHost(snapshot, contexts, host, options.namespace ?? 'default', io)
   if (options.output === 'text') {
     const { colour, columns } = io
     io.out(routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) }))
     printUnknowns(unknowns, 'warn', io.err)
   } else printData(only(routesJson(snapshot, contexts), hosts), options.output, io)
   return errors.length > 0 ? EXIT.usage : EXIT.ok
-}
-
-/** The first part of a Service's name may be all that was meant. */
-function tellUnknownHost(host: string, known: readonly string[], io: Io): void {
-  const names = new Map(known.flatMap((each) => [[each.split('.')[0] ?? each, each] as const, [each, each] as const]))
-  const meant = nearest(host, [...names.keys()])
-  io.err(line([`nobody here knows a host ${host}`, meant === null ? '' : `; did you mean ${names.get(meant)}?`], false))
-}
-
-/** A client may well stand in a namespace of which no file holds anything: it sees what all such clients see. */
-function tellUnknownNamespace(snapshot: Snapshot, namespace: string, io: Io): void {
-  const known = [...snapshot.all('Namespace')].map(({ name }) => name)
-  const meant = known.includes(namespace) ? null : nearest(namespace, known)
-  if (meant !== null) io.err(line([`no object is in a namespace ${namespace}; did you mean ${meant}?`], false))
 }
 
 type Routes = ReturnType<typeof routesJson>

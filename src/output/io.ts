@@ -12,6 +12,8 @@ export interface Io {
   /** Colours may be used on standard output. */
   readonly colour: boolean
   readonly columns: number
+  /** Shows a line on standard error in place of the last such; '' takes it away. null where that is no terminal. */
+  readonly status: ((text: string) => void) | null
   readonly env: Readonly<Record<string, string | undefined>>
   readonly nowMs: () => number
   /** Of hitless itself. */

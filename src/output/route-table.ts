@@ -15,29 +15,68 @@ export interface TableOptions {
   readonly hosts?: readonly string[]
 }
 
+/** So many hosts are named in one line. */
+const MOST_NAMED = 3
+
 /** A line, or several where one would be too wide. */
 type Lines = readonly (readonly Part[])[]
 
-/** One line a destination: who asks for which host and port, on which condition, where it goes, how much of it, and whether it is served. */
+/** What a route does with its requests, in the columns of a table. */
+interface Row {
+  readonly when: string
+  readonly target: string
+  readonly share: string
+  readonly state: string
+  readonly isServed: boolean
+}
+
+interface Block {
+  readonly host: string
+  readonly head: string
+  readonly rows: readonly Row[]
+}
+
+/** Whether all is answered; then one line a destination: who asks for which host and port, on which condition, where it goes, how much of it, and whether it is served. '' where there is no host. */
 export function routesTable(snapshot: Snapshot, contexts: readonly Context[], options: TableOptions): string {
-  const blocks = contexts.map((context) => contextLines(snapshot, context, options)).filter((lines) => lines.length > 0)
-  return blocks.map((lines) => lines.map((parts) => lineOf(parts, options.colour)).join('')).join('\n')
+  const views = contexts
+    .map((context) => ({ context, blocks: blocksOf(snapshot, context, options.hosts) }))
+    .filter(({ blocks }) => blocks.length > 0)
+  if (views.length === 0) return ''
+  const tables = views.map(({ context, blocks }) => {
+    const lines: Lines = [
+      [{ text: formatContext(context), style: 'bold' }],
+      ...blocks.flatMap((block) => blockLines(block, options.columns))
+    ]
+    return lines.map((parts) => lineOf(parts, options.colour)).join('')
+  })
+  return [lineOf(summary(views.flatMap(({ blocks }) => blocks)), options.colour), ...tables].join('\n')
 }
 
-function contextLines(snapshot: Snapshot, context: Context, options: TableOptions): Lines {
-  const wanted = hostsOf(snapshot, context).filter((host) => options.hosts === undefined || options.hosts.includes(host))
-  const tables = tablesOf(snapshot, context, wanted)
-  const blocks = [
-    ...tables.flatMap((table) => tableLines(table, options)),
-    ...wanted.flatMap((host) => chains(snapshot, context, host)).flatMap((chain) => chainLines(chain, options))
+function summary(blocks: readonly Block[]): Part[] {
+  const hosts = new Set(blocks.map(({ host }) => host))
+  const failing = new Set(blocks.filter(({ rows }) => rows.some(({ isServed }) => !isServed)).map(({ host }) => host))
+  const counted = `${hosts.size} ${hosts.size === 1 ? 'host' : 'hosts'}`
+  if (failing.size === 0) return [{ text: `${counted}: every request is answered`, style: 'green' }]
+  const named = [...failing].slice(0, MOST_NAMED).join(', ')
+  const text = `${failing.size} of ${counted} ${failing.size === 1 ? 'leaves' : 'leave'} requests unanswered: ${named}${failing.size > MOST_NAMED ? ', …' : ''}`
+  return [{ text, style: 'red' }]
+}
+
+function blocksOf(snapshot: Snapshot, context: Context, only: TableOptions['hosts']): Block[] {
+  const wanted = hostsOf(snapshot, context).filter((host) => only === undefined || only.includes(host))
+  return [
+    ...tablesOf(snapshot, context, wanted).map(tableBlock),
+    ...wanted.flatMap((host) => chains(snapshot, context, host)).map(chainBlock)
   ]
-  return blocks.length === 0 ? [] : [[{ text: formatContext(context), style: 'bold' }], ...blocks]
 }
 
-function tableLines({ host, port, takers, catchAll, routes }: RouteTable, options: TableOptions): Lines {
-  const head = [`  ${host}:${port}  ${takers.map(nameOf).join(', ') || 'default'}`]
-  const lines = routes.flatMap((route) => routeLines(route, options))
-  return [head, ...lines, ...(catchAll ? [] : [[red('    every other request -> 404')]])]
+function tableBlock({ host, port, takers, catchAll, routes }: RouteTable): Block {
+  const rows = routes.flatMap(routeRows)
+  return {
+    host,
+    head: `${host}:${port}  ${takers.map(nameOf).join(', ') || 'default'}`,
+    rows: catchAll ? rows : [...rows, unserved('every other request', '404')]
+  }
 }
 
 /** A VirtualService is told by its name alone. */
@@ -45,42 +84,53 @@ function nameOf(taker: RouteObject): string {
   return taker.kind === 'VirtualService' ? `${taker.namespace}/${taker.name}` : formatRef(taker)
 }
 
-function routeLines({ condition, action, status, source, destinations }: Route, options: TableOptions): Lines {
+function routeRows({ condition, action, status, source, destinations }: Route): Row[] {
   const when = formatCondition(condition)
   const isOfApi = source !== null && isOfGatewayApi(source)
-  if (action === 'none') return [[red(`    ${when} -> refused by Envoy`)]]
-  if (action !== 'route')
-    return [[`    ${when} -> ${action === 'direct' ? (isOfApi ? `${status}, for want of a backend` : 'direct response') : 'redirect'}`]]
-  const undefinedStatus = isOfApi ? 500 : 503
-  return destinations.flatMap((destination) => destinationLines(when, destination, { ...options, undefinedStatus }))
+  if (action === 'none') return [unserved(when, 'refused by Envoy')]
+  if (action === 'direct' && isOfApi) return [unserved(when, `${status}, for want of a backend`)]
+  if (action !== 'route') return [{ ...unserved(when, action === 'direct' ? 'direct response' : 'redirect'), isServed: true }]
+  return destinations.map((destination) => destinationRow(when, destination, isOfApi ? 500 : 503))
 }
 
-function chainLines({ host, port, serverNames, destinations }: Chain, options: TableOptions): Lines {
+function unserved(when: string, target: string): Row {
+  return { when, target, share: '', state: '', isServed: false }
+}
+
+function chainBlock({ host, port, serverNames, destinations }: Chain): Block {
   const when = serverNames.length === 0 ? 'every connection' : `SNI ${serverNames.join(', ')}`
-  return [
-    [`  ${host}:${port}`],
-    ...destinations.flatMap((destination) => destinationLines(when, destination, { ...options, undefinedStatus: 503 }))
-  ]
+  return { host, head: `${host}:${port}`, rows: destinations.map((destination) => destinationRow(when, destination, 503)) }
 }
 
-function destinationLines(
-  when: string,
-  { host, subset, port, share, missing, ready }: RoutedDestination,
-  { columns, undefinedStatus }: TableOptions & { readonly undefinedStatus: number }
-): Lines {
+/** A destination with a weight of 0 beside others is no fault: it gets nothing. */
+function destinationRow(when: string, { host, subset, port, share, missing, ready }: RoutedDestination, undefinedStatus: number): Row {
   const state = missing === null ? `${ready ?? 'unknown'} ready` : `no such ${missing}, ${undefinedStatus}`
-  const target =
-    host === NOWHERE
-      ? `${state}: a backend of an unknown kind, or without a ReferenceGrant`
-      : `${host}:${port}${subset === null ? '' : ` ${subset}`}  ${Math.round(share * 1000) / 10}%  ${state}`
-  const wide = `    ${when} -> ${target}`
-  // On a narrow terminal the condition has a line of its own.
-  const lines = wide.length <= columns ? [wide] : [`    ${when}`, `      -> ${target}`]
-  return lines.map((text) => (missing === null && ready !== 0 ? [text] : [red(text)]))
+  const isServed = share === 0 || (missing === null && ready !== 0)
+  if (host === NOWHERE)
+    return { when, target: `${state}: a backend of an unknown kind, or without a ReferenceGrant`, share: '', state: '', isServed }
+  return {
+    when,
+    target: `${host}:${port}${subset === null ? '' : ` ${subset}`}`,
+    share: `${Math.round(share * 1000) / 10}%`,
+    state,
+    isServed
+  }
 }
 
-function red(text: string): Part {
-  return { text, style: 'red' }
+/** Columns below each other. On a narrow terminal the condition has a line of its own. */
+function blockLines({ head, rows }: Block, columns: number): Lines {
+  const width = (of: (row: Row) => string) => Math.max(0, ...rows.map((row) => of(row).length))
+  const [when, target, share] = [width((row) => row.when), width((row) => (row.share === '' ? '' : row.target)), width((row) => row.share)]
+  const told = rows.map((row) => ({
+    row,
+    way: row.share === '' ? row.target : `${row.target.padEnd(target)}  ${row.share.padStart(share)}  ${row.state}`
+  }))
+  const isNarrow = told.some(({ way }) => '    '.length + when + ' -> '.length + way.length > columns)
+  const lines = told.flatMap(({ row, way }) => {
+    const texts = isNarrow ? [`    ${row.when}`, `      -> ${way}`] : [`    ${row.when.padEnd(when)} -> ${way}`]
+    return texts.map((text): Part[] => [row.isServed ? text : { text, style: 'red' }])
+  })
+  return [[`  ${head}`], ...lines]
 }
 
 /** `uri prefix /api, header end-user=jason`. */

@@ -254,3 +254,19 @@ spec:
   t.match(out, `taken by HTTPRoute prod/shop spec.rules[0].matches[0] (${folder}/mesh.yaml:`)
   t.match((await asked('/apix')).out, /^404 .*\n {2}no route of HTTPRoute prod\/shop takes it/)
 })
+
+t.test('a host, a namespace, a Gateway or a subset that is nearly one is named', async (t) => {
+  const said = async (...args: string[]) => (await hitless(['ask', shop, ...args])).err
+  t.match(
+    await said('--host', 'reviws', '--client', 'prod'),
+    'nobody here knows a host reviws; did you mean reviews.prod.svc.cluster.local?'
+  )
+  t.match(await said('--host', 'reviews', '--client', 'prodd'), 'no object is in a namespace prodd; did you mean prod?')
+  t.match(
+    await said('--host', 'shop.example.com', '--gateway', 'ingress/egde'),
+    'there is no Gateway ingress/egde; did you mean ingress/edge?'
+  )
+  const table = file('subset.yaml', 'requests:\n- host: reviews.prod\n  client: prod\n  expect: {to: [{subset: v11}]}\n')
+  t.match(await said('--expect', table), 'reviews.prod.svc.cluster.local has no subset v11; did you mean v1?')
+  t.equal(await said('--host', 'reviews.prod', '--client', 'prod'), '')
+})

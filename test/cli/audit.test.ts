@@ -15,7 +15,7 @@ t.test('gaps name class, host, status and route; findings the field', async (t) 
   )
   t.match(out, 'requests to reviews.prod.svc.cluster.local:80 with header "end-user" = "jason"')
   t.match(out, 'deny Service prod/reviews spec.selector.version')
-  t.match(out, '2 gaps, 1 finding')
+  t.ok(out.startsWith('2 gaps, 1 finding\ngap '), 'how much comes first')
 })
 
 t.test('as JSON each gap has its place and destination', async (t) => {

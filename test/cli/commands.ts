@@ -36,6 +36,7 @@ export interface Surroundings {
   readonly signal?: AbortSignal
   readonly onOut?: (text: string) => void
   readonly env?: Io['env']
+  readonly status?: Io['status']
 }
 
 /** The numbered folder of the example's release. */
@@ -45,7 +46,7 @@ export function step(name: string): string {
 
 export async function hitless(
   args: readonly string[],
-  { stdin = '', colour = false, signal, onOut, env = {} }: Surroundings = {}
+  { stdin = '', colour = false, signal, onOut, env = {}, status = null }: Surroundings = {}
 ): Promise<Outcome> {
   const out: string[] = []
   const err: string[] = []
@@ -59,6 +60,7 @@ export async function hitless(
     writeFile: () => undefined,
     colour,
     columns: 100,
+    status,
     env,
     nowMs: Date.now,
     version: '1.2.3',

@@ -4,9 +4,41 @@ import { contextsOf, parseContext } from '../../src/cli/contexts.ts'
 import { routesJson } from '../../src/output/route-json.ts'
 import { formatContext, routesTable } from '../../src/output/route-table.ts'
 import { sandboxOf } from '../conformance/worlds.ts'
+import { hitless } from './commands.ts'
 
 const WORLDS = join(import.meta.dirname, '..', 'conformance', 'worlds', 'named')
 const snapshotOf = (name: string) => sandboxOf(WORLDS, name).sandbox.snapshot()
+const SPLIT = `
+apiVersion: v1
+kind: Service
+metadata: {name: reviews, namespace: prod}
+spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: reviews-v1, namespace: prod}
+spec: {replicas: 2, template: {metadata: {labels: {app: reviews, version: v1}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: reviews-v2, namespace: prod}
+spec: {replicas: 1, template: {metadata: {labels: {app: reviews, version: v2}}}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews, namespace: prod}
+spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews, namespace: prod}
+spec:
+  hosts: [reviews]
+  http:
+  - match: [{headers: {end-user: {exact: jason}}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - route: [{destination: {host: reviews, subset: v1}, weight: 75}, {destination: {host: reviews, subset: v2}, weight: 25}]
+`
 const PLAIN = { colour: false, columns: 140 }
 
 t.test('a context is written as a namespace and labels', async (t) => {
@@ -47,10 +79,12 @@ t.test('names of a gateway with the same routes are one host (6.2)', async (t) =
 t.test('people see one line a destination, and what is not answered', async (t) => {
   const table = routesTable(snapshotOf('a01-header-no-fallback'), [{ kind: 'mesh', namespace: 'prod', labels: {} }], PLAIN)
   t.same(table.split('\n'), [
+    '1 of 1 host leaves requests unanswered: reviews.prod.svc.cluster.local',
+    '',
     'mesh prod',
     '  reviews.prod.svc.cluster.local:80  prod/reviews',
     '    header end-user exact jason -> reviews.prod.svc.cluster.local:80 v2  100%  1 ready',
-    '    every other request -> 404',
+    '    every other request         -> 404',
     ''
   ])
 })
@@ -61,7 +95,7 @@ t.test('a narrow terminal gets two lines, and a terminal with colours red for wh
   t.match(narrow, '    header end-user exact jason\n      -> reviews.prod.svc.cluster.local:80 v2  100%  1 ready')
   const coloured = routesTable(snapshotOf('c01-undefined-subset'), [context], { colour: true, columns: 140 })
   const red = coloured.split('\n').filter((line) => line.startsWith('\u001b[31m'))
-  t.match(red, [/no such subset, 503/])
+  t.match(red, [/1 of 1 host leaves requests unanswered/, /no such subset, 503/])
 })
 
 t.test('only the hosts that were asked for', async (t) => {
@@ -69,4 +103,18 @@ t.test('only the hosts that were asked for', async (t) => {
     routesTable(snapshotOf('a01-header-no-fallback'), contextsOf(snapshotOf('a01-header-no-fallback')), { ...PLAIN, hosts: ['other'] }),
     ''
   )
+})
+
+t.test('the first line is the answer, and destinations stand below each other', async (t) => {
+  const { out } = await hitless(['routes', '-', '--client', 'prod'], { stdin: SPLIT })
+  t.strictSame(out.split('\n'), [
+    '1 host: every request is answered',
+    '',
+    'mesh prod',
+    '  reviews.prod.svc.cluster.local:80  prod/reviews',
+    '    header end-user exact jason -> reviews.prod.svc.cluster.local:80 v2  100%  1 ready',
+    '    every request               -> reviews.prod.svc.cluster.local:80 v1   75%  2 ready',
+    '    every request               -> reviews.prod.svc.cluster.local:80 v2   25%  1 ready',
+    ''
+  ])
 })
