@@ -2,7 +2,7 @@
 import { basename, isAbsolute } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { HitlessError } from '../errors.ts'
-import { formatRef } from '../kinds/index.ts'
+import { formatRef, isOfOtherVersion } from '../kinds/index.ts'
 import { type Manifest, readManifests } from '../manifests/manifests.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
 import { line, plainLines } from '../output/text.ts'
@@ -71,7 +71,7 @@ async function plan(options: PlanOptions, io: Io): Promise<number> {
   if (wrong !== null) throw new HitlessError('HITLESS_USAGE', wrong)
   const from = readManifests(options.from, io.stdin, options)
   const to = readManifests(options.to, io.stdin, options)
-  const errors = [...from.errors, ...to.errors]
+  const errors = [...from.errors, ...to.errors, ...[...from.manifests, ...to.manifests].flatMap(otherVersion)]
   printErrors(errors, io)
   // Half a state would be taken for the deletion of the other half.
   if (errors.length > 0) return EXIT.usage
@@ -88,6 +88,14 @@ async function plan(options: PlanOptions, io: Io): Promise<number> {
   const exit = tell(sequence, to.manifests, options, io)
   printUnknowns(shown.unknowns, 'warn', io.err)
   return exit
+}
+
+/** What is there in a version that nobody reads is not gone, and what is to be so is not known. */
+function otherVersion({ raw, file, position }: Manifest): readonly HitlessError[] {
+  const [apiVersion, kind] = [String(raw['apiVersion']), String(raw['kind'])]
+  if (!isOfOtherVersion(apiVersion, kind)) return []
+  const { line, column } = position([])
+  return [new HitlessError('HITLESS_MANIFEST', `${file}:${line}:${column}: ${kind} of ${apiVersion}, a version that hitless does not read`)]
 }
 
 function contradiction({ from, to, write, syncWaves, flux, cluster, apply, dryRun, output }: PlanOptions): string | null {

@@ -161,6 +161,17 @@ export function kindOf(apiVersion: string, kind: string): Kind | null {
   return known ?? null
 }
 
+/** Whether the model reads this kind of this API group by other versions, and so knows nothing of what a manifest of this one says. */
+export function isOfOtherVersion(apiVersion: string, kind: string): boolean {
+  const slash = apiVersion.lastIndexOf('/')
+  const group = slash === -1 ? '' : apiVersion.slice(0, slash)
+  const isSame = (each: Kind) => {
+    const { group: known, kind: written = each } = kindModule<Kind>(each).api
+    return known === group && written === kind
+  }
+  return kindOf(apiVersion, kind) === null && KINDS.some(isSame)
+}
+
 /**
  * Parses a manifest. Gives null for a kind that the model does not read; throws `InvalidField` where a field has a type that the API
  * server would refuse.

@@ -1,6 +1,6 @@
 /** Of files that hold nothing for hitless, so that nobody takes silence for a verdict. */
 
-import { isLookedAtAlone } from '../kinds/index.ts'
+import { isLookedAtAlone, isOfOtherVersion } from '../kinds/index.ts'
 import type { Manifest } from '../manifests/manifests.ts'
 import type { Io } from './io.ts'
 import { line } from './text.ts'
@@ -22,5 +22,9 @@ export function isJudged({ object }: Manifest): boolean {
 }
 
 function kindsOf(manifests: readonly Manifest[]): string {
-  return [...new Set(manifests.map(({ raw }) => String(raw['kind'])))].sort().join(', ')
+  const nameOf = ({ raw }: Manifest) => {
+    const [apiVersion, kind] = [String(raw['apiVersion']), String(raw['kind'])]
+    return isOfOtherVersion(apiVersion, kind) ? `${kind} of ${apiVersion}` : kind
+  }
+  return [...new Set(manifests.map(nameOf))].sort().join(', ')
 }

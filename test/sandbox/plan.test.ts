@@ -158,6 +158,14 @@ t.test('where there is no safe sequence it says why, and writes nothing', async 
   t.notOk(existsSync(join(folder, 'steps')))
 })
 
+t.test('an object in a version that nobody reads is neither gone nor planned for', async (t) => {
+  const target = [...AFTER.slice(0, 3), { ...virtualService([rule([to('v2')])]), apiVersion: 'networking.istio.io/v2' }]
+  const { exit, out, err } = await hitless(['plan', ...states(t.testdir(), BEFORE, target)])
+  t.match({ exit, out, err }, { exit: 2, out: '', err: 'VirtualService of networking.istio.io/v2, a version that hitless does not read' })
+  const knative = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', metadata: { name: 'a' } }
+  t.match(await hitless(['plan', ...states(join(t.testdirName, 'other'), BEFORE, [...BEFORE, knative])]), { exit: 0 })
+})
+
 t.test('what only the API server writes is no difference', async (t) => {
   const dumped = BEFORE.map((manifest) => ({
     ...manifest,
