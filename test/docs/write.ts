@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { ERRORS_PAGE, errorsPage } from './errors-page.ts'
 import { README, readme } from './readme.ts'
 import { rulePages } from './rule-pages.ts'
+import { SESSION_PAGES, session } from './sessions.ts'
 import { VALUES_SCHEMA, valuesSchema } from './values-schema.ts'
 import { VALUES_PAGE, valuesPage } from './values-table.ts'
 
@@ -23,4 +24,5 @@ if (import.meta.main) {
     mkdirSync(dirname(join(ROOT, path)), { recursive: true })
     writeFileSync(join(ROOT, path), make())
   }
+  for (const page of SESSION_PAGES) writeFileSync(join(ROOT, page), await session(page))
 }
