@@ -15,7 +15,7 @@ LABEL org.opencontainers.image.licenses="Apache-2.0"
 ENV NODE_ENV=production
 WORKDIR /app
 COPY LICENSE package.json ./
-COPY examples ./examples
+COPY examples/helloworld ./examples/helloworld
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 USER 65532:65532

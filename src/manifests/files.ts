@@ -2,7 +2,19 @@
  * Files and folders as a command line names them. Others may have written what stands in them, so they choose nothing: sizes are bounded,
  * only files are read, and no link leads out of the folder that was named.
  */
-import { closeSync, constants, type Dirent, fstatSync, lstatSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  statSync
+} from 'node:fs'
 import { dirname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path'
 import { HitlessError } from '../errors.ts'
 import { compareText } from '../mesh/names/text.ts'
@@ -81,7 +93,7 @@ class Reader {
   #folder(path: string, root: string): TextFile[] {
     const entries = readdirSync(path, { withFileTypes: true }).sort((one, other) => compareText(one.name, other.name))
     return entries
-      .filter((entry) => entry.isDirectory() || MANIFEST_FILE.test(entry.name))
+      .filter((entry) => entry.isDirectory() || (MANIFEST_FILE.test(entry.name) && !isOfKubelet(entry, path)))
       .flatMap((entry) => this.#orError(join(path, entry.name), () => this.#entry(entry, join(path, entry.name), root)))
   }
 
@@ -148,6 +160,14 @@ function coded<T>(path: string, read: () => T): T {
 
 function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
+}
+
+/** A link as kubelet makes it for each file of a ConfigMap, to a folder beside that is replaced as a whole: the file is read where it stands. */
+function isOfKubelet(entry: Dirent, folder: string): boolean {
+  const path = join(folder, entry.name)
+  if (!entry.isSymbolicLink() || !readlinkSync(path).startsWith('..data/')) return false
+  const target = realpathSync(path)
+  return MANIFEST_FILE.test(target) && isInside(target, realpathSync(folder))
 }
 
 function isInside(path: string, folder: string): boolean {

@@ -109,7 +109,9 @@ async function mount(plane: ControlPlane, pod: Pod): Promise<string[]> {
       writeFileSync(join(folder(name), file), configMap === undefined ? Buffer.from(text, 'base64') : text)
     }
   }
-  return args.map((arg) => volumeMounts.reduce((found, { name, mountPath }) => found.replace(`=${mountPath}/`, `=${folder(name)}/`), arg))
+  const led = (arg: string, { name, mountPath }: (typeof volumeMounts)[number]) =>
+    arg === mountPath ? folder(name) : arg.replace(`=${mountPath}/`, `=${folder(name)}/`)
+  return args.map((arg) => volumeMounts.reduce(led, arg))
 }
 
 function portOf(pod: Pod): number {

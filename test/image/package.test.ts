@@ -1,6 +1,6 @@
 /** The npm package: packed, installed into an empty folder, and run by both of its names. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { environment } from './dockerfile.ts'
@@ -36,6 +36,56 @@ t.test('whoever installs it gets two commands, and no other program', async (t) 
   for (const name of DEVELOPMENT) t.notOk(installed.includes(name.split('/')[0] ?? ''), name)
   const { size } = statSync(join(folder, filename))
   t.ok(size < 1_000_000, `${size} bytes, packed`)
+})
+
+t.test('nothing is packed that nobody runs', async (t) => {
+  const paths = files.map(({ path }) => path)
+  t.strictSame(
+    paths.filter((path) => path.startsWith('examples/') && !path.startsWith('examples/helloworld/')),
+    []
+  )
+  t.strictSame(
+    paths.filter((path) => path.startsWith('dist/') && !/\.(?:d\.ts|js|js\.map)$/.test(path)),
+    []
+  )
+})
+
+t.test('the pack runs offline, by npx and as a plugin of kubectl', async (t) => {
+  const npx = (...args: string[]) => npm(folder, 'exec', '--offline', '--yes', `--package=${join(folder, filename)}`, '--', ...args)
+  t.match(npx('hitless', '--version'), /^\d+\.\d+\.\d+\n$/)
+  t.match(npx('kubectl-hitless', 'explain', 'missing-fallback'), 'missing-fallback')
+})
+
+t.test('it can be imported, with its types', async (t) => {
+  const use = `import { run } from 'hitless'
+const out: string[] = []
+const io: Parameters<typeof run>[1] = {
+  out: (text) => out.push(text), err: (text) => out.push(text), stdin: () => '', writeFile: () => undefined, colour: false, columns: 80,
+  env: {}, nowMs: Date.now, version: '1', signal: new AbortController().signal
+}
+const exit: number = await run(['explain', 'missing-fallback'], io, '')
+process.stdout.write(\`\${exit} \${out.join('').length > 100}\`)
+`
+  writeFileSync(join(folder, 'use.mts'), use)
+  const tsc = join(ROOT, 'node_modules/.bin/tsc')
+  const options = [
+    '--ignoreConfig',
+    '--noEmit',
+    '--strict',
+    '--skipLibCheck',
+    '--target',
+    'es2024',
+    '--module',
+    'nodenext',
+    '--types',
+    'node'
+  ]
+  const { status, stdout } = spawnSync(tsc, [...options, '--typeRoots', join(ROOT, 'node_modules/@types'), 'use.mts'], {
+    cwd: folder,
+    encoding: 'utf8'
+  })
+  t.equal(status, 0, stdout)
+  t.equal(execFileSync(process.execPath, ['use.mts'], { cwd: folder, encoding: 'utf8' }), '0 true')
 })
 
 for (const name of ['hitless', 'kubectl-hitless']) {

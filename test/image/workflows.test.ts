@@ -64,6 +64,7 @@ t.test('what is pinned is renewed by proposals, everywhere where something is', 
   const expected = [
     'docker /',
     'github-actions /',
+    'github-actions /.github/actions/check',
     'npm /',
     'npm /.ci/node',
     'pip /test/tools/envoy',

