@@ -2,7 +2,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { load } from 'js-yaml'
 import { HitlessError } from './errors.ts'
-import { DEFAULT_SETTINGS, type MeshSettings } from './mesh/snapshot/snapshot.ts'
+import { DEFAULT_SETTINGS, type MeshSettings } from './mesh/snapshot/settings.ts'
 import { nearest } from './nearest.ts'
 import { DEFAULT_POLICY, type Mode, type Policy } from './review/policy.ts'
 
@@ -21,7 +21,7 @@ export interface Config {
   readonly exemptions: { readonly checkAccess: boolean }
   readonly disclosure: { readonly objectNames: boolean }
   readonly settings: Pick<MeshSettings, 'rootNamespace' | 'domain'>
-  readonly mesh: Required<Pick<MeshSettings, 'clusters' | 'clusterName' | 'outboundTrafficPolicy'>>
+  readonly mesh: Required<Pick<MeshSettings, 'revision' | 'clusters' | 'clusterName' | 'outboundTrafficPolicy'>>
   readonly settle: {
     readonly mode: 'exact' | 'fixed'
     readonly milliseconds: number
@@ -96,6 +96,10 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         domain: text("The cluster's DNS domain.", DEFAULT_SETTINGS.domain)
       }),
       mesh: section('What of the mesh no object of this cluster tells.', {
+        revision: text(
+          'The revision of the istiod that runs the mesh: objects labelled `istio.io/rev` for another are not there.',
+          DEFAULT_SETTINGS.revision
+        ),
         clusters: choice('`several`: other clusters run Pods behind the same hosts, so that none here does not mean none.', 'one', [
           'one',
           'several'

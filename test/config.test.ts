@@ -1,6 +1,6 @@
 import t from 'tap'
-import { configSchema, defaultConfig, parseConfig, policyOf } from '../src/config.ts'
-import { DEFAULT_SETTINGS } from '../src/mesh/snapshot/snapshot.ts'
+import { configSchema, defaultConfig, parseConfig, policyOf, settingsOf } from '../src/config.ts'
+import { DEFAULT_SETTINGS } from '../src/mesh/snapshot/settings.ts'
 import { DEFAULT_POLICY } from '../src/review/policy.ts'
 import { RULE_IDS } from '../src/rules/index.ts'
 
@@ -9,7 +9,7 @@ const parse = (body: string) => parseConfig(`apiVersion: hitless.io/v1\nkind: Co
 t.test('a file that says nothing is the default policy', async (t) => {
   const config = defaultConfig(RULE_IDS)
   t.strictSame(policyOf(config), DEFAULT_POLICY)
-  t.strictSame(config.settings, DEFAULT_SETTINGS)
+  t.strictSame(settingsOf(config), { ...DEFAULT_SETTINGS, clusters: 'one', clusterName: 'Kubernetes', outboundTrafficPolicy: 'ALLOW_ANY' })
   t.strictSame(config.server, {
     host: '0.0.0.0',
     port: 9443,

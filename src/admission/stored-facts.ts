@@ -4,6 +4,7 @@ import { type Kind, type MeshObject, type ObjectRef, refKey } from '../kinds/ind
 import { selects } from '../mesh/names/labels.ts'
 import { isOver, type PendingWrite } from '../mesh/snapshot/pending.ts'
 import { isLater } from '../mesh/snapshot/resource-version.ts'
+import { isOfMesh } from '../mesh/snapshot/settings.ts'
 import { overlay, podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery, State } from '../mesh/snapshot/state.ts'
 import type { Doubts } from '../review/doubts.ts'
@@ -100,7 +101,8 @@ export class StoredFacts {
     const question = refKey(ref)
     const shown = find(this.#state.snapshot(), ref)
     this.#asked.add(question)
-    return [{ ref, object: await this.#state.facts.read(ref, signal), shown, question }]
+    const object = await this.#state.facts.read(ref, signal)
+    return [{ ref, object: object !== null && isOfMesh(object, this.#state.snapshot().settings) ? object : null, shown, question }]
   }
 
   /** A list says what is there and, of what the watch shows, what is not. */
@@ -108,7 +110,8 @@ export class StoredFacts {
     const question = textOf(query)
     const shown = new Map(select(query, this.#state.snapshot()).map((object) => [refKey(object), object]))
     this.#asked.add(question)
-    const listed = await this.#state.facts.list(query, signal)
+    const { settings } = this.#state.snapshot()
+    const listed = (await this.#state.facts.list(query, signal)).filter((object) => isOfMesh(object, settings))
     const found = listed.map((object) => ({ ref: object, object, shown: shown.get(refKey(object)) ?? null, question }))
     const names = new Set(listed.map(refKey))
     const gone = [...shown.values()].filter((object) => !names.has(refKey(object)))

@@ -2,7 +2,7 @@
 import { Option } from 'commander'
 import type { MeshObject } from '../kinds/index.ts'
 import type { Manifests } from '../manifests/manifests.ts'
-import { DEFAULT_SETTINGS, type MeshSettings } from '../mesh/snapshot/snapshot.ts'
+import { DEFAULT_SETTINGS, type MeshSettings } from '../mesh/snapshot/settings.ts'
 import type { Io } from '../output/io.ts'
 import { plainLines } from '../output/text.ts'
 import { clientNamespaces, type StandIns, standInsFor, type Unknown } from '../sandbox/unknowns.ts'

@@ -6,7 +6,8 @@ import { Connection } from '../kubernetes/connection.ts'
 import { type ClusterSource, CredentialReader } from '../kubernetes/credentials.ts'
 import { Resources } from '../kubernetes/resources.ts'
 import type { PendingWrite } from '../mesh/snapshot/pending.ts'
-import { DEFAULT_SETTINGS, type MeshSettings, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import { DEFAULT_SETTINGS, type MeshSettings } from '../mesh/snapshot/settings.ts'
+import { type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
 import { LiveFacts } from './facts.ts'
@@ -141,11 +142,11 @@ export class LiveCluster implements State {
   #found(ref: ObjectRef, object: MeshObject | null): void {
     this.#ledger.seen(ref, object)
     const reflector = this.#reflectors.get(ref.kind)
-    const stored = this.#world.find(ref.kind, ref.namespace, ref.name)
+    const stored = this.#world.stored(ref.kind, ref.namespace, ref.name)
     if (reflector?.state !== 'synced' || this.#expecting.has(ref.kind) || this.#signal.aborted) return
     const isBehind = () =>
       object === null
-        ? stored !== undefined && this.#world.find(ref.kind, ref.namespace, ref.name) === stored
+        ? stored !== undefined && this.#world.stored(ref.kind, ref.namespace, ref.name) === stored
         : reflector.isBehind(object.resourceVersion)
     if (!isBehind()) return
     this.#expecting.add(ref.kind)

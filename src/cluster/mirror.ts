@@ -55,7 +55,7 @@ export class Mirror {
   }
 
   upsert(raw: unknown, metadata: Metadata = readMetadata(raw)): void {
-    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    const stored = this.#world.stored(this.kind, metadata.namespace, metadata.name)
     const object = isSame(stored, metadata) ? stored : this.#parse(raw)
     if (object === null) {
       this.skip(metadata, 'unreadable')
@@ -72,7 +72,7 @@ export class Mirror {
 
   /** The object is there, and nothing else is known of it: what it was before says nothing of what it is. */
   skip(metadata: Metadata, why: 'unreadable' | 'too-long'): void {
-    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    const stored = this.#world.stored(this.kind, metadata.namespace, metadata.name)
     if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
     this.#unreadable.add(nameOf(metadata))
     this.#observe({ type: 'skipped', kind: this.kind, why })
@@ -81,7 +81,7 @@ export class Mirror {
 
   remove(metadata: Metadata): void {
     this.#unreadable.delete(nameOf(metadata))
-    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    const stored = this.#world.stored(this.kind, metadata.namespace, metadata.name)
     if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
     this.#drop(metadata)
   }
@@ -92,7 +92,7 @@ export class Mirror {
     this.#collected = null
     // Where all that is stored is in the new state, as after a first list, there is nothing to look for.
     const isKept = (stored: MeshObject) => same.has(stored) || other.has(nameOf(stored))
-    if (same.size < this.#size) for (const stored of this.#world.all(this.kind)) if (!isKept(stored)) this.#delete(stored)
+    if (same.size < this.#size) for (const stored of this.#world.allStored(this.kind)) if (!isKept(stored)) this.#delete(stored)
     for (const object of other.values()) this.#put(object)
     this.#world.learn(this.kind)
   }
@@ -101,22 +101,22 @@ export class Mirror {
   vanish(): void {
     this.#collected = null
     this.#world.forget(this.kind)
-    for (const stored of this.#world.all(this.kind)) this.#delete(stored)
+    for (const stored of this.#world.allStored(this.kind)) this.#delete(stored)
   }
 
   /** Whether the World shows this state of an object, or a later one. */
   shows({ namespace, name, uid, resourceVersion }: Metadata): boolean {
-    const stored = this.#world.find(this.kind, namespace, name)
+    const stored = this.#world.stored(this.kind, namespace, name)
     if (stored === undefined) return this.#unreadable.has(nameOf({ namespace, name }))
     return (stored.uid === uid && stored.resourceVersion === resourceVersion) || isLater(stored.resourceVersion, resourceVersion) === true
   }
 
   all(): Iterable<MeshObject> {
-    return this.#world.all(this.kind)
+    return this.#world.allStored(this.kind)
   }
 
   find(namespace: string, name: string): MeshObject | undefined {
-    return this.#world.find(this.kind, namespace, name)
+    return this.#world.stored(this.kind, namespace, name)
   }
 
   #parse(raw: unknown): MeshObject | null {
@@ -148,7 +148,7 @@ export class Mirror {
   }
 
   #drop(metadata: Metadata): void {
-    const stored = this.#world.find(this.kind, metadata.namespace, metadata.name)
+    const stored = this.#world.stored(this.kind, metadata.namespace, metadata.name)
     this.#collected?.other.delete(nameOf(metadata))
     if (stored === undefined) return
     this.#collected?.same.delete(stored)
@@ -156,7 +156,7 @@ export class Mirror {
   }
 
   #put(object: MeshObject): void {
-    const before = this.#world.find(this.kind, object.namespace, object.name) ?? null
+    const before = this.#world.stored(this.kind, object.namespace, object.name) ?? null
     this.#world.set(object)
     if (before === null) this.#size += 1
     this.#observe({ type: 'changed', before, after: object })

@@ -33,6 +33,9 @@ const NONE: readonly never[] = []
 /** The annotation by which a Service says where it is exported to. */
 export const EXPORT_TO = 'networking.istio.io/exportTo'
 
+/** The label by which an object is for the istiod of one revision alone (1.8). */
+export const REVISION = 'istio.io/rev'
+
 /** The annotation by which a Gateway names what is deployed for it. */
 export const NAME_OVERRIDE = 'gateway.istio.io/name-override'
 

@@ -1,8 +1,9 @@
 /** What a kind is to hitless: everything that is true of one kind of object stands in one value of this type. */
 import type { Domain } from '../mesh/names/hosts.ts'
 import type { Labels } from '../mesh/names/labels.ts'
+import { own } from '../mesh/names/own.ts'
 import type { Fields } from './fields.ts'
-import { EXPORT_TO, type Identity } from './identity.ts'
+import { EXPORT_TO, type Identity, REVISION } from './identity.ts'
 
 /** Where the API server has the objects of a kind. */
 export interface Api {
@@ -65,7 +66,7 @@ export interface KindModule<O extends AnyObject, I extends string> {
   readonly reach: (object: O) => readonly Reach[]
 }
 
-/** A kind, with `decides` and `reach` as they are for most: everything but the metadata decides, and nothing is reached. */
+/** A kind, with `decides` and `reach` as they are for most: everything decides but the metadata, of which for whom it is there, and nothing is reached. */
 export function defineKind<O extends AnyObject, I extends string>(
   module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'watched' | 'judged'> & Partial<KindModule<O, I>>
 ): KindModule<O, I> {
@@ -73,8 +74,8 @@ export function defineKind<O extends AnyObject, I extends string>(
 }
 
 function withoutMetadata(object: AnyObject): unknown {
-  const { uid: _u, resourceVersion: _r, createdMs: _c, labels: _l, annotations, deleting: _d, finalizers: _f, owners: _o, ...spec } = object
-  return [spec, annotations[EXPORT_TO]]
+  const { uid: _u, resourceVersion: _r, createdMs: _c, labels, annotations, deleting: _d, finalizers: _f, owners: _o, ...spec } = object
+  return [spec, annotations[EXPORT_TO], own(labels, REVISION)]
 }
 
 const ISTIO_VERSIONS = ['v1', 'v1beta1', 'v1alpha3']

@@ -1,6 +1,7 @@
 /** PeerAuthentications: which connections workloads take. pkg/config/security, pilot/pkg/security/authn. */
 import type { Labels } from '../mesh/names/labels.ts'
-import type { Identity } from './identity.ts'
+import { own } from '../mesh/names/own.ts'
+import { type Identity, REVISION } from './identity.ts'
 import { defineKind } from './kind.ts'
 
 /** `UNSET`: what stands above it decides. */
@@ -42,5 +43,5 @@ export const peerAuthentications = defineKind({
     }
   },
   indexes: { peerAuthenticationByNamespace: ({ namespace }) => [namespace] },
-  decides: ({ selector, mode, ports }) => [selector, mode, [...ports]]
+  decides: ({ selector, mode, ports, labels }) => [selector, mode, [...ports], own(labels, REVISION)]
 })

@@ -1,22 +1,39 @@
-/** What becomes of a write once Kubernetes has carried it out: an update can be the deletion of its object. */
+/** What becomes of a write once Kubernetes has carried it out, and to the mesh: an update can be the deletion of its object. */
 
-import type { Owner } from '../kinds/identity.ts'
+import { type Owner, REVISION } from '../kinds/identity.ts'
 import { kindModule, kindOf, type MeshObject, type ObjectRef } from '../kinds/index.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
+import { isOfMesh } from '../mesh/snapshot/settings.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from './change.ts'
 import { newlyCarried } from './reliance.ts'
 
-/** The change as it ends: a DELETE where the last finalizer of a terminating object is taken off, or where no owner of the object is there. */
+/**
+ * The change as it ends: a DELETE where the last finalizer of a terminating object is taken off, where no owner of the object is there, or where
+ * its label hands it to another revision of Istio (1.8); a CREATE where that takes it back.
+ */
 export function carriedOut(change: Change, snapshot: Snapshot): Change {
-  return endsByFinalizer(change) || endsByOwners(change, snapshot) ? { ...change, operation: 'DELETE', after: null } : change
+  if (endsByFinalizer(change) || endsByOwners(change, snapshot)) return { ...change, operation: 'DELETE', after: null }
+  const [before, after] = [change.before, change.after].map((object) =>
+    object !== null && isOfMesh(object, snapshot.settings) ? object : null
+  )
+  if (before === change.before && after === change.after) return change
+  return { ...change, before: before ?? null, after: after ?? null, operation: before ? (after ? 'UPDATE' : 'DELETE') : 'CREATE' }
 }
 
-/** Why an update is a deletion, in words. */
-export function whyCarriedOut({ before, after }: Change): string {
-  return endsByFinalizer({ before, after })
-    ? 'this deletes it: the last finalizer of an object that is being deleted is taken off'
-    : 'this deletes it: none of its owners is there, so garbage collection takes it away'
+/** Another revision's, before and after. */
+export function isOfNoMesh({ before, after }: Change, { settings }: Snapshot): boolean {
+  return [before, after].every((object) => object === null || !isOfMesh(object, settings))
+}
+
+/** Why an update is judged as something else, in words; null where that needs none: what comes to the mesh was written. */
+export function whyCarriedOut({ before, after }: Change, { settings }: Snapshot): string | null {
+  if (endsByFinalizer({ before, after })) return 'this deletes it: the last finalizer of an object that is being deleted is taken off'
+  if (after !== null && !isOfMesh(after, settings)) {
+    return `this takes it from the mesh: it is labelled ${REVISION}=${after.labels[REVISION]}, and the revision here is ${settings.revision}`
+  }
+  if (before !== null && !isOfMesh(before, settings)) return null
+  return 'this deletes it: none of its owners is there, so garbage collection takes it away'
 }
 
 /** It may be such an update, whether or not anything else in it decides. */

@@ -9,7 +9,7 @@ import { RULES } from '../rules/index.ts'
 import type { Finding, Rule, Statement, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './always-admitted.ts'
 import type { Change } from './change.ts'
-import { whyCarriedOut } from './consequence.ts'
+import { isOfNoMesh, whyCarriedOut } from './consequence.ts'
 import type { Decision } from './decision.ts'
 import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
 import { hintFor, toolOf } from './hints.ts'
@@ -50,11 +50,11 @@ export type MayExempt = (rule: string) => boolean
 export function judge(change: Change, snapshot: Snapshot, policy: Policy, nowMs: number, mayExempt: MayExempt = () => true): Judged {
   const reason = alwaysAdmitted(change, snapshot, policy)
   if (reason !== null) return { decision: { ...ADMITTED, auditAnnotations: { admitted: reason } }, judgement: null }
-  if (isNoOp(change)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
+  if (isNoOp(change) || isOfNoMesh(change, snapshot)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
   const judgement = judgementOf(change, snapshot)
   const namespace = snapshot.find('Namespace', '', change.ref.namespace)?.labels ?? {}
   const { findings, unjudged } = findingsOf(judgement, policy)
-  const ending = judgement.change === judgement.asked ? [] : [whyCarriedOut(judgement.asked)]
+  const ending = judgement.change === judgement.asked ? [] : [whyCarriedOut(judgement.asked, snapshot) ?? []].flat()
   const found = lower(change, findings, policy, namespace)
   return { decision: conclude(change, exempt(change, found, nowMs, mayExempt), ending, unjudged), judgement }
 }

@@ -1,4 +1,5 @@
 /** The limits of what is denied (docs/architecture.md): why a gap that a change opens is only warned of. */
+import { REVISION } from '../kinds/identity.ts'
 import { isSameRef, isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
@@ -13,7 +14,7 @@ import type { Policy } from './policy.ts'
 function takesPartBy(labels: Labels): boolean {
   return (
     own(labels, 'istio-injection') === 'enabled' ||
-    own(labels, 'istio.io/rev') !== undefined ||
+    own(labels, REVISION) !== undefined ||
     own(labels, 'istio.io/dataplane-mode') === 'ambient'
   )
 }

@@ -14,7 +14,8 @@ import {
 import type { Pod } from '../kinds/pod.ts'
 import type { PodTemplate } from '../kinds/workload.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
-import { type MeshSettings, podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import type { MeshSettings } from '../mesh/snapshot/settings.ts'
+import { podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Facts, Health, ListQuery, State } from '../mesh/snapshot/state.ts'
 import { podsOf, podsOwned } from '../mesh/snapshot/workloads.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
@@ -39,13 +40,18 @@ export class Sandbox implements State {
     this.#world = new World(settings)
     this.#events = events
     this.facts = {
-      read: async <K extends Kind>(ref: ObjectRef & { readonly kind: K }) => this.#world.find<K>(ref.kind, ref.namespace, ref.name) ?? null,
+      read: async <K extends Kind>(ref: ObjectRef & { readonly kind: K }) => this.stored(ref),
       list: async <K extends Kind>(query: ListQuery & { readonly kind: K }) => this.#list(query)
     }
   }
 
   snapshot(): Snapshot {
     return this.#world
+  }
+
+  /** The object of that name, whether or not it is there for the mesh. */
+  stored<K extends Kind>(ref: ObjectRef & { readonly kind: K }): ObjectOf<K> | null {
+    return this.#world.stored<K>(ref.kind, ref.namespace, ref.name) ?? null
   }
 
   /** What it admits is made at once. */
@@ -157,7 +163,7 @@ export class Sandbox implements State {
   }
 
   #store<T extends MeshObject>(object: T): T {
-    const existing = this.#world.find(object.kind, object.namespace, object.name)
+    const existing = this.#world.stored(object.kind, object.namespace, object.name)
     // Age decides which of two VirtualServices holds a host (3.3), so what is written now must be younger than all that was loaded.
     const createdMs = existing?.createdMs ?? (object.createdMs || this.#newestMs + 1000)
     this.#newestMs = Math.max(this.#newestMs, createdMs)
@@ -177,7 +183,7 @@ export class Sandbox implements State {
     this.#world.delete(ref)
     this.#dropPods(ref)
     if (ref.kind !== 'Namespace') return
-    const inside = KINDS.flatMap((kind) => [...this.#world.all(kind)]).filter(({ namespace }) => namespace === ref.name)
+    const inside = KINDS.flatMap((kind) => [...this.#world.allStored(kind)]).filter(({ namespace }) => namespace === ref.name)
     for (const object of inside) this.#world.delete(object)
   }
 
@@ -191,7 +197,7 @@ export class Sandbox implements State {
 
   #list<K extends Kind>({ kind, namespace, selector }: ListQuery & { readonly kind: K }): ObjectOf<K>[] {
     if (kind === 'Pod' && namespace !== null && selector !== null) return podsSelected(this.#world, namespace, selector) as ObjectOf<K>[]
-    return [...this.#world.all(kind)].filter(
+    return [...this.#world.allStored(kind)].filter(
       (object) => (namespace === null || object.namespace === namespace) && (selector === null || selects(selector, object.labels))
     )
   }

@@ -1,7 +1,7 @@
 /** Writes played one after another onto the embedded cluster: what `check` and `replay` share. */
 import { createReviewer } from '../admission/judge.ts'
 import type { Kind, MeshObject, ObjectRef } from '../kinds/index.ts'
-import type { MeshSettings } from '../mesh/snapshot/snapshot.ts'
+import type { MeshSettings } from '../mesh/snapshot/settings.ts'
 import type { State } from '../mesh/snapshot/state.ts'
 import type { Author, Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
@@ -65,6 +65,6 @@ export class Session {
   }
 
   #find(ref: ObjectRef): MeshObject | null {
-    return this.sandbox.snapshot().find(ref.kind, ref.namespace, ref.name) ?? null
+    return this.sandbox.stored(ref)
   }
 }

@@ -44,6 +44,19 @@ export const STATE_WRITER = 'system:serviceaccount:kube-system:namespace-control
 const UNIT = 'unit'
 const MERGE = 'application/merge-patch+json'
 
+/** What of a scenario this cluster cannot give; null for nothing. */
+export function whyUnplayable({ config, as, writes, state = [] }: Scenario): string | null {
+  if (config !== undefined) return 'config'
+  if ([as, ...writes.map((write) => write.as)].some((author) => author?.groups !== undefined)) return 'groups'
+  if (writes.some(({ scale, ready }) => ![undefined, 'Deployment'].includes(scale?.kind ?? ready?.kind))) return 'kinds'
+  const objects = [...state, ...writes.flatMap(({ apply, set }) => [apply, set])].filter(isObject) as unknown as Manifest[]
+  const named = [
+    ...objects.map(({ metadata }) => metadata),
+    ...writes.flatMap((write) => [write.delete, write.scale, write.ready, write.unset])
+  ]
+  return named.some((each) => each?.namespace !== undefined && each.namespace !== 'default') ? 'namespaces' : null
+}
+
 export class ScenarioPlayer {
   readonly #plane: ControlPlane
   readonly #namespace: string
@@ -53,6 +66,8 @@ export class ScenarioPlayer {
   readonly #held = new Map<string, () => void>()
 
   constructor(plane: ControlPlane, scenario: Scenario, namespace: string) {
+    const why = whyUnplayable(scenario)
+    if (why !== null) throw new Error(`${scenario.name} cannot be played here: it has ${why}`)
     this.#plane = plane
     this.#scenario = scenario
     this.#namespace = namespace

@@ -1,6 +1,6 @@
 /** The whole of it: a control plane, a mesh, Pods that answer, and the webhook, which can be called or not. Runs in a network of its own. */
 import { LiveCluster } from '../../src/cluster/live-cluster.ts'
-import { DEFAULT_SETTINGS } from '../../src/mesh/snapshot/snapshot.ts'
+import { DEFAULT_SETTINGS } from '../../src/mesh/snapshot/settings.ts'
 import type { State } from '../../src/mesh/snapshot/state.ts'
 import type { Manifest } from '../manifests.ts'
 import { type ControlPlane, startControlPlane } from '../rig/control-plane.ts'

@@ -2,7 +2,8 @@
 import { InvalidField } from '../../src/kinds/fields.ts'
 import { type Kind, kindModule, type MeshObject, parseAs } from '../../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
-import { DEFAULT_SETTINGS, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
+import { DEFAULT_SETTINGS } from '../../src/mesh/snapshot/settings.ts'
+import { type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
 
 export interface Metadata {
   readonly name: string

@@ -2,7 +2,8 @@
 import type { IndexedObject, IndexName, Kind, MeshObject, ObjectOf } from '../../kinds/index.ts'
 import type { Pod } from '../../kinds/pod.ts'
 import type { Labels } from '../names/labels.ts'
-import type { MeshSettings, Snapshot } from './snapshot.ts'
+import type { MeshSettings } from './settings.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /** More steps were asked for than were granted. */
 export class TooMuchWork extends Error {

@@ -15,6 +15,7 @@ import {
 import type { Pod } from '../../kinds/pod.ts'
 import type { Labels } from '../names/labels.ts'
 import { isLater } from './resource-version.ts'
+import { isOfMesh } from './settings.ts'
 import { isEmpty, type Snapshot, World } from './snapshot.ts'
 import { podsAfter } from './workloads.ts'
 import type { Write } from './write.ts'
@@ -72,7 +73,8 @@ export class Suppositions {
     })
   }
 
-  #add(write: PendingWrite, { kind, namespace, name }: ObjectRef, object: MeshObject | null): void {
+  #add(write: PendingWrite, { kind, namespace, name }: ObjectRef, brought: MeshObject | null): void {
+    const object = brought !== null && isOfMesh(brought, this.#base.settings) ? brought : null
     const key = refKey({ kind, namespace, name })
     const effects = this.#effects.get(key)
     if (effects === undefined) this.#effects.set(key, [{ write, object }])

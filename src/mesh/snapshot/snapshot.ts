@@ -18,28 +18,9 @@ import {
   refKey
 } from '../../kinds/index.ts'
 import type { Pod } from '../../kinds/pod.ts'
-import { DEFAULT_DOMAIN } from '../names/hosts.ts'
 import { type Labels, labelKeys, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
-
-export interface MeshSettings {
-  /** `rootNamespace` of the mesh configuration. */
-  readonly rootNamespace: string
-  /** The cluster's DNS domain. */
-  readonly domain: string
-  /** Hosts that a client does not know are passed on to their address; REGISTRY_ONLY refuses them. */
-  readonly outboundTrafficPolicy?: OutboundTrafficPolicy
-  /** `several`: Pods of other clusters stand behind the same hosts, so that none here does not mean none. */
-  readonly clusters?: 'one' | 'several'
-  /** The name that istiod gives this cluster, by which subsets may select (11.3); `Kubernetes` where it was given none. */
-  readonly clusterName?: string
-  /** The namespaces in which clients are known to be; where it is absent they may be in any that exists. */
-  readonly clientNamespaces?: ReadonlySet<string>
-}
-
-export type OutboundTrafficPolicy = 'ALLOW_ANY' | 'REGISTRY_ONLY'
-
-export const DEFAULT_SETTINGS: MeshSettings = { rootNamespace: 'istio-system', domain: DEFAULT_DOMAIN }
+import { DEFAULT_SETTINGS, isOfMesh, type MeshSettings } from './settings.ts'
 
 export interface Snapshot {
   readonly settings: MeshSettings
@@ -74,6 +55,8 @@ export class World implements Snapshot {
   readonly #objects = new Map<Kind, Map<string, MeshObject>>(KINDS.map((kind) => [kind, new Map()]))
   readonly #indexes = new Map<IndexName, Map<string, Set<MeshObject>>>(INDEX_NAMES.map((name) => [name, new Map()]))
   readonly #podsByLabelValue = new Map<string, Map<string, Set<Pod>>>()
+  /** What is stored and not there for this mesh, by `refKey`. */
+  readonly #unseen = new Map<string, MeshObject>()
   readonly #unknown: Set<Kind>
 
   /** `unknown`: kinds whose objects are not known yet; `learn` takes a kind off that list. */
@@ -85,6 +68,10 @@ export class World implements Snapshot {
   /** Stores an object in place of the one with its kind, namespace and name. */
   set(object: MeshObject): void {
     this.delete(object)
+    if (!isOfMesh(object, this.settings)) {
+      this.#unseen.set(refKey(object), object)
+      return
+    }
     this.#kind(object.kind).set(nameOf(object), object)
     if (object.kind === 'Pod') for (const [label, byValue] of this.#podsByLabelValue) this.#indexPod(object, label, byValue)
     this.#reindex(object, (keys, key) => {
@@ -96,6 +83,7 @@ export class World implements Snapshot {
 
   /** Forgets an object; nothing happens where there is none. */
   delete(ref: ObjectRef): void {
+    if (this.#unseen.size > 0) this.#unseen.delete(refKey(ref))
     const objects = this.#kind(ref.kind)
     const stored = objects.get(nameOf(ref))
     if (stored === undefined) return
@@ -107,6 +95,16 @@ export class World implements Snapshot {
       found?.delete(stored)
       if (found?.size === 0) keys.delete(key)
     })
+  }
+
+  /** What is stored under a name, whether or not it is there for this mesh. */
+  stored<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
+    return this.find(kind, namespace, name) ?? (this.#unseen.get(refKey({ kind, namespace, name })) as ObjectOf<K> | undefined)
+  }
+
+  *allStored<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
+    yield* this.all(kind)
+    for (const object of this.#unseen.values()) if (object.kind === kind) yield object as ObjectOf<K>
   }
 
   learn(kind: Kind): void {
@@ -186,10 +184,11 @@ export class World implements Snapshot {
   }
 }
 
-/** `base` as it is after `difference`; `base` is not touched. */
+/** `base` as it is after `difference`; `base` is not touched. What is added and not there for the mesh only hides what stood there. */
 export function overlay(base: Snapshot, { removed = [], added = [] }: Difference): Snapshot {
   if (removed.length === 0 && added.length === 0) return base
-  return new Overlay(base, removed, added)
+  const [seen, unseen] = [true, false].map((is) => added.filter((object) => isOfMesh(object, base.settings) === is))
+  return new Overlay(base, [...removed, ...(unseen ?? [])], seen ?? [])
 }
 
 class Overlay implements Snapshot {

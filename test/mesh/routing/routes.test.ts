@@ -3,7 +3,8 @@ import { type Kind, type ObjectRef, parseAs } from '../../../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../../../src/mesh/names/hosts.ts'
 import { chains, hostsOf, routeTables } from '../../../src/mesh/routing/routes.ts'
 import type { Context, RouteTable } from '../../../src/mesh/routing/table.ts'
-import { DEFAULT_SETTINGS, World } from '../../../src/mesh/snapshot/snapshot.ts'
+import { DEFAULT_SETTINGS } from '../../../src/mesh/snapshot/settings.ts'
+import { World } from '../../../src/mesh/snapshot/snapshot.ts'
 import { podsOf } from '../../../src/mesh/snapshot/workloads.ts'
 
 type Fields = Record<string, unknown>

@@ -1,6 +1,5 @@
 /** ReferenceGrants: whether an object may name one of another namespace. `buildDestination`, pilot/pkg/config/kube/gateway/conversion.go. */
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import { isOfRevision } from './revision.ts'
 
 interface Referrer {
   readonly group: string
@@ -16,7 +15,6 @@ export function isGranted(snapshot: Snapshot, by: Referrer, to: Referent): boole
   if (by.namespace === to.namespace) return true
   for (const grant of snapshot.lookup('grantByNamespace', to.namespace)) {
     snapshot.charge(grant.from.length + grant.to.length)
-    if (!isOfRevision(grant)) continue
     const isFrom = grant.from.some(({ group, kind, namespace }) => group === by.group && kind === by.kind && namespace === by.namespace)
     if (isFrom && grant.to.some(({ group, kind, name }) => group === to.group && kind === to.kind && (name === '' || name === to.name)))
       return true

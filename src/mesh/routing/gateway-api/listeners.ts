@@ -5,8 +5,8 @@ import type { KubernetesGateway, Listener } from '../../../kinds/kubernetes-gate
 import { hostCovers } from '../../names/hosts.ts'
 import { byAge } from '../../names/visibility.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { admits } from './admission.ts'
 import { isGranted } from './grants.ts'
-import { admits, isOfRevision } from './revision.ts'
 
 /** Of a Gateway or ListenerSet. */
 export interface PlacedListener {
@@ -32,7 +32,7 @@ export function gatewaysOfIstio(snapshot: Snapshot): KubernetesGateway[] {
 function isOfIstio(snapshot: Snapshot, className: string): boolean {
   if (className === OWN_CLASS) return true
   const found = snapshot.find('GatewayClass', '', className)
-  return found !== undefined && isOfRevision(found) && found.controller === CONTROLLER
+  return found?.controller === CONTROLLER
 }
 
 /** Every listener of a Gateway in the order in which they take their ports: its own, then those of its ListenerSets, oldest first. */
@@ -50,9 +50,7 @@ export function listenersOf(snapshot: Snapshot, gateway: KubernetesGateway): Pla
 function listenerSetsOf(snapshot: Snapshot, gateway: KubernetesGateway) {
   const { namespace, name, admitsListeners } = gateway
   return [...snapshot.all('ListenerSet')]
-    .filter(
-      (set) => set.gateway === `${namespace}/${name}` && isOfRevision(set) && admits(snapshot, admitsListeners, namespace, set.namespace)
-    )
+    .filter((set) => set.gateway === `${namespace}/${name}` && admits(snapshot, admitsListeners, namespace, set.namespace))
     .sort(byAge)
 }
 

@@ -13,9 +13,9 @@ import type { TLSRoute } from '../../../kinds/tls-route.ts'
 import type { VirtualService } from '../../../kinds/virtual-service.ts'
 import { compareText } from '../../names/text.ts'
 import { overlay, type Snapshot } from '../../snapshot/snapshot.ts'
+import { admits } from './admission.ts'
 import { deployedFor, isManaged, servicesOf } from './deployed.ts'
 import { gatewaysOfIstio, isIsolated, listenersOf, type PlacedListener, sharedHost } from './listeners.ts'
-import { admits, isOfRevision } from './revision.ts'
 import { bySpecificity, convertConnections, convertRules, type HeaderRoute } from './rules.ts'
 
 type AnyRoute = HeaderRoute | TLSRoute | TCPRoute
@@ -231,11 +231,11 @@ function l4Rule(made: TLSRoute | TCPRoute, route: readonly Destination[], sniHos
 }
 
 function headerRoutes(snapshot: Snapshot): HeaderRoute[] {
-  return [...snapshot.all('HTTPRoute'), ...snapshot.all('GRPCRoute')].filter(isOfRevision).sort(byAgeAndNamespace)
+  return [...snapshot.all('HTTPRoute'), ...snapshot.all('GRPCRoute')].sort(byAgeAndNamespace)
 }
 
 function connectionRoutes(snapshot: Snapshot): (TLSRoute | TCPRoute)[] {
-  return [...snapshot.all('TLSRoute'), ...snapshot.all('TCPRoute')].filter(isOfRevision).sort(byAgeAndNamespace)
+  return [...snapshot.all('TLSRoute'), ...snapshot.all('TCPRoute')].sort(byAgeAndNamespace)
 }
 
 /** Unlike Istio's own objects, these of one age go by namespace before name. */

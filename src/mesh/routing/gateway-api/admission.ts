@@ -1,19 +1,10 @@
-/** Which objects and namespaces are there for this istiod. */
-import type { Identity } from '../../../kinds/identity.ts'
+/** Which namespaces may add to a Gateway. */
 import type { Admission, Requirement } from '../../../kinds/kubernetes-gateway.ts'
 import { type Labels, selects } from '../../names/labels.ts'
 import { own } from '../../names/own.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 
-const REVISION = 'istio.io/rev'
-const OWN_REVISION = 'default'
 const NAME = 'kubernetes.io/metadata.name'
-
-/** A revision tag is not understood here. `inRevision`, pilot/pkg/config/kube/gateway/controller.go. */
-export function isOfRevision({ labels }: Pick<Identity, 'labels'>): boolean {
-  const revision = own(labels, REVISION)
-  return revision === undefined || revision === OWN_REVISION
-}
 
 /** A listener, or a Gateway for its ListenerSets, is open to objects of a namespace. */
 export function admits(snapshot: Snapshot, admission: Admission, home: string, namespace: string): boolean {
