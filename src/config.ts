@@ -2,7 +2,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { load } from 'js-yaml'
 import { HitlessError } from './errors.ts'
-import { DEFAULT_SETTINGS, type MeshSettings } from './mesh/snapshot/settings.ts'
+import { DEFAULT_SETTINGS, type GivenSettings, type MeshSettings } from './mesh/snapshot/settings.ts'
 import { nearest } from './nearest.ts'
 import { DEFAULT_POLICY, type Mode, type Policy } from './review/policy.ts'
 
@@ -20,8 +20,12 @@ export interface Config {
   readonly plainHosts: Policy['plainHosts']
   readonly exemptions: { readonly checkAccess: boolean }
   readonly disclosure: { readonly objectNames: boolean }
-  readonly settings: Pick<MeshSettings, 'rootNamespace' | 'domain'>
-  readonly mesh: Required<Pick<MeshSettings, 'revision' | 'clusters' | 'clusterName' | 'outboundTrafficPolicy'>>
+  readonly settings: Pick<MeshSettings, 'domain'> & Pick<GivenSettings, 'rootNamespace'>
+  readonly mesh: Required<Pick<MeshSettings, 'revision' | 'clusters' | 'clusterName'>> &
+    Pick<
+      MeshSettings,
+      'outboundTrafficPolicy' | 'defaultServiceExportTo' | 'defaultVirtualServiceExportTo' | 'defaultDestinationRuleExportTo'
+    >
   readonly settle: {
     readonly mode: 'exact' | 'fixed'
     readonly milliseconds: number
@@ -45,6 +49,9 @@ export interface Config {
 }
 
 type Schema = Readonly<Record<string, unknown>>
+
+const ELSE_MESH_CONFIG = '; without it, what the ConfigMap of the mesh says.'
+const NAMESPACES = { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1, uniqueItems: true }
 
 /** The JSON schema of the file, defaults included, for the rules of these ids. */
 export function configSchema(ruleIds: readonly string[]): Schema {
@@ -92,10 +99,13 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         objectNames: { type: 'boolean', default: showForeignNames, description: 'Names of their objects.' }
       }),
       settings: section('What the mesh was installed with.', {
-        rootNamespace: text("Istio's root namespace.", DEFAULT_SETTINGS.rootNamespace),
+        rootNamespace: given(
+          { type: 'string', minLength: 1 },
+          "Istio's root namespace; without it, what the ConfigMap `istio` in `istio-system` says."
+        ),
         domain: text("The cluster's DNS domain.", DEFAULT_SETTINGS.domain)
       }),
-      mesh: section('What of the mesh no object of this cluster tells.', {
+      mesh: section('What of the mesh no object of this cluster tells, and what comes before what one tells.', {
         revision: text(
           'The revision of the istiod that runs the mesh: objects labelled `istio.io/rev` for another are not there.',
           DEFAULT_SETTINGS.revision
@@ -105,10 +115,13 @@ export function configSchema(ruleIds: readonly string[]): Schema {
           'several'
         ]),
         clusterName: text('The name that istiod gives this cluster, by which subsets may select.', 'Kubernetes'),
-        outboundTrafficPolicy: choice('Whether clients may call hosts that the mesh does not know.', 'ALLOW_ANY', [
-          'ALLOW_ANY',
-          'REGISTRY_ONLY'
-        ])
+        outboundTrafficPolicy: given(
+          { enum: ['ALLOW_ANY', 'REGISTRY_ONLY'] },
+          `Whether clients may call hosts that the mesh does not know${ELSE_MESH_CONFIG}`
+        ),
+        defaultServiceExportTo: given(NAMESPACES, `To whom Services and ServiceEntries are exported that do not say${ELSE_MESH_CONFIG}`),
+        defaultVirtualServiceExportTo: given(NAMESPACES, `To whom VirtualServices are exported that do not say${ELSE_MESH_CONFIG}`),
+        defaultDestinationRuleExportTo: given(NAMESPACES, `To whom DestinationRules are exported that do not say${ELSE_MESH_CONFIG}`)
       }),
       settle: section('How long a write is held behind a change that it relies on, until every proxy knows that change.', {
         mode: choice('`exact` asks istiod which proxies know it; `fixed` waits for so long and asks nobody.', 'exact', ['exact', 'fixed']),
@@ -191,7 +204,7 @@ export function defaultConfig(ruleIds: readonly string[]): Config {
 }
 
 /** What the model needs of it. */
-export function settingsOf({ settings, mesh }: Pick<Config, 'settings' | 'mesh'>): MeshSettings {
+export function settingsOf({ settings, mesh }: Pick<Config, 'settings' | 'mesh'>): GivenSettings {
   return { ...settings, ...mesh }
 }
 
@@ -277,6 +290,11 @@ function names(description: string, fallback: readonly string[]): Schema {
 
 function count(description: string, fallback: number, minimum: number, maximum: number): Schema {
   return { ...said(description), type: 'integer', minimum, maximum, default: fallback }
+}
+
+/** Without a default: something else tells where nobody does here. */
+function given(schema: Schema, description: string): Schema {
+  return { ...said(description), ...schema }
 }
 
 function said(description: string): Schema {

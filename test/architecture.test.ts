@@ -64,11 +64,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   // Its defaults are those of the mesh and of the policy, so a layer that must not see the policy must not see it either.
   config: ['mesh', 'review', 'errors', 'nearest']
 }
-// Pure: what they answer depends on their arguments alone. A regular-expression engine is the one package they need.
+// Pure: what they answer depends on their arguments alone. They need a regular-expression engine, and one reads YAML: a ConfigMap holds the mesh's.
 const PURE = ['kinds', 'mesh/names', 'mesh/snapshot', 'mesh/routing', 'mesh/requests', 'mesh/gaps', 'rules', 'review']
 /** Where a thread begins. */
 const THREADS = ['main', 'watchdog']
-const PURE_PACKAGES = ['re2js']
+const PURE_PACKAGES = ['re2js', 'js-yaml']
 const IMPURE = /\b(?:Date\.now|new Date\(\)|performance\.|Math\.random|setTimeout|setInterval|setImmediate|fetch\(|console\.)/
 /** Packages that one layer keeps to itself. */
 const OWNED_PACKAGES: Readonly<Record<string, string>> = {

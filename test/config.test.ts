@@ -9,7 +9,7 @@ const parse = (body: string) => parseConfig(`apiVersion: hitless.io/v1\nkind: Co
 t.test('a file that says nothing is the default policy', async (t) => {
   const config = defaultConfig(RULE_IDS)
   t.strictSame(policyOf(config), DEFAULT_POLICY)
-  t.strictSame(settingsOf(config), { ...DEFAULT_SETTINGS, clusters: 'one', clusterName: 'Kubernetes', outboundTrafficPolicy: 'ALLOW_ANY' })
+  t.strictSame(settingsOf(config), { domain: DEFAULT_SETTINGS.domain, revision: 'default', clusters: 'one', clusterName: 'Kubernetes' })
   t.strictSame(config.server, {
     host: '0.0.0.0',
     port: 9443,
@@ -50,7 +50,7 @@ log: { level: debug }
     showForeignNames: true,
     exemptionsNeedAccess: false
   })
-  t.strictSame(config.settings, { rootNamespace: 'istio-system', domain: 'example.org' })
+  t.strictSame(config.settings, { domain: 'example.org' })
   t.match(config, { server: { port: 9443, drainSeconds: 30 }, log: { level: 'debug' } })
 })
 

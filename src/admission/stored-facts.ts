@@ -102,7 +102,7 @@ export class StoredFacts {
     const shown = find(this.#state.snapshot(), ref)
     this.#asked.add(question)
     const object = await this.#state.facts.read(ref, signal)
-    return [{ ref, object: object !== null && isOfMesh(object, this.#state.snapshot().settings) ? object : null, shown, question }]
+    return [{ ref, object: object !== null && isOfMesh(object, this.#state.snapshot()) ? object : null, shown, question }]
   }
 
   /** A list says what is there and, of what the watch shows, what is not. */
@@ -110,8 +110,7 @@ export class StoredFacts {
     const question = textOf(query)
     const shown = new Map(select(query, this.#state.snapshot()).map((object) => [refKey(object), object]))
     this.#asked.add(question)
-    const { settings } = this.#state.snapshot()
-    const listed = (await this.#state.facts.list(query, signal)).filter((object) => isOfMesh(object, settings))
+    const listed = (await this.#state.facts.list(query, signal)).filter((object) => isOfMesh(object, this.#state.snapshot()))
     const found = listed.map((object) => ({ ref: object, object, shown: shown.get(refKey(object)) ?? null, question }))
     const names = new Set(listed.map(refKey))
     const gone = [...shown.values()].filter((object) => !names.has(refKey(object)))

@@ -2,7 +2,8 @@
 import { Option } from 'commander'
 import type { MeshObject } from '../kinds/index.ts'
 import type { Manifests } from '../manifests/manifests.ts'
-import { DEFAULT_SETTINGS, type MeshSettings } from '../mesh/snapshot/settings.ts'
+import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
+import type { GivenSettings } from '../mesh/snapshot/settings.ts'
 import type { Io } from '../output/io.ts'
 import { plainLines } from '../output/text.ts'
 import { clientNamespaces, type StandIns, standInsFor, type Unknown } from '../sandbox/unknowns.ts'
@@ -22,11 +23,11 @@ export function unknownOption(): Option {
 }
 
 /** What all these files together say of the mesh that they are of, and what they do not say. */
-export function filesShow(...read: readonly Manifests[]): StandIns & { readonly settings: MeshSettings } {
+export function filesShow(...read: readonly Manifests[]): StandIns & { readonly settings: GivenSettings } {
   const objects: MeshObject[] = read.flatMap(({ manifests }) => manifests.flatMap(({ object }) => object ?? []))
   const clients = clientNamespaces(objects)
-  const settings = clients === undefined ? DEFAULT_SETTINGS : { ...DEFAULT_SETTINGS, clientNamespaces: clients }
-  return { ...standInsFor(objects, settings.domain), settings }
+  const settings = clients === undefined ? {} : { clientNamespaces: clients }
+  return { ...standInsFor(objects, DEFAULT_DOMAIN), settings }
 }
 
 export function describeUnknown({ host, missing }: Unknown): string {

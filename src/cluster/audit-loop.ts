@@ -128,9 +128,11 @@ export class AuditLoop {
           objects.flatMap(({ namespace, labels }) => servicesSelecting(snapshot, namespace, labels)),
           this.#unjudge
         )
-      // Deployments serve through their Pods alone; a Namespace's labels only choose modes.
-      case 'Deployment':
+      // A Namespace's labels only choose modes, unless istiod chooses namespaces by them.
       case 'Namespace':
+        return snapshot.settings.discoverySelectors === undefined ? [] : this.#everywhere(snapshot)
+      // Deployments serve through their Pods alone.
+      case 'Deployment':
       case 'EndpointSlice':
         return []
       // Gateways, ServiceEntries and their like change seldom, and what they affect is far away.

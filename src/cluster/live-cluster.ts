@@ -6,7 +6,7 @@ import { Connection } from '../kubernetes/connection.ts'
 import { type ClusterSource, CredentialReader } from '../kubernetes/credentials.ts'
 import { Resources } from '../kubernetes/resources.ts'
 import type { PendingWrite } from '../mesh/snapshot/pending.ts'
-import { DEFAULT_SETTINGS, type MeshSettings } from '../mesh/snapshot/settings.ts'
+import { type GivenSettings, meshConfigRef } from '../mesh/snapshot/settings.ts'
 import { type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
@@ -21,7 +21,7 @@ import { DEFAULT_TIMINGS, type Timings } from './timings.ts'
 export interface ClusterOptions {
   readonly source: ClusterSource
   readonly kinds: readonly Kind[]
-  readonly settings: MeshSettings
+  readonly settings: GivenSettings
   readonly observe: Observe
   readonly timings: Timings
   readonly clock: Clock
@@ -48,7 +48,7 @@ export class LiveCluster implements State {
   #ended: Promise<void> = Promise.resolve()
 
   constructor(options: Partial<ClusterOptions> & Pick<ClusterOptions, 'source'>) {
-    const settings = options.settings ?? DEFAULT_SETTINGS
+    const settings = options.settings ?? {}
     const clock = options.clock ?? systemClock
     const random = options.random ?? Math.random
     const timings = options.timings ?? DEFAULT_TIMINGS
@@ -61,8 +61,16 @@ export class LiveCluster implements State {
     const observe = (event: ClusterEvent) => this.#observe(event)
     const context = { connection: this.connection, resources, clock, random, timings, observe }
     const interned = new Interned()
-    this.#reflectors = new Map(kinds.map((kind) => [kind, new Reflector(new Mirror(kind, this.#world, interned, observe), context)]))
-    this.facts = new LiveFacts({ ...context, domain: settings.domain, found: (ref, object) => this.#found(ref, object) })
+    this.#reflectors = new Map(
+      kinds.map((kind) => [
+        kind,
+        new Reflector(new Mirror(kind, this.#world, interned, observe), {
+          ...context,
+          only: kind === 'MeshConfig' ? meshConfigRef(this.#world.settings) : null
+        })
+      ])
+    )
+    this.facts = new LiveFacts({ ...context, domain: this.#world.settings.domain, found: (ref, object) => this.#found(ref, object) })
   }
 
   /**

@@ -1,6 +1,6 @@
 /** One kind of the cluster, kept in the World: what the stream tells, in its order, with only what the model reads. */
 import { InvalidField, isRecord } from '../kinds/fields.ts'
-import { type Kind, type MeshObject, parseAs } from '../kinds/index.ts'
+import { type Kind, kindModule, type MeshObject, parseAs } from '../kinds/index.ts'
 import { isLater } from '../mesh/snapshot/resource-version.ts'
 import type { World } from '../mesh/snapshot/snapshot.ts'
 import type { Interned } from './intern.ts'
@@ -76,7 +76,8 @@ export class Mirror {
     if (this.#collected === null && stored !== undefined && this.#isLate(stored, metadata)) return
     this.#unreadable.add(nameOf(metadata))
     this.#observe({ type: 'skipped', kind: this.kind, why })
-    this.#drop(metadata)
+    if (!kindModule(this.kind).keepsReadable) this.#drop(metadata)
+    else if (stored !== undefined) this.#collected?.same.add(stored)
   }
 
   remove(metadata: Metadata): void {
@@ -106,8 +107,9 @@ export class Mirror {
 
   /** Whether the World shows this state of an object, or a later one. */
   shows({ namespace, name, uid, resourceVersion }: Metadata): boolean {
+    if (this.#unreadable.has(nameOf({ namespace, name }))) return true
     const stored = this.#world.stored(this.kind, namespace, name)
-    if (stored === undefined) return this.#unreadable.has(nameOf({ namespace, name }))
+    if (stored === undefined) return false
     return (stored.uid === uid && stored.resourceVersion === resourceVersion) || isLater(stored.resourceVersion, resourceVersion) === true
   }
 

@@ -29,6 +29,8 @@ export interface ReflectorContext {
   readonly random: () => number
   readonly timings: Timings
   readonly observe: Observe
+  /** Of the kind, this object alone; null: all of every namespace. */
+  readonly only: { readonly namespace: string; readonly name: string } | null
 }
 
 /** `unserved`: the cluster has no such kind now. */
@@ -75,6 +77,16 @@ export class Reflector {
   /** When the server last said something that was taken over, on the context's clock; null before the first time. */
   get heardAtMs(): number | null {
     return this.#heardAtMs
+  }
+
+  get #selected(): Query {
+    const { only } = this.#context
+    return only === null ? (SELECTORS[this.kind] ?? {}) : { fieldSelector: `metadata.name=${only.name}` }
+  }
+
+  #path(signal: AbortSignal): Promise<string | null> {
+    const { resources, only } = this.#context
+    return only === null ? resources.path(this.kind, signal) : resources.pathIn(this.kind, only.namespace, signal)
   }
 
   /** Resolves when this kind is synced, or the cluster said that it does not serve it. */
@@ -161,7 +173,7 @@ export class Reflector {
   }
 
   async #session(signal: AbortSignal): Promise<void> {
-    const path = await this.#bounded(signal, (bounded) => this.#context.resources.path(this.kind, bounded))
+    const path = await this.#bounded(signal, (bounded) => this.#path(bounded))
     if (path === null) this.#miss()
     this.#isSaidUnserved = false
     if (this.#isListing) this.mirror.collect()
@@ -220,7 +232,7 @@ export class Reflector {
     const { connection, random, timings } = this.#context
     const list = this.#isListing
     const query = {
-      ...SELECTORS[this.kind],
+      ...this.#selected,
       watch: true,
       allowWatchBookmarks: true,
       timeoutSeconds: Math.ceil(timings.watchSeconds * (1 + random() / 4)),
@@ -309,7 +321,7 @@ export class Reflector {
   /** Each object that the World shows otherwise than the server, with both states, so that only the same difference is the same. */
   async #differences(signal: AbortSignal): Promise<Set<string>> {
     const differences = new Set<string>()
-    const path = this.#state === 'synced' ? await this.#context.resources.path(this.kind, signal) : null
+    const path = this.#state === 'synced' ? await this.#path(signal) : null
     if (path === null) return differences
     const listed = new Set<string>()
     for await (const page of this.#pages(metadataPages, path, signal)) {
@@ -334,7 +346,7 @@ export class Reflector {
     const arm = () => watchdog.arm(timings.requestMs, () => new Interrupted('idle', `no page within ${timings.requestMs} ms`))
     try {
       arm()
-      for await (const page of read(connection, path, SELECTORS[this.kind] ?? {}, watchdog.signal)) {
+      for await (const page of read(connection, path, this.#selected, watchdog.signal)) {
         yield page
         arm()
       }

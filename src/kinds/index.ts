@@ -17,6 +17,7 @@ import { parseIdentity } from './identity.ts'
 import type { KindModule, Reach } from './kind.ts'
 import { kubernetesGateways } from './kubernetes-gateway.ts'
 import { listenerSets } from './listener-set.ts'
+import { meshConfigs } from './mesh-config.ts'
 import { namespaces } from './namespace.ts'
 import { peerAuthentications } from './peer-authentication.ts'
 import { pods } from './pod.ts'
@@ -35,6 +36,7 @@ import { workloadEntries } from './workload-entry.ts'
 
 /** In the order in which a state is built: what others need comes first. */
 const MODULES = {
+  MeshConfig: meshConfigs,
   Namespace: namespaces,
   Gateway: gateways,
   Sidecar: sidecars,
@@ -114,10 +116,11 @@ export function formatRef(ref: ObjectRef): string {
   return `${writtenKind(ref.kind)} ${ref.namespace === '' ? '' : `${ref.namespace}/`}${ref.name}`
 }
 
-/** Two groups have a `Gateway`. */
+/** As manifests call it; two groups have a `Gateway`. */
 function writtenKind(kind: Kind): string {
   const { group, kind: written } = kindModule<Kind>(kind).api
-  return written === undefined ? kind : `${written} (${group})`
+  if (written === undefined) return kind
+  return group === '' ? written : `${written} (${group})`
 }
 
 /** One text for one object, whatever its state. */
@@ -177,8 +180,11 @@ export function isOfOtherVersion(apiVersion: string, kind: string): boolean {
  * server would refuse.
  */
 export function parseObject(raw: unknown, domain: Domain): MeshObject | null {
-  const kind = kindOfManifest(new Fields(raw))
-  return kind === null ? null : parseAs(kind, raw, domain)
+  const fields = new Fields(raw)
+  const kind = kindOfManifest(fields)
+  if (kind === null) return null
+  const { names } = kindModule<Kind>(kind).api
+  return names?.test(fields.child('metadata')?.string('name') ?? '') === false ? null : parseAs(kind, raw, domain)
 }
 
 /** What a request says of the object in it: that of a CREATE may leave out its namespace, and its name where it is generated. */

@@ -14,6 +14,8 @@ export interface Api {
   readonly namespaced: boolean
   /** What manifests call it, where the model has another name for it. */
   readonly kind?: string
+  /** Where absent, objects of any name. */
+  readonly names?: RegExp
 }
 
 /** The parts of a manifest; `spec` and `status` are empty where the manifest has none. */
@@ -59,6 +61,8 @@ export interface KindModule<O extends AnyObject, I extends string> {
   readonly indexes: Readonly<Record<I, (object: O) => readonly string[]>>
   /** Kept by the live cluster; false where the model reads the kind in files alone. */
   readonly watched: boolean
+  /** An object that can no longer be read counts as it last was, and not as unknown: there is one, and everything rests on it. */
+  readonly keepsReadable: boolean
   /** Writes of it are judged: the webhook is asked about them. */
   readonly judged: boolean
   /** What of an object decides about requests: writes between which it does not differ are admitted at once. */
@@ -68,9 +72,9 @@ export interface KindModule<O extends AnyObject, I extends string> {
 
 /** A kind, with `decides` and `reach` as they are for most: everything decides but the metadata, of which for whom it is there, and nothing is reached. */
 export function defineKind<O extends AnyObject, I extends string>(
-  module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'watched' | 'judged'> & Partial<KindModule<O, I>>
+  module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'watched' | 'keepsReadable' | 'judged'> & Partial<KindModule<O, I>>
 ): KindModule<O, I> {
-  return { decides: withoutMetadata, reach: () => [], watched: true, judged: false, ...module }
+  return { decides: withoutMetadata, reach: () => [], watched: true, keepsReadable: false, judged: false, ...module }
 }
 
 function withoutMetadata(object: AnyObject): unknown {

@@ -1,9 +1,10 @@
 /** The Gateway API's Gateways: `Gateway` in manifests, as Istio's own are; named as Istio's code names them. */
-import type { Labels } from '../mesh/names/labels.ts'
-import type { Fields } from './fields.ts'
+import type { LabelSelector, Labels } from '../mesh/names/labels.ts'
+import { Fields } from './fields.ts'
 import { gatewayApi } from './gateway-api.ts'
 import type { Identity } from './identity.ts'
 import { defineKind } from './kind.ts'
+import { parseLabelSelector } from './label-selector.ts'
 
 export interface CertificateRef {
   readonly group: string
@@ -15,14 +16,7 @@ export interface CertificateRef {
 /** Namespaces that something is open to. */
 export interface Admission {
   readonly from: string
-  readonly matchLabels: Labels
-  readonly matchExpressions: readonly Requirement[]
-}
-
-export interface Requirement {
-  readonly key: string
-  readonly operator: string
-  readonly values: readonly string[]
+  readonly selector: LabelSelector
 }
 
 export interface Listener {
@@ -87,15 +81,9 @@ export function parseListener(listener: Fields, { namespace }: Identity): Listen
 }
 
 function parseAdmission(namespaces: Fields | null, absent: string): Admission {
-  const selector = namespaces?.child('selector') ?? null
   return {
     from: namespaces?.string('from', absent) ?? absent,
-    matchLabels: selector?.labels('matchLabels') ?? {},
-    matchExpressions: (selector?.children('matchExpressions') ?? []).map((expression) => ({
-      key: expression.string('key'),
-      operator: expression.string('operator'),
-      values: expression.strings('values')
-    }))
+    selector: parseLabelSelector(namespaces?.child('selector') ?? new Fields({}))
   }
 }
 

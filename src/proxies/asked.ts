@@ -12,7 +12,7 @@ import { nodeOf, Replicas } from './replicas.ts'
 export interface AskedOptions {
   readonly connection: Connection
   readonly snapshot: () => Snapshot
-  /** In Istio's root namespace: as whom istiod is asked. */
+  /** In istiod's namespace: as whom it is asked. */
   readonly serviceAccount: string
   /** Decides where istiod cannot be asked, or does not tell. */
   readonly fixed: Propagation
@@ -40,7 +40,7 @@ export function replicasOf({
   serviceAccount,
   nowMs
 }: Pick<AskedOptions, 'connection' | 'snapshot' | 'serviceAccount' | 'nowMs'>): Replicas {
-  const { rootNamespace: namespace, domain } = snapshot().settings
+  const { istiodNamespace: namespace, domain } = snapshot().settings
   const istiods = istiodsOf({ connection, namespace, serviceAccount, nowMs })
   return new Replicas({ istiods, node: nodeOf(namespace, domain, randomBytes(4).toString('hex')), nowMs })
 }

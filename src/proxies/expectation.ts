@@ -7,7 +7,7 @@ import type { Service, ServicePort } from '../kinds/service.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
-import { isExported } from '../mesh/names/visibility.ts'
+import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import type { RecentChange } from '../mesh/snapshot/propagation.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 
@@ -19,8 +19,11 @@ export type Sight =
 
 /** null where the change cannot be told from istiod's answers. */
 export function sightsOf({ before, after }: RecentChange, snapshot: Snapshot): Sight[] | null {
+  const { rootNamespace, istiodNamespace } = snapshot.settings
+  // It asks as a client of istiod's namespace, which is the root namespace nearly everywhere.
+  if (istiodNamespace !== rootNamespace) return null
   // A Sidecar there limits what the client sees.
-  for (const _ of snapshot.lookup('sidecarByNamespace', snapshot.settings.rootNamespace)) return null
+  for (const _ of snapshot.lookup('sidecarByNamespace', rootNamespace)) return null
   const object = after ?? before
   switch (object?.kind) {
     case 'DestinationRule':
@@ -40,10 +43,11 @@ export function sightsOf({ before, after }: RecentChange, snapshot: Snapshot): S
 function ofRule(before: DestinationRule | null, after: DestinationRule | null, snapshot: Snapshot): Sight[] | null {
   const rule = after ?? before
   if (rule === null) return null
-  const { rootNamespace } = snapshot.settings
+  const { rootNamespace, defaultDestinationRuleExportTo: byDefault } = snapshot.settings
   const { host } = rule
   const service = visibleService(host, snapshot)
-  const isSeen = [service?.namespace, rootNamespace].includes(rule.namespace) && isExported(rule.exportTo, rule.namespace, rootNamespace)
+  const isSeen =
+    [service?.namespace, rootNamespace].includes(rule.namespace) && isExported(exportsOf(rule, byDefault), rule.namespace, rootNamespace)
   if (service === null || !isSeen || rule.workloadSelector !== null) return null
   if (before !== null && after !== null && before.host !== after.host) return null
   const [old, fresh] = [before?.subsets ?? [], after?.subsets ?? []]
@@ -81,10 +85,11 @@ function ofPod(pod: Pod, snapshot: Snapshot): Sight[] | null {
 }
 
 function ofEndpoint(pod: Pod, service: Service, snapshot: Snapshot): Sight[] {
-  const { rootNamespace } = snapshot.settings
+  const { rootNamespace, defaultDestinationRuleExportTo: byDefault } = snapshot.settings
   const { host } = service
   const rules = [...snapshot.lookup('destinationRuleByHost', host)].filter(
-    ({ namespace, exportTo }) => [service.namespace, rootNamespace].includes(namespace) && isExported(exportTo, namespace, rootNamespace)
+    (rule) =>
+      [service.namespace, rootNamespace].includes(rule.namespace) && isExported(exportsOf(rule, byDefault), rule.namespace, rootNamespace)
   )
   const subsets = rules.flatMap((rule) => rule.subsets).filter(({ labels }) => selects(labels, pod.labels))
   const ports = service.ports.filter(({ targetPort }) => typeof targetPort === 'number' || pod.portNames.includes(targetPort))
@@ -98,9 +103,9 @@ function ofEndpoint(pod: Pod, service: Service, snapshot: Snapshot): Sight[] {
 /** No route of its hosts leads any longer to what the VirtualService sends nothing to. Told for hosts of Services, on the mesh. */
 function ofRoutes(before: VirtualService | null, after: VirtualService | null, snapshot: Snapshot): Sight[] | null {
   if (before === null) return null
-  const { rootNamespace } = snapshot.settings
+  const { rootNamespace, defaultVirtualServiceExportTo: byDefault } = snapshot.settings
   const bound = new Set([...before.gateways, ...(after === null ? [] : after.gateways)])
-  if (bound.size !== 1 || !bound.has('mesh') || !isExported(before.exportTo, before.namespace, rootNamespace)) return null
+  if (bound.size !== 1 || !bound.has('mesh') || !isExported(exportsOf(before, byDefault), before.namespace, rootNamespace)) return null
   const kept = new Set(after === null ? [] : clustersOf(after, snapshot))
   const left = new Set(clustersOf(before, snapshot).filter((cluster) => !kept.has(cluster)))
   const sights: Sight[] = []
@@ -135,8 +140,9 @@ function serviceOf(host: string, snapshot: Snapshot): Service | undefined {
   return named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
 }
 
-function isVisible({ exportTo, namespace, externalName }: Service, { settings }: Snapshot): boolean {
-  return externalName === null && isExported(exportTo, namespace, settings.rootNamespace)
+function isVisible(service: Service, { settings }: Snapshot): boolean {
+  const exportTo = exportsOf(service, settings.defaultServiceExportTo)
+  return service.externalName === null && isExported(exportTo, service.namespace, settings.rootNamespace)
 }
 
 /** `BuildSubsetKey`, pilot/pkg/model/service.go; of a route of the client that asks so, its name too (pilot/pkg/networking/grpcgen/rds.go). */

@@ -14,25 +14,23 @@ import { newlyCarried } from './reliance.ts'
  */
 export function carriedOut(change: Change, snapshot: Snapshot): Change {
   if (endsByFinalizer(change) || endsByOwners(change, snapshot)) return { ...change, operation: 'DELETE', after: null }
-  const [before, after] = [change.before, change.after].map((object) =>
-    object !== null && isOfMesh(object, snapshot.settings) ? object : null
-  )
+  const [before, after] = [change.before, change.after].map((object) => (object !== null && isOfMesh(object, snapshot) ? object : null))
   if (before === change.before && after === change.after) return change
   return { ...change, before: before ?? null, after: after ?? null, operation: before ? (after ? 'UPDATE' : 'DELETE') : 'CREATE' }
 }
 
-/** Another revision's, before and after. */
-export function isOfNoMesh({ before, after }: Change, { settings }: Snapshot): boolean {
-  return [before, after].every((object) => object === null || !isOfMesh(object, settings))
+/** Not there for the mesh, before and after. */
+export function isOfNoMesh({ before, after }: Change, snapshot: Snapshot): boolean {
+  return [before, after].every((object) => object === null || !isOfMesh(object, snapshot))
 }
 
 /** Why an update is judged as something else, in words; null where that needs none: what comes to the mesh was written. */
-export function whyCarriedOut({ before, after }: Change, { settings }: Snapshot): string | null {
+export function whyCarriedOut({ before, after }: Change, snapshot: Snapshot): string | null {
   if (endsByFinalizer({ before, after })) return 'this deletes it: the last finalizer of an object that is being deleted is taken off'
-  if (after !== null && !isOfMesh(after, settings)) {
-    return `this takes it from the mesh: it is labelled ${REVISION}=${after.labels[REVISION]}, and the revision here is ${settings.revision}`
+  if (after !== null && !isOfMesh(after, snapshot)) {
+    return `this takes it from the mesh: it is labelled ${REVISION}=${after.labels[REVISION]}, and the revision here is ${snapshot.settings.revision}`
   }
-  if (before !== null && !isOfMesh(before, settings)) return null
+  if (before !== null && !isOfMesh(before, snapshot)) return null
   return 'this deletes it: none of its owners is there, so garbage collection takes it away'
 }
 

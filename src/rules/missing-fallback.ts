@@ -1,7 +1,7 @@
 import { isSameRef, type ObjectRef, refKey } from '../kinds/index.ts'
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
-import { isExported } from '../mesh/names/visibility.ts'
+import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import type { Rule, Severity, Subject } from './rule.ts'
 import { byRoute, GATEWAY_LABEL, loss, percent, place, routeOwner, severityOf, state, wayOut } from './wording.ts'
 
@@ -153,7 +153,8 @@ function unknownGateway({ before, after, snapshotAfter }: Subject): string | nul
   return after.gateways.find((name) => name !== 'mesh' && !before.gateways.includes(name) && !isKnown(name)) ?? null
 }
 
-function isNewlyHidden({ before, after }: Subject, { context }: Gap): boolean {
+function isNewlyHidden({ before, after, snapshotAfter }: Subject, { context }: Gap): boolean {
   if (before?.kind !== 'VirtualService' || after?.kind !== 'VirtualService') return false
-  return before.exportTo.join() !== after.exportTo.join() && !isExported(after.exportTo, after.namespace, context.namespace)
+  const exportTo = exportsOf(after, snapshotAfter.settings.defaultVirtualServiceExportTo)
+  return before.exportTo.join() !== after.exportTo.join() && !isExported(exportTo, after.namespace, context.namespace)
 }

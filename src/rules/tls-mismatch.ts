@@ -5,7 +5,7 @@ import type { Service } from '../kinds/service.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { hostCovers } from '../mesh/names/hosts.ts'
 import { type Labels, selects } from '../mesh/names/labels.ts'
-import { byAge, isExported } from '../mesh/names/visibility.ts'
+import { byAge, exportsOf, isExported } from '../mesh/names/visibility.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule, Severity, Statement, Subject } from './rule.ts'
 
@@ -65,8 +65,9 @@ function services({ before, after, snapshotAfter }: Subject): Service[] {
 function mismatches(subject: Subject, snapshot: Snapshot, service: Service): Mismatch[] {
   const { selector, namespace, host } = service
   if (selector === null || !subject.isInMesh(service)) return []
+  const { defaultDestinationRuleExportTo: byDefault } = snapshot.settings
   const rules = destinationRulesOver(snapshot, host).filter(
-    (rule) => hostCovers(rule.host, host) && isExported(rule.exportTo, rule.namespace, namespace)
+    (rule) => hostCovers(rule.host, host) && isExported(exportsOf(rule, byDefault), rule.namespace, namespace)
   )
   return rules.flatMap((rule) => {
     const whole = rule.tls.map((tls) => ({ tls, subset: null, labels: {} }))

@@ -1,6 +1,7 @@
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
+import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import type { Rule, Subject } from './rule.ts'
 import { byRoute, destinationRuleFor, loss, place, routeOwner, sends, state } from './wording.ts'
 
@@ -20,13 +21,25 @@ export const undefinedSubset: Rule = {
     return state(
       subject.gaps.filter((gap) => gap.cause === 'subset' && gap.share > gap.shareBefore),
       (gap) => `${byRoute(gap)}${severityOf(gap)}`,
-      (gap) => ({
-        severity: severityOf(gap),
-        object: routeOwner(gap),
-        path: [...gap.path, 'subset'],
-        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} subset "${gap.destination?.subset}", which no DestinationRule ${seen(gap.context.kind)}defines`,
-        remedy: `First add subset "${gap.destination?.subset}" to ${destinationRuleFor(subject, gap.destination?.host ?? gap.host)}, then apply this again`
-      })
+      (gap) => {
+        const subset = gap.destination?.subset
+        const hidden = hiddenFrom(subject, gap)
+        const why =
+          hidden === null
+            ? `which no DestinationRule ${seen(gap.context.kind)}defines`
+            : `which ${hidden} does not define for namespace ${gap.context.namespace}`
+        const first =
+          hidden === null
+            ? `add subset "${subset}" to ${destinationRuleFor(subject, gap.destination?.host ?? gap.host)}`
+            : `export ${hidden} to it (spec.exportTo)`
+        return {
+          severity: severityOf(gap),
+          object: routeOwner(gap),
+          path: [...gap.path, 'subset'],
+          message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} subset "${subset}", ${why}`,
+          remedy: `First ${first}, then apply this again`
+        }
+      }
     )
   }
 }
@@ -37,6 +50,17 @@ function isHiddenAtHome({ before, after, snapshotAfter }: Subject, { context, de
   const homes = [(after ?? before)?.namespace, serviceOfHost(name, snapshotAfter.settings.domain)?.namespace]
   if (context.kind === 'gateway' || homes.includes(context.namespace)) return false
   return destinationRulesOver(snapshotAfter, name).some(({ namespace }) => namespace === context.namespace)
+}
+
+/** The DestinationRule that defines the subset, where it is not exported to the client; null where none is hidden. */
+function hiddenFrom({ snapshotAfter, nameOf }: Subject, { context, destination, host }: Gap): string | null {
+  const { defaultDestinationRuleExportTo: byDefault } = snapshotAfter.settings
+  const hidden = destinationRulesOver(snapshotAfter, destination?.host ?? host).filter(
+    (rule) =>
+      rule.subsets.some(({ name }) => name === destination?.subset) &&
+      !isExported(exportsOf(rule, byDefault), rule.namespace, context.namespace)
+  )
+  return hidden.map(nameOf).sort()[0] ?? null
 }
 
 function seen(kind: 'mesh' | 'gateway'): string {

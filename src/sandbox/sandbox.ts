@@ -14,7 +14,7 @@ import {
 import type { Pod } from '../kinds/pod.ts'
 import type { PodTemplate } from '../kinds/workload.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
-import type { MeshSettings } from '../mesh/snapshot/settings.ts'
+import type { GivenSettings } from '../mesh/snapshot/settings.ts'
 import { podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Facts, Health, ListQuery, State } from '../mesh/snapshot/state.ts'
 import { podsOf, podsOwned } from '../mesh/snapshot/workloads.ts'
@@ -36,7 +36,7 @@ export class Sandbox implements State {
   /** The youngest object's creation. */
   #newestMs = 0
 
-  constructor(settings?: MeshSettings, events: SandboxEvents = {}) {
+  constructor(settings?: GivenSettings, events: SandboxEvents = {}) {
     this.#world = new World(settings)
     this.#events = events
     this.facts = {

@@ -1,7 +1,7 @@
 /** Writes played one after another onto the embedded cluster: what `check` and `replay` share. */
 import { createReviewer } from '../admission/judge.ts'
 import type { Kind, MeshObject, ObjectRef } from '../kinds/index.ts'
-import type { MeshSettings } from '../mesh/snapshot/settings.ts'
+import type { GivenSettings } from '../mesh/snapshot/settings.ts'
 import type { State } from '../mesh/snapshot/state.ts'
 import type { Author, Change } from '../review/change.ts'
 import type { Decision } from '../review/decision.ts'
@@ -20,7 +20,7 @@ export class Session {
   readonly #review: (change: Change) => Promise<Decision>
 
   /** `view` is how reviewers see the cluster: as it is, or with a cache that lags. */
-  constructor(policy: Policy, nowMs: () => number, view: View = (sandbox) => sandbox, settings?: MeshSettings) {
+  constructor(policy: Policy, nowMs: () => number, view: View = (sandbox) => sandbox, settings?: GivenSettings) {
     this.sandbox = new Sandbox(settings)
     const state = view(this.sandbox)
     // Each write by a replica of its own: none knows what another admitted.

@@ -1,6 +1,7 @@
 /** What happens to the live state, told by the log and the metrics. */
 import type { Logger } from 'pino'
 import type { ClusterEvent } from '../cluster/observe.ts'
+import { kindModule } from '../kinds/index.ts'
 import type { Metrics } from '../server/metrics.ts'
 
 /** Every change of an object comes by here as well, and is passed over. */
@@ -25,7 +26,8 @@ export function tellState(event: ClusterEvent, log: Logger, { state }: Metrics):
       return
     case 'skipped':
       state.skipped(kind, event.why)
-      log.debug({ kind, why: event.why }, 'an event was skipped')
+      if (kindModule(kind).keepsReadable) log.warn({ kind, why: event.why }, 'it cannot be read: what it said before goes on to count')
+      else log.debug({ kind, why: event.why }, 'an event was skipped')
       return
     case 'compared':
       state.drifted(kind, event.drifted)

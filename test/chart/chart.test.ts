@@ -70,8 +70,10 @@ t.test(
         .filter(({ verbs }) => verbs.includes(verb))
         .flatMap(({ apiGroups, resources }) => resources.map((plural) => `${apiGroups}/${plural}`))
     const paths = (kinds: readonly Kind[]) => kinds.map(kindModule).map(({ api }) => `${api.group}/${api.plural}`)
-    t.strictSame(resources('watch').sort(), paths(WATCHED_KINDS).sort())
-    t.strictSame(resources('get').sort(), paths([...new Set([...WATCHED_KINDS, ...JUDGED_KINDS])]).sort())
+    // Of ConfigMaps it follows one, by its name.
+    const everywhere = WATCHED_KINDS.filter((kind) => kind !== 'MeshConfig')
+    t.strictSame(resources('watch').sort(), paths(everywhere).sort())
+    t.strictSame(resources('get').sort(), paths([...new Set([...everywhere, ...JUDGED_KINDS])]).sort())
     for (const { verbs } of reading) t.strictSame(verbs, verbs.includes('watch') ? ['get', 'list', 'watch'] : ['get'])
   }
 )
@@ -111,9 +113,23 @@ for (const { values, namespace, may } of [
   { values: 'config.settle.milliseconds=0', namespace: 'istio-system', may: {} }
 ]) {
   t.test(`to ask istiod (${values || 'defaults'}) it may do these things in Istio's root namespace`, async (t) => {
-    const there = (await rendered(...(values === '' ? [] : ['--set', values]))).filter(({ metadata }) => metadata.namespace === namespace)
+    const objects = await rendered(...(values === '' ? [] : ['--set', values]))
+    const there = objects.filter(({ metadata }) => metadata.namespace === namespace && metadata.name.endsWith('-settle'))
     t.strictSame(Object.fromEntries(saidOf(grants(there, 'Role'))), may)
     t.strictSame(there.map(({ kind }) => kind).sort(), may === ASKING ? ['Role', 'RoleBinding', 'ServiceAccount'] : [])
+  })
+}
+
+for (const { values, namespace, name } of [
+  { values: [], namespace: 'istio-system', name: 'istio' },
+  { values: ['--set', 'config.settings.rootNamespace=mesh', '--set', 'config.mesh.revision=1-31'], namespace: 'mesh', name: 'istio-1-31' }
+]) {
+  t.test(`it may follow the ConfigMap ${namespace}/${name}, and no other`, async (t) => {
+    const there = (await rendered(...values)).filter(
+      ({ metadata }) => metadata.namespace === namespace && metadata.name.endsWith('-mesh-config')
+    )
+    t.strictSame(there.map(({ kind }) => kind).sort(), ['Role', 'RoleBinding'])
+    t.strictSame(saidOf(grants(there, 'Role')), [['/configmaps', `${name}: get list watch`]])
   })
 }
 

@@ -9,6 +9,7 @@ import type { Sidecar } from '../../kinds/sidecar.ts'
 import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
 import { serviceOfHost, wildcardsOver } from '../names/hosts.ts'
 import { type Labels, selects, withoutOwn } from '../names/labels.ts'
+import { exportsOf } from '../names/visibility.ts'
 import type { Context } from '../routing/table.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 
@@ -133,7 +134,7 @@ function concernsOf(snapshot: Snapshot, host: string): Concerns {
   const hosts = new Set([host])
   for (const vs of virtualServicesOver(snapshot, host)) {
     if (!vs.gateways.includes('mesh') && vs.hosts.length > 0) continue
-    note(concerns, vs.namespace, vs.exportTo)
+    note(concerns, vs.namespace, exportsOf(vs, snapshot.settings.defaultVirtualServiceExportTo))
     snapshot.charge(partsOf(vs), vs)
     for (const match of [...vs.http, ...vs.tls, ...vs.tcp].flatMap((rule) => [...rule.match])) {
       if (match.sourceNamespace !== '') concerns.namespaces.add(match.sourceNamespace)
@@ -154,8 +155,9 @@ function partsOf({ http, tls, tcp }: VirtualService): number {
 function noteHost(snapshot: Snapshot, host: string, concerns: Concerns): void {
   const named = serviceOfHost(host, snapshot.settings.domain)
   const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
-  if (named !== null) note(concerns, named.namespace, service?.exportTo ?? [])
-  for (const entry of snapshot.lookup('serviceEntryByHost', host)) note(concerns, entry.namespace, entry.exportTo)
+  const { defaultServiceExportTo: byDefault } = snapshot.settings
+  if (named !== null) note(concerns, named.namespace, service === undefined ? [] : exportsOf(service, byDefault))
+  for (const entry of snapshot.lookup('serviceEntryByHost', host)) note(concerns, entry.namespace, exportsOf(entry, byDefault))
   for (const rule of destinationRulesOver(snapshot, host)) {
     snapshot.charge(rule.exportTo.length)
     note(concerns, rule.namespace, rule.exportTo)

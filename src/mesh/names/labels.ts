@@ -1,10 +1,48 @@
 import { own } from './own.ts'
+
 export type Labels = Readonly<Record<string, string>>
 
 /** Every pair of `selector` stands in `labels`. An empty selector selects everything. */
 export function selects(selector: Labels, labels: Labels): boolean {
   for (const key in selector) if (own(labels, key) !== selector[key]) return false
   return true
+}
+
+/** Labels, and requirements of them. One that asks for nothing selects everything. */
+export interface LabelSelector {
+  readonly matchLabels: Labels
+  readonly matchExpressions: readonly Requirement[]
+}
+
+interface Requirement {
+  readonly key: string
+  readonly operator: string
+  readonly values: readonly string[]
+}
+
+export function meets({ matchLabels, matchExpressions }: LabelSelector, labels: Labels): boolean {
+  return selects(matchLabels, labels) && matchExpressions.every((each) => isMet(each, labels))
+}
+
+function isMet({ key, operator, values }: Requirement, labels: Labels): boolean {
+  const value = own(labels, key)
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value)
+    case 'NotIn':
+      return value === undefined || !values.includes(value)
+    case 'Exists':
+      return value !== undefined
+    case 'DoesNotExist':
+      return value === undefined
+    default:
+      return false
+  }
+}
+
+/** The labels of a namespace: the API server adds its name. */
+export function labelsOfNamespace(name: string, labels: Labels = {}): Labels {
+  return { ...labels, 'kubernetes.io/metadata.name': name }
 }
 
 /** Both selectors can be met by one set of labels: they name no common key with different values. */

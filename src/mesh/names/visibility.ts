@@ -9,6 +9,15 @@ export interface Aged {
   readonly namespace: string
 }
 
+/** To whom what does not say is exported: MeshConfig's word. Absent: to everybody. */
+export interface DefaultExports {
+  /** Of Services and ServiceEntries. */
+  readonly defaultServiceExportTo?: readonly string[]
+  readonly defaultVirtualServiceExportTo?: readonly string[]
+  /** Nothing but `.` counts, and by that DestinationRules are private (10.5). */
+  readonly defaultDestinationRuleExportTo?: readonly string[]
+}
+
 interface Exported extends Aged {
   readonly exportTo: readonly string[]
   /** `mesh`: made of routes of the Gateway API that have a Service as parent. */
@@ -21,21 +30,30 @@ export function isExported(exportTo: readonly string[], own: string, client: str
   return exportTo.includes(client) || (own === client && exportTo.includes('.'))
 }
 
+/** To whom an object is exported, its own word or else the mesh's; empty: to everybody. */
+export function exportsOf({ exportTo }: Pick<Exported, 'exportTo'>, byDefault: readonly string[] | undefined): readonly string[] {
+  return exportTo.length > 0 || byDefault === undefined ? exportTo : byDefault
+}
+
 /**
  * The VirtualServices that a client sees, in the order in which it takes them (3.3): those private to its own namespace, those exported
  * to it by name, routes of the Gateway API of its own namespace, public ones; in each group by age. `initVirtualServices`, pilot/pkg/model/push_context.go.
  */
-export function inOrderFor<T extends Exported>(client: string, virtualServices: Iterable<T>): T[] {
+export function inOrderFor<T extends Exported>(
+  client: string,
+  { defaultVirtualServiceExportTo }: DefaultExports,
+  virtualServices: Iterable<T>
+): T[] {
   const ranked: { vs: T; rank: number }[] = []
   for (const vs of virtualServices) {
-    const rank = rankFor(client, vs)
+    const rank = rankFor(client, vs, exportsOf(vs, defaultVirtualServiceExportTo))
     if (rank !== null) ranked.push({ vs, rank })
   }
   if (ranked.length > 1) ranked.sort((one, other) => one.rank - other.rank || byAge(one.vs, other.vs))
   return ranked.map(({ vs }) => vs)
 }
 
-function rankFor(client: string, { exportTo, namespace, madeFor }: Exported): number | null {
+function rankFor(client: string, { namespace, madeFor }: Exported, exportTo: readonly string[]): number | null {
   if (madeFor === 'mesh' && namespace === client) return 2
   if (exportTo.length === 0 || exportTo.includes('*')) return 3
   if (exportTo.includes('~') || !isExported(exportTo, namespace, client)) return null

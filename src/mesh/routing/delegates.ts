@@ -4,7 +4,7 @@ import type { HttpMatch, HttpRoute, StringMatch } from '../../kinds/http-rule.ts
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { compatible } from '../names/labels.ts'
 import { own } from '../names/own.ts'
-import { isExported } from '../names/visibility.ts'
+import { exportsOf, isExported } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
 /** The rules as routes are made of them: a delegate's matches joined with the root's. A rule whose delegate is missing, not exported to the root's namespace or has hosts is dropped silently (7.2). `mergeVirtualServices`. */
@@ -13,7 +13,8 @@ export function effectiveRules(snapshot: Snapshot, root: VirtualService): HttpRo
     if (rule.delegate === null) return [rule]
     const delegate = snapshot.find('VirtualService', rule.delegate.namespace, rule.delegate.name)
     if (delegate === undefined || delegate.hosts.length > 0) return []
-    if (!isExported(delegate.exportTo, delegate.namespace, root.namespace)) return []
+    const exportTo = exportsOf(delegate, snapshot.settings.defaultVirtualServiceExportTo)
+    if (!isExported(exportTo, delegate.namespace, root.namespace)) return []
     chargeJoins(snapshot, root, rule, delegate)
     return delegate.http.flatMap((inner) => join(rule, inner) ?? [])
   })

@@ -3,7 +3,7 @@
 import type { DestinationRule, Subset } from '../../kinds/destination-rule.ts'
 import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
 import { type Labels, sameLabels, selects } from '../names/labels.ts'
-import { byAge } from '../names/visibility.ts'
+import { byAge, type DefaultExports } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Context } from './table.ts'
 
@@ -31,10 +31,12 @@ export function subsetsOf(
 function ruleFor(rules: readonly HostRule[], context: Context, serviceNamespace: string, rootNamespace: string): Joined | null {
   const own =
     // Clients of the root namespace skip their own place but for what is private to it (10.3).
-    context.namespace === rootNamespace ? place(rules, context.namespace, isPrivateTo) : place(rules, context.namespace, isUsedAtHome)
+    context.namespace === rootNamespace
+      ? place(rules, context.namespace, ({ isPrivate }) => isPrivate)
+      : place(rules, context.namespace, isUsedAtHome)
   if (own.length > 0) return selectedFor(context, own)
   for (const namespace of [serviceNamespace, rootNamespace]) {
-    const exported = place(rules, namespace, (rule) => !isPrivateTo(rule)).filter((joined) => isExportedTo(joined, context.namespace))
+    const exported = place(rules, namespace, ({ isPrivate }) => !isPrivate).filter((joined) => isExportedTo(joined, context.namespace))
     if (exported.length > 0) return selectedFor(context, exported)
   }
   return null
@@ -44,6 +46,8 @@ function ruleFor(rules: readonly HostRule[], context: Context, serviceNamespace:
 interface HostRule {
   readonly rule: DestinationRule
   readonly exportTo: ReadonlySet<string>
+  /** For its own namespace alone. */
+  readonly isPrivate: boolean
 }
 
 function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
@@ -51,23 +55,22 @@ function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const rule of snapshot.lookup('destinationRuleByHost', key)) {
       snapshot.charge(rule.subsets.length / SUBSETS_A_STEP)
-      if (hostCovers(rule.host, host)) found.push({ rule, exportTo: exportsOf(rule) })
+      if (hostCovers(rule.host, host)) found.push(hostRule(rule, snapshot.settings))
     }
   }
   return found
 }
 
-/** One with a workloadSelector is private, whatever it says (10.7). */
-function exportsOf({ workloadSelector, exportTo }: DestinationRule): ReadonlySet<string> {
-  return new Set(workloadSelector === null ? exportTo : ['.'])
+/** One with a workloadSelector is private, whatever it says (10.7); of the mesh's defaults only `.` counts (10.5). */
+function hostRule(rule: DestinationRule, { defaultDestinationRuleExportTo: byDefault }: DefaultExports): HostRule {
+  const exportTo = new Set(rule.workloadSelector === null ? rule.exportTo : ['.'])
+  const isPrivate =
+    exportTo.size === 0 ? byDefault?.includes('.') === true : exportTo.size === 1 && (exportTo.has('.') || exportTo.has(rule.namespace))
+  return { rule, exportTo, isPrivate }
 }
 
 function isUsedAtHome({ exportTo, rule }: HostRule): boolean {
   return exportTo.size === 0 || exportTo.has('*') || exportTo.has('.') || exportTo.has(rule.namespace)
-}
-
-function isPrivateTo({ exportTo, rule }: HostRule): boolean {
-  return exportTo.size === 1 && (exportTo.has('.') || exportTo.has(rule.namespace))
 }
 
 function isExportedTo({ exportTo }: Joined, client: string): boolean {

@@ -87,7 +87,7 @@ function isSpelledBefore(scope: Scope, host: string, port: number, vs: VirtualSe
   if (service === null || serviceOnPort(scope, service, port) === null) return false
   const taker = takerOfService(scope, service, port)?.vs
   if (taker === undefined || taker === vs) return false
-  return inOrderFor(scope.context.namespace, [taker, vs])[0] === taker
+  return inOrderFor(scope.context.namespace, scope.snapshot.settings, [taker, vs])[0] === taker
 }
 
 /** `name.namespace`, `name.namespace.svc` and the full name with a dot at its end. `GenerateAltVirtualHosts`. */

@@ -103,7 +103,7 @@ export function gatewayHosts(scope: Scope): string[] {
 
 /** The VirtualServices bound to a Gateway, in the order in which the proxy takes them. */
 export function boundTo({ snapshot, context }: Scope, gateway: string): VirtualService[] {
-  return inOrderFor(context.namespace, snapshot.lookup('virtualServiceByGateway', gateway))
+  return inOrderFor(context.namespace, snapshot.settings, snapshot.lookup('virtualServiceByGateway', gateway))
 }
 
 /** The names that a server and a VirtualService share, of each two the more specific (6.2). `Names.Intersection`. */
@@ -233,7 +233,7 @@ function claim(taken: Map<number, Set<string>>, { port, hosts }: Server): boolea
 /** VirtualServices with a host that is, covers or is covered by `host`: only then can it be a virtual host. */
 function virtualServicesTouching({ snapshot, context }: Scope, host: string): VirtualService[] {
   const keys = isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]
-  return inOrderFor(context.namespace, new Set(keys.flatMap((key) => [...snapshot.lookup('virtualServiceByHost', key)])))
+  return inOrderFor(context.namespace, snapshot.settings, new Set(keys.flatMap((key) => [...snapshot.lookup('virtualServiceByHost', key)])))
 }
 
 /** A destination without port takes the port of a service that has one alone (8.2), and of several services with its host the VirtualService's own. */

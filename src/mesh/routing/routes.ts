@@ -38,7 +38,7 @@ export function tablesOf(scope: Scope, host: string): RouteTable[] {
 export function hostsOf(snapshot: Snapshot, context: Context): string[] {
   if (context.kind === 'gateway') return gatewayHosts(scopeOf(snapshot, context))
   const hosts = new Set<string>()
-  for (const vs of inOrderFor(context.namespace, snapshot.lookup('virtualServiceByGateway', 'mesh'))) {
+  for (const vs of inOrderFor(context.namespace, snapshot.settings, snapshot.lookup('virtualServiceByGateway', 'mesh'))) {
     for (const host of hostsOfVirtualService(snapshot, vs)) hosts.add(host)
   }
   const wildcards = [...hosts].filter(isWildcard)
@@ -73,7 +73,7 @@ function meshTable(scope: Scope, { host, resolution }: MeshService, port: number
 /** `dedupeDomains`: names go to the VirtualService that comes first. */
 function isTakenBefore({ snapshot, context }: Scope, { takers: [taker] }: RouteTable, vs: VirtualService): boolean {
   const other = taker?.kind === 'VirtualService' ? snapshot.find('VirtualService', taker.namespace, taker.name) : undefined
-  return other !== undefined && other !== vs && inOrderFor(context.namespace, [other, vs])[0] === other
+  return other !== undefined && other !== vs && inOrderFor(context.namespace, snapshot.settings, [other, vs])[0] === other
 }
 
 function defaultTable(scope: Scope, host: string, port: number): RouteTable {

@@ -3,7 +3,7 @@
 import type { Service } from '../../kinds/service.ts'
 import type { ServiceEntry } from '../../kinds/service-entry.ts'
 import type { Protocol } from '../names/ports.ts'
-import { byAge, isExported } from '../names/visibility.ts'
+import { byAge, type DefaultExports, exportsOf, isExported } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
 export interface MeshPort {
@@ -43,8 +43,9 @@ const RESOLUTIONS: ReadonlyMap<string, Resolution> = new Map([
 /** Every service of exactly this host, of any namespace, oldest first. */
 export function servicesNamed(snapshot: Snapshot, host: string): MeshService[] {
   const found: MeshService[] = []
-  for (const service of snapshot.lookup('serviceByHost', host)) found.push(ofService(service))
-  for (const entry of snapshot.lookup('serviceEntryByHost', host)) if (entry.hosts.includes(host)) found.push(ofEntry(entry, host))
+  for (const service of snapshot.lookup('serviceByHost', host)) found.push(ofService(service, snapshot.settings))
+  for (const entry of snapshot.lookup('serviceEntryByHost', host))
+    if (entry.hosts.includes(host)) found.push(ofEntry(entry, host, snapshot.settings))
   return found.length > 1 ? found.sort(byAge) : found
 }
 
@@ -52,11 +53,11 @@ export function servicesNamed(snapshot: Snapshot, host: string): MeshService[] {
 export function* everyService(snapshot: Snapshot): Iterable<MeshService> {
   for (const service of snapshot.all('Service')) {
     snapshot.charge(service.ports.length)
-    yield ofService(service)
+    yield ofService(service, snapshot.settings)
   }
   for (const entry of snapshot.all('ServiceEntry')) {
     snapshot.charge(entry.hosts.length * (1 + entry.ports.length))
-    for (const host of entry.hosts) yield ofEntry(entry, host)
+    for (const host of entry.hosts) yield ofEntry(entry, host, snapshot.settings)
   }
 }
 
@@ -114,13 +115,13 @@ function joinPorts(one: MeshService, other: MeshService): MeshPort[] {
 }
 
 /** `ConvertService`, pilot/pkg/serviceregistry/kube/conversion.go. */
-function ofService(service: Service): MeshService {
+function ofService(service: Service, { defaultServiceExportTo }: DefaultExports): MeshService {
   return {
     host: service.host,
     namespace: service.namespace,
     name: service.name,
     createdMs: service.createdMs,
-    exportTo: service.exportTo,
+    exportTo: exportsOf(service, defaultServiceExportTo),
     ports: service.ports.map((port) => ({ number: port.port, name: port.name, protocol: port.traffic })),
     resolution: resolutionOf(service),
     object: service
@@ -133,13 +134,13 @@ function resolutionOf({ headless, externalName }: Service): Resolution {
 }
 
 /** `convertServices`, pilot/pkg/serviceregistry/serviceentry/conversion.go. */
-function ofEntry(entry: ServiceEntry, host: string): MeshService {
+function ofEntry(entry: ServiceEntry, host: string, { defaultServiceExportTo }: DefaultExports): MeshService {
   return {
     host,
     namespace: entry.namespace,
     name: host,
     createdMs: entry.createdMs,
-    exportTo: entry.exportTo,
+    exportTo: exportsOf(entry, defaultServiceExportTo),
     ports: entry.ports.map((port) => ({ number: port.number, name: port.name, protocol: port.traffic })),
     resolution: RESOLUTIONS.get(entry.resolution) ?? 'passthrough',
     object: entry

@@ -39,7 +39,7 @@ function virtualServicesAt({ snapshot, context }: Scope, gateway: string, host: 
       if (vs.gateways.includes(gateway) && hostsOfVirtualService(snapshot, vs).some((own) => hostCovers(own, host))) found.add(vs)
     }
   }
-  return inOrderFor(context.namespace, found)
+  return inOrderFor(context.namespace, snapshot.settings, found)
 }
 
 /** Those of them that the client's Sidecar imports, on a port (3.9). */

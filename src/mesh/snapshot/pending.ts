@@ -74,7 +74,7 @@ export class Suppositions {
   }
 
   #add(write: PendingWrite, { kind, namespace, name }: ObjectRef, brought: MeshObject | null): void {
-    const object = brought !== null && isOfMesh(brought, this.#base.settings) ? brought : null
+    const object = brought !== null && isOfMesh(brought, this.#base) ? brought : null
     const key = refKey({ kind, namespace, name })
     const effects = this.#effects.get(key)
     if (effects === undefined) this.#effects.set(key, [{ write, object }])

@@ -20,7 +20,7 @@ import {
 import type { Pod } from '../../kinds/pod.ts'
 import { type Labels, labelKeys, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
-import { DEFAULT_SETTINGS, isOfMesh, type MeshSettings } from './settings.ts'
+import { type GivenSettings, isDiscovered, isOfMesh, type MeshSettings, meshConfigRef, settled } from './settings.ts'
 
 export interface Snapshot {
   readonly settings: MeshSettings
@@ -51,7 +51,9 @@ const MOST_POD_LABELS = 256
 
 /** The mutable store: objects come and go one at a time, and every index follows. */
 export class World implements Snapshot {
-  readonly settings: MeshSettings
+  readonly #given: GivenSettings
+  readonly #meshConfig: ObjectRef
+  #settings: MeshSettings
   readonly #objects = new Map<Kind, Map<string, MeshObject>>(KINDS.map((kind) => [kind, new Map()]))
   readonly #indexes = new Map<IndexName, Map<string, Set<MeshObject>>>(INDEX_NAMES.map((name) => [name, new Map()]))
   readonly #podsByLabelValue = new Map<string, Map<string, Set<Pod>>>()
@@ -60,15 +62,32 @@ export class World implements Snapshot {
   readonly #unknown: Set<Kind>
 
   /** `unknown`: kinds whose objects are not known yet; `learn` takes a kind off that list. */
-  constructor(settings: MeshSettings = DEFAULT_SETTINGS, unknown: Iterable<Kind> = []) {
-    this.settings = settings
+  constructor(given: GivenSettings = {}, unknown: Iterable<Kind> = []) {
+    this.#given = given
+    this.#settings = settled(given, undefined)
+    this.#meshConfig = meshConfigRef(this.#settings)
     this.#unknown = new Set(unknown)
+  }
+
+  get settings(): MeshSettings {
+    return this.#settings
   }
 
   /** Stores an object in place of the one with its kind, namespace and name. */
   set(object: MeshObject): void {
-    this.delete(object)
-    if (!isOfMesh(object, this.settings)) {
+    this.#take(object)
+    this.#put(object)
+    this.#follow(object)
+  }
+
+  /** Forgets an object; nothing happens where there is none. */
+  delete(ref: ObjectRef): void {
+    this.#take(ref)
+    this.#follow(ref)
+  }
+
+  #put(object: MeshObject): void {
+    if (!isOfMesh(object, this)) {
       this.#unseen.set(refKey(object), object)
       return
     }
@@ -81,8 +100,7 @@ export class World implements Snapshot {
     })
   }
 
-  /** Forgets an object; nothing happens where there is none. */
-  delete(ref: ObjectRef): void {
+  #take(ref: ObjectRef): void {
     if (this.#unseen.size > 0) this.#unseen.delete(refKey(ref))
     const objects = this.#kind(ref.kind)
     const stored = objects.get(nameOf(ref))
@@ -95,6 +113,27 @@ export class World implements Snapshot {
       found?.delete(stored)
       if (found?.size === 0) keys.delete(key)
     })
+  }
+
+  /** What of the mesh is settled by an object, and what is there by that. */
+  #follow({ kind, namespace, name }: ObjectRef): void {
+    if (kind === 'Namespace' && this.#settings.discoverySelectors !== undefined) this.#reassess(name)
+    if (refKey({ kind, namespace, name }) !== refKey(this.#meshConfig)) return
+    const { discoverySelectors } = this.#settings
+    this.#settings = settled(this.#given, this.find('MeshConfig', namespace, name))
+    if (JSON.stringify(discoverySelectors) !== JSON.stringify(this.#settings.discoverySelectors)) this.#reassess(null)
+  }
+
+  /** Of one namespace, or of all. */
+  #reassess(namespace: string | null): void {
+    const isThere = (object: MeshObject) => namespace === null || object.namespace === namespace
+    const come = [...this.#unseen.values()].filter((object) => isThere(object) && isOfMesh(object, this))
+    const isLooked = namespace !== null && isDiscovered({ namespace }, this)
+    const gone = isLooked ? [] : KINDS.flatMap((kind) => [...this.all(kind)].filter((object) => isThere(object) && !isOfMesh(object, this)))
+    for (const object of [...come, ...gone]) {
+      this.#take(object)
+      this.#put(object)
+    }
   }
 
   /** What is stored under a name, whether or not it is there for this mesh. */
@@ -187,7 +226,7 @@ export class World implements Snapshot {
 /** `base` as it is after `difference`; `base` is not touched. What is added and not there for the mesh only hides what stood there. */
 export function overlay(base: Snapshot, { removed = [], added = [] }: Difference): Snapshot {
   if (removed.length === 0 && added.length === 0) return base
-  const [seen, unseen] = [true, false].map((is) => added.filter((object) => isOfMesh(object, base.settings) === is))
+  const [seen, unseen] = [true, false].map((is) => added.filter((object) => isOfMesh(object, base) === is))
   return new Overlay(base, [...removed, ...(unseen ?? [])], seen ?? [])
 }
 
