@@ -6,6 +6,7 @@ import { oneLine } from './text.ts'
 
 /** More are folded: a usual pull request fits a screen. */
 const MOST_SHOWN = 12
+const LONGEST_CONTEXT = 60
 /** Of folded ones. */
 const MOST_FOLDED = 100
 /** A comment on GitHub holds 65,536 characters; one on GitLab more. What is left of it is for whoever posts it. */
@@ -63,7 +64,7 @@ function table(shifts: readonly Shift[]): string[] {
     [
       what === 'lost' ? '**lost**' : what,
       code(`${host}:${port}`),
-      code(formatContext(context)),
+      code(shortened(formatContext(context))),
       code(example),
       way(before),
       way(after)
@@ -76,9 +77,15 @@ function table(shifts: readonly Shift[]): string[] {
   ]
 }
 
+/** A gateway's Pods have more labels than a table has room for. */
+function shortened(text: string): string {
+  return text.length <= LONGEST_CONTEXT ? text : `${text.slice(0, LONGEST_CONTEXT)}…`
+}
+
 function way({ status, unserved, destinations }: Way): string {
   const shares = destinations.map(({ host, subset, share }) => `${Math.round(share * 1000) / 10}% ${subset ?? host}`)
-  const lost = unserved !== null && unserved > 0 ? [`${Math.round(unserved * 1000) / 10}% get ${status}`] : []
+  const what = typeof status === 'number' ? `get ${status}` : status
+  const lost = unserved !== null && unserved > 0 ? [`${Math.round(unserved * 1000) / 10}% ${what}`] : []
   const all = [...shares, ...lost]
   return code(all.length === 0 ? String(status) : all.join(', '))
 }

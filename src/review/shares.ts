@@ -4,7 +4,8 @@ import type { MeshObject } from '../kinds/index.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { describeClass, requestClasses } from '../mesh/requests/classes.ts'
 import { firstUnmet, formatTarget, type HttpRequest } from '../mesh/requests/request.ts'
-import { type Answer, serve } from '../mesh/requests/serve.ts'
+import { type Answer, noListener, serve } from '../mesh/requests/serve.ts'
+import { gatewayAfter } from '../mesh/routing/proxies.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
 import type { Context, RoutedDestination } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -48,7 +49,9 @@ export function shiftsOf(before: Snapshot, after: Snapshot, objects: readonly Me
   const notCompared = new Set<string>()
   let compared = 0
   for (const { context, host } of affectedTargets(before, after, objects)) {
-    const tables = [before, after].flatMap((snapshot) => routeTables(snapshot, context, host))
+    // The gateway's Pods may have other labels after it, or be gone.
+    const now = context.kind === 'gateway' ? gatewayAfter(before, after, context) : context
+    const tables = [...routeTables(before, context, host), ...(now === null ? [] : routeTables(after, now, host))]
     for (const port of new Set(tables.map((table) => table.port))) {
       for (const requestClass of requestClasses(tables.filter((table) => table.port === port))) {
         const request = compared++ < MOST_COMPARED ? exampleOf(after, requestClass, host) : null
@@ -56,12 +59,12 @@ export function shiftsOf(before: Snapshot, after: Snapshot, objects: readonly Me
           notCompared.add(describeClass(requestClass, host))
           continue
         }
-        const ways = [before, after].map((snapshot) => wayOf(serve(snapshot, context, host, port, request)))
-        const [from, to] = ways
-        const what = from === undefined || to === undefined ? null : shiftBetween(from, to)
-        if (what === null || from === undefined || to === undefined) continue
+        const from = wayOf(serve(before, context, host, port, request))
+        const to = wayOf(now === null ? noListener() : serve(after, now, host, port, request))
+        const what = shiftBetween(from, to)
+        if (what === null) continue
         const shift = { what, host, port, context, example: describeRequest(request), before: from, after: to }
-        const key = JSON.stringify([what, host, port, shift.example, ways])
+        const key = JSON.stringify([what, host, port, shift.example, from, to])
         if (!shifts.has(key)) shifts.set(key, shift)
       }
     }

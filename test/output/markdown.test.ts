@@ -1,8 +1,10 @@
 /** The report of a change, through `check -o markdown` and `-o json`. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { markdown } from '../../src/output/markdown.ts'
 import { hitless, step, WORLD } from '../cli/commands.ts'
-import { deployment, destinationRule, rule, to, virtualService } from '../manifests.ts'
+import { deployment, destinationRule, gateway, rule, to, virtualService } from '../manifests.ts'
 
 const HOST = 'helloworld.default.svc.cluster.local:3000'
 const CHECK = ['check', '--base', WORLD]
@@ -77,6 +79,23 @@ t.test('however much there is, it fits into a comment', (t) => {
   t.match(out, '### hitless: 250 of 500 writes would be denied')
   t.equal(out.match(/<details>/g)?.length, out.match(/<\/details>/g)?.length)
   t.end()
+})
+
+t.test('what a gateway no longer listens for is lost', async (t) => {
+  const edge = (labels: Record<string, string>) => ({
+    ...deployment('edge', { selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [] } } }),
+    metadata: { name: 'edge', namespace: 'default' }
+  })
+  const shop = virtualService([rule([to('v1')])], { hosts: ['shop.example'], gateways: ['gateway'] }, { name: 'shop' })
+  const folder = t.testdir()
+  const base = join(folder, 'edge.yaml')
+  writeFileSync(base, [edge({ istio: 'ingressgateway' }), gateway(), shop].map((manifest) => JSON.stringify(manifest)).join('\n---\n'))
+  const stdin = JSON.stringify(edge({ istio: 'other' }))
+  const { out } = await hitless([...CHECK, '--base', base, '-', '-o', 'markdown'], { stdin })
+  t.match(
+    out,
+    /\| \*\*lost\*\* \| `shop\.example:80` \| `gateway default\{istio=ingressgateway\}` \| `GET \/` \| `100% v1` \| `100% no-listener` \|/
+  )
 })
 
 t.test('the same as JSON', async (t) => {
