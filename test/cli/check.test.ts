@@ -358,7 +358,7 @@ t.test('what no file shows is not known, said once a host, and never gone', asyn
   t.match(JSON.parse((await hitless(['check', '-', '-o', 'json'], { stdin: whole })).out), {
     unknown: [{ host: HOST, missing: 'Service' }]
   })
-  t.match(await hitless(['audit', '-'], { stdin: whole }), { exit: 0, out: /^not known: .*\nName .*\n0 gaps, 0 findings\n$/ })
+  t.match(await hitless(['audit', '-'], { stdin: whole }), { exit: 0, out: /^0 gaps, 0 findings\nnot known: .*\nName .*\n$/ })
   t.match(await hitless(['routes', '-'], { stdin: whole }), {
     exit: 0,
     out: `${HOST}:80 v2  100%  unknown ready`,
