@@ -5,6 +5,7 @@ import { accountOf, type WriteAccount, wayName } from './account.ts'
 import { holds } from './holds.ts'
 import { margin } from './margin.ts'
 import { picture } from './picture.ts'
+import { planned } from './planned.ts'
 import { play, type Way } from './play.ts'
 import type { Result } from './proof.ts'
 import { randomScripts } from './random-scripts.ts'
@@ -65,6 +66,7 @@ async function releases(scripts: readonly Script[]): Promise<void> {
 }
 
 if (what === 'margin') report({ kind: 'margin', margin: await margin() })
+else if (what === 'plan') report({ kind: 'plan', planned: await planned() })
 else if (what === 'holds') for await (const hold of holds()) report({ kind: 'hold', hold })
 else if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
 else await releases(chosen())

@@ -27,3 +27,17 @@ t.test('a proxy that is late, proxies that reject, and an istiod that goes away'
   t.same(killed?.warnings, [])
   t.ok(Number(killed?.ms) < 3000, `${killed?.ms} ms after its end`)
 })
+
+t.test('plan --apply waits by what istiod says, and fails no request where no webhook is asked', async (t) => {
+  for await (const result of prove(['plan'])) {
+    if (result.kind !== 'plan') continue
+    const { requests, failed, versions, exit, out, err } = result.planned
+    t.equal(exit, 0, `${out}${err}`)
+    t.equal(err, '', 'istiod could be asked')
+    t.match(out, /apply VirtualService .* with 50% of the requests moved: written, held \d\.\d s until the proxies had what it leans on\n/)
+    t.match(out, /Done: 6 writes\./)
+    t.strictSame(versions, ['v1', 'v2'])
+    t.equal(failed, 0, `${failed} of ${requests} requests failed`)
+    t.ok(requests > 200)
+  }
+})
