@@ -2,7 +2,8 @@
 
 import { type MeshObject, parseObject } from '../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../src/mesh/names/hosts.ts'
-import { World } from '../src/mesh/snapshot/snapshot.ts'
+import { MeshWorld } from '../src/mesh/routing/gateway-api/compiled.ts'
+import type { World } from '../src/mesh/snapshot/snapshot.ts'
 import { podsOf } from '../src/mesh/snapshot/workloads.ts'
 import type { Author, Change } from '../src/review/change.ts'
 import type { Manifest } from './manifests.ts'
@@ -11,7 +12,7 @@ const ALICE: Author = { username: 'alice', groups: [], manager: 'kubectl-client-
 
 /** A world that holds the manifests, created in this order, with the Pods that its Deployments stand for. */
 export function worldOf(manifests: readonly Manifest[]): World {
-  const world = new World()
+  const world = new MeshWorld()
   manifests.forEach((manifest, at) => {
     const object = { ...parsed(manifest), createdMs: (at + 1) * 1000 }
     world.set(object)

@@ -102,3 +102,71 @@ export function guideWith(...manifests: readonly Manifest[]): Manifest[] {
 export function guideWithout(kind: string, name?: string): Manifest[] {
   return guide().filter((manifest) => manifest.kind !== kind || (name !== undefined && manifest.metadata['name'] !== name))
 }
+
+/** A route of the Gateway API; for the guide's generic Service where `spec` names no other parent. */
+export function httpRoute(rules: readonly Fields[], spec: Fields = {}, metadata: Fields = {}): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'helloworld', namespace: 'default', ...metadata },
+    spec: { parentRefs: [{ group: '', kind: 'Service', name: 'helloworld' }], rules, ...spec }
+  }
+}
+
+/** The Service of one version: `backend('v1', 90)`. */
+export function backend(version: string, weight?: number, fields: Fields = {}): Fields {
+  return { name: `helloworld-${version}`, port: 3000, ...(weight === undefined ? {} : { weight }), ...fields }
+}
+
+/** A rule of a route: its backends, and what it matches. */
+export function backends(backendRefs: readonly Fields[], matches?: readonly Fields[]): Fields {
+  return matches === undefined ? { backendRefs } : { matches, backendRefs }
+}
+
+export function versionService(version: string, spec: Fields = {}, metadata: Fields = {}): Manifest {
+  return service({ selector: { app: 'helloworld', version }, ...spec }, { name: `helloworld-${version}`, ...metadata })
+}
+
+export const AT_GATEWAY = { parentRefs: [{ name: 'web' }], hostnames: ['hello.example.com'] }
+
+export function kubernetesGateway(
+  listeners: readonly Fields[] = [{ name: 'http', port: 80, protocol: 'HTTP' }],
+  spec: Fields = {}
+): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'web', namespace: 'default' },
+    spec: { gatewayClassName: 'istio', listeners, ...spec }
+  }
+}
+
+export function referenceGrant(namespace: string, from: string, to: Fields = { group: '', kind: 'Service' }): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'ReferenceGrant',
+    metadata: { name: 'routes', namespace },
+    spec: { from: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: from }], to: [to] }
+  }
+}
+
+/** What Istio deploys for the Gateway `web`. */
+export function deployedGateway(): Manifest[] {
+  const labels = { 'gateway.networking.k8s.io/gateway-name': 'web', 'gateway.istio.io/managed': 'istio.io-gateway-controller' }
+  return [
+    service({ selector: { 'gateway.networking.k8s.io/gateway-name': 'web' }, ports: [{ name: 'http', port: 80 }] }, { name: 'web-istio' }),
+    { ...deployment('web', {}, labels), metadata: { name: 'web-istio', namespace: 'default' } }
+  ]
+}
+
+/** The guide's world without subsets: a Service for each version, both Ready, all requests to v1; on the mesh. */
+export function guideByRoutes(...rest: readonly Manifest[]): Manifest[] {
+  const versions = [versionService('v1'), versionService('v2'), deployment('v1'), deployment('v2')]
+  return [namespace('default'), service(), ...versions, httpRoute([backends([backend('v1')])]), ...rest]
+}
+
+/** The same at a Gateway, for hello.example.com. */
+export function guideAtGateway(...rest: readonly Manifest[]): Manifest[] {
+  const route = httpRoute([backends([backend('v1')])], AT_GATEWAY)
+  return [...guideByRoutes().filter(({ kind }) => kind !== 'HTTPRoute'), kubernetesGateway(), ...deployedGateway(), route, ...rest]
+}

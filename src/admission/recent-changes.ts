@@ -1,6 +1,6 @@
 /** What changed of late, and which of it a write leans on: what it newly relies on, or what ended the use of what it takes away. */
 
-import { isWorkload, type MeshObject, refKey } from '../kinds/index.ts'
+import { isRouteKind, isWorkload, type MeshObject, refKey } from '../kinds/index.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -19,7 +19,7 @@ export class RecentChanges {
   readonly #changed = new Map<string, RecentChange>()
   /** By the key of a workload: that it was told to give up its Pods, or their labels. */
   readonly #gaveUp = new Map<string, RecentChange>()
-  /** By host: that a VirtualService stopped sending to a destination there. */
+  /** By host: that a route object stopped sending to a destination there. */
   readonly #left = new Map<string, RecentChange>()
   readonly #propagation: Pick<Propagation, 'horizonMs'>
   readonly #nowMs: () => number
@@ -35,7 +35,7 @@ export class RecentChanges {
     if (object === null || this.#propagation.horizonMs() === 0) return
     const { kind, namespace, name } = object
     const change: RecentChange = { ref: { kind, namespace, name }, before, after, atMs: this.#nowMs() }
-    if (before?.kind === 'VirtualService') {
+    if (before !== null && isRouteKind(before.kind)) {
       for (const { host } of noLongerCarried(change)) this.#keep(this.#left, host, change)
       return
     }

@@ -193,7 +193,10 @@ function storedAlready(kind: Kind, { oldObject, namespace = '' }: Envelope['requ
 }
 
 function judgedKind({ group = '', version, kind }: Envelope['request']['kind']): Kind | null {
-  const named = JUDGED_KINDS.find((each) => each === kind && kindModule(each).api.group === group)
+  const named = JUDGED_KINDS.find((each) => {
+    const { api } = kindModule<Kind>(each)
+    return (api.kind ?? each) === kind && api.group === group
+  })
   if (named === undefined) return null
   const apiVersion = group === '' ? version : `${group}/${version}`
   if (kindOf(apiVersion, kind) === null) throw new Unreadable(`${kind} of ${apiVersion} is newer than this release`)

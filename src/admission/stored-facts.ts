@@ -2,10 +2,11 @@
 
 import { type Kind, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { selects } from '../mesh/names/labels.ts'
+import { changed } from '../mesh/routing/gateway-api/compiled.ts'
 import { isOver, type PendingWrite } from '../mesh/snapshot/pending.ts'
 import { isLater } from '../mesh/snapshot/resource-version.ts'
 import { isOfMesh } from '../mesh/snapshot/settings.ts'
-import { overlay, podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery, State } from '../mesh/snapshot/state.ts'
 import type { Doubts } from '../review/doubts.ts'
 
@@ -52,7 +53,7 @@ export class StoredFacts {
       } else if (fact.object === null) removed.push(fact.ref)
       else added.push(fact.object)
     }
-    return overlay(shown, { removed, added })
+    return changed(shown, { removed, added })
   }
 
   /** The pending writes of which no read has shown what became of them; those on `written` are told by the review itself. */

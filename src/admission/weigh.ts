@@ -1,5 +1,6 @@
 /** A change judged by what is stored, and once more for each way in which the pending writes that it leans on may turn out. */
 import { refKey } from '../kinds/index.ts'
+import { consequencesOf } from '../mesh/routing/gateway-api/compiled.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import { type PendingWrite, Suppositions } from '../mesh/snapshot/pending.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -25,7 +26,7 @@ export interface Weighed {
 /** Throws TooMuchWork where the judgement by what is stored takes too much. Where the others do, all that the change leans on decides. */
 export function weigh(base: Snapshot, pending: readonly PendingWrite[], judge: (snapshot: Snapshot) => Judged): Weighed {
   if (pending.length === 0) return { stored: judge(base), supposed: [], leaning: new Set(), deciding: [] }
-  const suppositions = new Suppositions(base, pending)
+  const suppositions = new Suppositions(base, pending, consequencesOf)
   const leaning = new Set<PendingWrite>()
   const judgeWith = (made: ReadonlySet<PendingWrite>) => judge(suppositions.with(made, (write) => leaning.add(write)))
   const stored = judgeWith(new Set())

@@ -5,10 +5,9 @@ import type { RouteObject } from '../kinds/http-rule.ts'
 import { formatRef, refusalOf } from '../kinds/index.ts'
 import type { ExpectedAnswer, ExpectedRequest, RequestFields } from '../manifests/expected-requests.ts'
 import { readManifests } from '../manifests/manifests.ts'
-import { gatewayContexts } from '../mesh/gaps/contexts.ts'
+import { gatewayContexts, listenerContexts } from '../mesh/gaps/contexts.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
 import { type Answer, noListener, serve } from '../mesh/requests/serve.ts'
-import { withGatewayApi } from '../mesh/routing/gateway-api/translate.ts'
 import { gatewayAfter } from '../mesh/routing/proxies.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -75,7 +74,7 @@ async function ask(paths: readonly string[], options: AskOptions, io: Io): Promi
   if ((options.host === undefined) === (options.expect.length === 0)) throw usage('give --host, or a table of requests with --expect')
   const { errors, ...before } = await stateOf(paths, options, io)
   const written = options.write.length === 0 ? null : applied(before, options, io)
-  const states: States = { before: asIstioReads(before), after: written === null ? null : asIstioReads(written.state) }
+  const states: States = { before, after: written === null ? null : written.state }
   const unread = [...errors, ...(written?.errors ?? [])]
   const exit =
     options.host === undefined ? await expectAnswers(states, options, unread, io) : askOne(states, { ...options, host: options.host }, io)
@@ -87,11 +86,6 @@ type State = Pick<LookedAt, 'snapshot' | 'placeOf'>
 interface States {
   readonly before: State
   readonly after: State | null
-}
-
-/** With what Istio makes of the Gateway API. */
-function asIstioReads({ snapshot, placeOf }: State): State {
-  return { snapshot: withGatewayApi(snapshot), placeOf }
 }
 
 interface Asked {
@@ -264,24 +258,14 @@ function contextsFor(snapshot: Snapshot, { client, gateway }: RequestFields): Co
   if (gateway === undefined) {
     return [contextNamed('mesh', client ?? 'default')]
   }
-  const found = [...gatewayContexts(snapshot, gateway), ...contextsOfListeners(snapshot, gateway)]
+  const found = [...gatewayContexts(snapshot, gateway), ...listenerContexts(snapshot, gateway)]
   if (found.length === 0) {
-    const known = [...snapshot.all('Gateway')].map(({ namespace, name, madeOf }) => madeOf?.parent ?? `${namespace}/${name}`)
+    const known = (['Gateway', 'KubernetesGateway'] as const).flatMap((kind) =>
+      [...snapshot.all(kind)].map(({ namespace, name }) => `${namespace}/${name}`)
+    )
     throw usage(`there is no Gateway ${gateway}${meant(gateway, [...new Set(known)]) || '; write namespace/name'}`)
   }
   return found
-}
-
-/** The Pods of a Gateway of the Gateway API. */
-function contextsOfListeners(snapshot: Snapshot, gateway: string): Context[] {
-  const found = new Map<string, Context>()
-  for (const { namespace, name, madeOf } of snapshot.all('Gateway')) {
-    if (madeOf?.parent !== gateway) continue
-    for (const context of gatewayContexts(snapshot, `${namespace}/${name}`)) {
-      if (context.namespace === namespace) found.set(formatContext(context), context)
-    }
-  }
-  return [...found.values()]
 }
 
 function requestOf({ path = '/', method = 'GET', headers = {}, sni, tcp }: RequestFields): Request {

@@ -1,7 +1,8 @@
 /** Who asks: as a state shows it, and as a command line names it. */
 import { HitlessError } from '../errors.ts'
-import { gatewayContexts } from '../mesh/gaps/contexts.ts'
+import { gatewayContexts, listenerContexts } from '../mesh/gaps/contexts.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
+import { everyVirtualService } from '../mesh/routing/gateway-api/compiled.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { formatContext } from '../output/route-table.ts'
@@ -11,7 +12,7 @@ export function contextsOf(snapshot: Snapshot): Context[] {
   const namespaces = new Set(['default'])
   for (const { name } of snapshot.all('Namespace')) namespaces.add(name)
   for (const { namespace } of snapshot.all('Service')) namespaces.add(namespace)
-  for (const { namespace } of snapshot.all('VirtualService')) namespaces.add(namespace)
+  for (const { namespace } of everyVirtualService(snapshot)) namespaces.add(namespace)
   const labelSets = labelsAskedFor(snapshot)
   const clients = [...namespaces].sort().flatMap((namespace) => labelSets.map((labels) => ({ kind: 'mesh' as const, namespace, labels })))
   return [...clients, ...proxiesOfGateways(snapshot)]
@@ -50,5 +51,7 @@ function proxiesOfGateways(snapshot: Snapshot): Context[] {
   const found = new Map<string, Context>()
   for (const { namespace, name } of snapshot.all('Gateway'))
     for (const context of gatewayContexts(snapshot, `${namespace}/${name}`)) found.set(formatContext(context), context)
+  for (const { namespace, name } of snapshot.all('KubernetesGateway'))
+    for (const context of listenerContexts(snapshot, `${namespace}/${name}`)) found.set(formatContext(context), context)
   return [...found.values()]
 }

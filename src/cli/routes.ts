@@ -2,7 +2,6 @@
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/names/hosts.ts'
-import { withGatewayApi } from '../mesh/routing/gateway-api/translate.ts'
 import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
 import { routesJson } from '../output/route-json.ts'
 import { routesTable } from '../output/route-table.ts'
@@ -49,8 +48,7 @@ export function routesCommand({ io, done }: Cli): Command {
 
 /** Gives 0, or 2 where something could not be read. */
 async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
-  const { snapshot: shown, errors, unknowns } = await stateOf(paths, options, io)
-  const snapshot = withGatewayApi(shown)
+  const { snapshot, errors, unknowns } = await stateOf(paths, options, io)
   if (options.againstIstiod) {
     if (!options.cluster) throw new HitlessError('HITLESS_USAGE', '--against-istiod needs --cluster')
     const { compareWithIstiod } = await import('./against-istiod.ts')

@@ -6,7 +6,8 @@ import { unhurried } from '../kubernetes/pace.ts'
 import { affectedTargets, servicesSelecting, targetKey } from '../mesh/gaps/affected.ts'
 import type { TellUnjudged } from '../mesh/gaps/allowance.ts'
 import type { Target } from '../mesh/gaps/gaps.ts'
-import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { changed, everyVirtualService } from '../mesh/routing/gateway-api/compiled.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { GapBook, type OpenGap } from './gap-book.ts'
 
 /** Changes come in bursts: a batch of manifests, the Pods of a rollout. */
@@ -114,10 +115,14 @@ export class AuditLoop {
   #affected({ before, ref }: Changed): Iterable<Target> {
     const snapshot = this.#options.snapshot()
     const after = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
-    const earlier = before === null ? overlay(snapshot, { removed: [ref] }) : overlay(snapshot, { added: [before] })
+    const earlier = changed(snapshot, before === null ? { removed: [ref] } : { added: [before] })
     const objects = [before, after].filter((object): object is MeshObject => object !== null)
     switch (ref.kind) {
       case 'VirtualService':
+      case 'HTTPRoute':
+      case 'GRPCRoute':
+      case 'TLSRoute':
+      case 'TCPRoute':
       case 'DestinationRule':
       case 'Service':
         return affectedTargets(earlier, snapshot, objects, this.#unjudge)
@@ -144,7 +149,7 @@ export class AuditLoop {
   /** One VirtualService after the other, so that one that cannot be looked at hides no other. */
   *#everywhere(snapshot: Snapshot): Iterable<Target> {
     const seen = new Set<string>()
-    for (const vs of snapshot.all('VirtualService')) {
+    for (const vs of everyVirtualService(snapshot)) {
       yield* unseen(this.#unlessFailed(formatRef(vs), () => affectedTargets(snapshot, snapshot, [vs], this.#unjudge)) ?? [], seen)
     }
     yield* this.#book.targets()

@@ -5,9 +5,10 @@ import { type Clock, sleep, systemClock } from '../kubernetes/clock.ts'
 import { Connection } from '../kubernetes/connection.ts'
 import { type ClusterSource, CredentialReader } from '../kubernetes/credentials.ts'
 import { Resources } from '../kubernetes/resources.ts'
+import { MeshWorld } from '../mesh/routing/gateway-api/compiled.ts'
 import type { PendingWrite } from '../mesh/snapshot/pending.ts'
 import { type GivenSettings, meshConfigRef } from '../mesh/snapshot/settings.ts'
-import { type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import type { Snapshot, World } from '../mesh/snapshot/snapshot.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
 import { LiveFacts } from './facts.ts'
@@ -55,7 +56,7 @@ export class LiveCluster implements State {
     const kinds = options.kinds ?? DEFAULT_KINDS
     this.#options = { settings, clock, random, timings, kinds, source: options.source, observe: options.observe ?? (() => undefined) }
     this.connection = options.connection ?? new Connection(new CredentialReader(options.source), clock)
-    this.#world = new World(settings, KINDS)
+    this.#world = new MeshWorld(settings, KINDS)
     this.#ledger = new Ledger(this.#world)
     const resources = new Resources(this.connection)
     const observe = (event: ClusterEvent) => this.#observe(event)

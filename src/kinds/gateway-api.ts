@@ -1,5 +1,5 @@
 /** What the kinds of the Gateway API have in common: parents, backends, filters, and the rules that routes of either HTTP kind are made of. */
-import { AS_WRITTEN, type Domain } from '../mesh/names/hosts.ts'
+import { AS_WRITTEN, type Domain, serviceHost } from '../mesh/names/hosts.ts'
 import type { Fields } from './fields.ts'
 import type { HttpMatch } from './http-rule.ts'
 import type { Identity } from './identity.ts'
@@ -24,6 +24,8 @@ export interface Backend {
   /** '' where it names none. */
   readonly namespace: string
   readonly name: string
+  /** Completed; '' where it is none that Istio sends to. */
+  readonly host: string
   readonly port: number | null
   readonly weight: number
   readonly filters: readonly RouteFilter[]
@@ -60,7 +62,7 @@ export interface L4Rule {
   readonly backends: readonly Backend[]
 }
 
-interface Attached extends Identity {
+export interface Attached extends Identity {
   readonly parents: readonly ParentRef[]
   readonly hostnames: readonly string[]
 }
@@ -97,37 +99,85 @@ export function parseAttached(spec: Fields, identity: Identity, domain: Domain):
 export function parseL4Route(spec: Fields, identity: Identity, domain: Domain): L4LikeRoute {
   return {
     ...parseAttached(spec, identity, domain),
-    rules: spec.children('rules').map((rule) => ({ path: rule.path, backends: parseBackends(rule) }))
+    rules: spec
+      .children('rules')
+      .map((rule) => ({ path: rule.path, backends: parseBackends(rule, { namespace: identity.namespace, domain }) }))
   }
 }
 
-export function parseBackends(rule: Fields): Backend[] {
-  return rule.children('backendRefs').map(parseBackend)
+/** Where names are written that stand for a host. */
+export interface Within {
+  readonly namespace: string
+  readonly domain: Domain
 }
 
-function parseBackend(backend: Fields): Backend {
-  return {
-    path: backend.path,
+export function parseBackends(rule: Fields, within: Within): Backend[] {
+  return rule.children('backendRefs').map((backend) => parseBackend(backend, within))
+}
+
+function parseBackend(backend: Fields, within: Within): Backend {
+  const named = {
     group: backend.string('group'),
     kind: backend.string('kind', 'Service'),
     namespace: backend.string('namespace'),
-    name: backend.string('name'),
+    name: backend.string('name')
+  }
+  return {
+    path: backend.path,
+    ...named,
+    host: hostOf(named, within),
     port: backend.number('port', 0) || null,
     weight: backend.number('weight', 1),
-    filters: parseFilters(backend)
+    filters: parseFilters(backend, within)
   }
 }
 
-export function parseFilters(rule: Fields): RouteFilter[] {
+function hostOf({ group, kind, namespace, name }: Pick<Backend, 'group' | 'kind' | 'namespace' | 'name'>, within: Within): string {
+  if (group === 'networking.istio.io' && kind === 'Hostname') return name
+  const isService = (group === '' && kind === 'Service') || (group === 'multicluster.x-k8s.io' && kind === 'ServiceImport')
+  return isService ? serviceHost(namespace || within.namespace, name, within.domain) : ''
+}
+
+/**
+ * What a route refers to, as the keys under which it is found: its parents, each alone and with each of its hostnames, its namespace, those of others in
+ * which it has backends, and the hosts that it mirrors to.
+ */
+export function referencesOf(route: Attached & { readonly rules: readonly (L4Rule & Partial<Pick<RouteRule, 'filters'>>)[] }): string[] {
+  const { namespace, parents, rules } = route
+  const mirrors = rules.flatMap(({ filters = [] }) => filters.flatMap(({ mirror }) => (mirror === null ? [] : [mirror.backend])))
+  const foreign = [...mirrors, ...rules.flatMap(({ backends }) => backends)].filter(
+    (backend) => backend.namespace !== '' && backend.namespace !== namespace
+  )
+  const keys = [
+    `within ${namespace}`,
+    ...parents.flatMap((parent) => [parentKey(parent), ...hostnamesOf(route).map((host) => `${parentKey(parent)} ${host}`)]),
+    ...foreign.map((backend) => `into ${backend.namespace}`),
+    ...mirrors.map(({ host }) => `mirrors ${host}`)
+  ]
+  return [...new Set(keys)]
+}
+
+export function parentKey({ kind, namespace, name }: Pick<ParentRef, 'kind' | 'namespace' | 'name'>): string {
+  return `${kind} ${namespace}/${name}`
+}
+
+/** A route without hostnames is for every one. */
+export function hostnamesOf({ hostnames }: Pick<Attached, 'hostnames'>): readonly string[] {
+  return hostnames.length === 0 ? EVERY_HOST : hostnames
+}
+
+const EVERY_HOST = ['*']
+
+export function parseFilters(rule: Fields, within: Within): RouteFilter[] {
   return rule.children('filters').map((filter) => ({
     type: filter.string('type'),
-    mirror: parseMirror(filter.child('requestMirror')),
+    mirror: parseMirror(filter.child('requestMirror'), within),
     redirect: parseRedirect(filter.child('requestRedirect')),
     headerValues: [filter.child('requestHeaderModifier'), filter.child('responseHeaderModifier')].flatMap(headerValues)
   }))
 }
 
-function parseMirror(mirror: Fields | null): Mirrored | null {
+function parseMirror(mirror: Fields | null, within: Within): Mirrored | null {
   const backend = mirror?.child('backendRef') ?? null
   if (mirror === null || backend === null) return null
   const fraction = mirror.child('fraction')
@@ -135,7 +185,7 @@ function parseMirror(mirror: Fields | null): Mirrored | null {
     fraction === null
       ? mirror.number('percent', 100)
       : (100 * fraction.number('numerator', 0)) / (fraction.number('denominator', 100) || 100)
-  return { backend: parseBackend(backend), percentage }
+  return { backend: parseBackend(backend, within), percentage }
 }
 
 function parseRedirect(redirect: Fields | null): Redirect | null {

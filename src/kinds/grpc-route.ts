@@ -1,6 +1,6 @@
 /** GRPCRoutes: routes by gRPC's services and methods, which are paths. */
 import type { Fields } from './fields.ts'
-import { gatewayApi, type HttpLikeRoute, parseAttached, parseBackends, parseFilters, routeRefusals } from './gateway-api.ts'
+import { gatewayApi, type HttpLikeRoute, parseAttached, parseBackends, parseFilters, referencesOf, routeRefusals } from './gateway-api.ts'
 import { parseValues } from './http-route.ts'
 import { emptyMatch, type HttpMatch, type StringMatch } from './http-rule.ts'
 import { defineKind } from './kind.ts'
@@ -9,22 +9,25 @@ export interface GRPCRoute extends HttpLikeRoute {
   readonly kind: 'GRPCRoute'
 }
 
-export const grpcRoutes = defineKind<GRPCRoute, never>({
+export const grpcRoutes = defineKind<GRPCRoute, 'grpcRouteByReference'>({
   kind: 'GRPCRoute',
   api: gatewayApi('grpcroutes', ['v1']),
-  watched: false,
-  parse: ({ spec }, identity, domain) => ({
-    kind: 'GRPCRoute',
-    ...parseAttached(spec, identity, domain),
-    rules: spec.children('rules').map((rule) => ({
-      path: rule.path,
-      matches: rule.children('matches').map(parseMatch),
-      backends: parseBackends(rule),
-      filters: parseFilters(rule)
-    }))
-  }),
+  judged: true,
+  parse: ({ spec }, identity, domain) => {
+    const within = { namespace: identity.namespace, domain }
+    return {
+      kind: 'GRPCRoute',
+      ...parseAttached(spec, identity, domain),
+      rules: spec.children('rules').map((rule) => ({
+        path: rule.path,
+        matches: rule.children('matches').map(parseMatch),
+        backends: parseBackends(rule, within),
+        filters: parseFilters(rule, within)
+      }))
+    }
+  },
   refusals: routeRefusals,
-  indexes: {}
+  indexes: { grpcRouteByReference: referencesOf }
 })
 
 function parseMatch(match: Fields): HttpMatch {

@@ -1,6 +1,16 @@
 /** HTTPRoutes: the routes of the Gateway API, at Gateways and for Services of the mesh. */
 import type { Fields } from './fields.ts'
-import { gatewayApi, type HttpLikeRoute, parseAttached, parseBackends, parseFilters, type RouteRule, routeRefusals } from './gateway-api.ts'
+import {
+  gatewayApi,
+  type HttpLikeRoute,
+  parseAttached,
+  parseBackends,
+  parseFilters,
+  type RouteRule,
+  referencesOf,
+  routeRefusals,
+  type Within
+} from './gateway-api.ts'
 import { emptyMatch, type HttpMatch, type StringMatch } from './http-rule.ts'
 import { defineKind } from './kind.ts'
 
@@ -8,29 +18,29 @@ export interface HTTPRoute extends HttpLikeRoute {
   readonly kind: 'HTTPRoute'
 }
 
-export const httpRoutes = defineKind<HTTPRoute, never>({
+export const httpRoutes = defineKind<HTTPRoute, 'httpRouteByReference'>({
   kind: 'HTTPRoute',
   api: gatewayApi('httproutes', ['v1', 'v1beta1']),
-  watched: false,
+  judged: true,
   // Without rules the schema gives it one that matches everything, and sends it nowhere.
   parse: ({ spec }, identity, domain) => ({
     kind: 'HTTPRoute',
     ...parseAttached(spec, identity, domain),
     rules: spec.has('rules')
-      ? spec.children('rules').map(parseRule)
+      ? spec.children('rules').map((rule) => parseRule(rule, { namespace: identity.namespace, domain }))
       : [{ path: [...spec.path, 'rules', 0], matches: [everyPath([...spec.path, 'rules', 0])], backends: [], filters: [] }]
   }),
   refusals,
-  indexes: {}
+  indexes: { httpRouteByReference: referencesOf }
 })
 
-function parseRule(rule: Fields): RouteRule {
+function parseRule(rule: Fields, within: Within): RouteRule {
   const matches = rule.children('matches').map(parseMatch)
   return {
     path: rule.path,
     matches: matches.length === 0 ? [everyPath(rule.path)] : matches,
-    backends: parseBackends(rule),
-    filters: parseFilters(rule)
+    backends: parseBackends(rule, within),
+    filters: parseFilters(rule, within)
   }
 }
 

@@ -85,7 +85,14 @@ export function isOfGatewayApi({ kind }: Pick<ObjectRef, 'kind'>): boolean {
 
 /** A kind that only `routes` and `ask` read: no verdict rests on it yet. */
 export function isLookedAtAlone(kind: Kind): boolean {
-  return isOfGatewayApi({ kind }) || kind === 'Secret'
+  return kind === 'Secret' || kind === 'GatewayClass'
+}
+
+/** The kinds that route requests. */
+export const ROUTE_KINDS = ['VirtualService', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute'] as const satisfies readonly Kind[]
+
+export function isRouteKind(kind: Kind): kind is (typeof ROUTE_KINDS)[number] {
+  return (ROUTE_KINDS as readonly Kind[]).includes(kind)
 }
 
 /** The kinds that make Pods of a template. */
@@ -121,6 +128,11 @@ function writtenKind(kind: Kind): string {
   const { group, kind: written } = kindModule<Kind>(kind).api
   if (written === undefined) return kind
   return group === '' ? written : `${written} (${group})`
+}
+
+/** The namespace that an object belongs to: of a Namespace its own. */
+export function homeOf({ kind, namespace, name }: ObjectRef): string {
+  return kind === 'Namespace' ? name : namespace
 }
 
 /** One text for one object, whatever its state. */

@@ -43,10 +43,10 @@ export interface KubernetesGateway extends Identity {
   readonly infrastructureLabels: Labels | null
 }
 
-export const kubernetesGateways = defineKind<KubernetesGateway, never>({
+export const kubernetesGateways = defineKind<KubernetesGateway, 'kubernetesGatewayByNamespace'>({
   kind: 'KubernetesGateway',
   api: gatewayApi('gateways', ['v1', 'v1beta1'], 'Gateway'),
-  watched: false,
+  judged: true,
   parse: ({ spec }, identity) => ({
     kind: 'KubernetesGateway',
     ...identity,
@@ -57,7 +57,7 @@ export const kubernetesGateways = defineKind<KubernetesGateway, never>({
     infrastructureLabels: spec.child('infrastructure')?.has('labels') ? (spec.child('infrastructure')?.labels('labels') ?? null) : null
   }),
   refusals: listenerRefusals,
-  indexes: {}
+  indexes: { kubernetesGatewayByNamespace: ({ namespace }) => [namespace] }
 })
 
 export function parseListener(listener: Fields, { namespace }: Identity): Listener {

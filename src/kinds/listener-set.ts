@@ -11,10 +11,10 @@ export interface ListenerSet extends Identity {
   readonly listeners: readonly Listener[]
 }
 
-export const listenerSets = defineKind<ListenerSet, never>({
+export const listenerSets = defineKind<ListenerSet, 'listenerSetByGateway'>({
   kind: 'ListenerSet',
   api: gatewayApi('listenersets', ['v1']),
-  watched: false,
+  judged: true,
   parse: ({ spec }, identity) => {
     const parent = spec.child('parentRef')
     const isGateway = parent?.string('kind', 'Gateway') === 'Gateway' && parent.string('group', GATEWAY_API) === GATEWAY_API
@@ -26,5 +26,5 @@ export const listenerSets = defineKind<ListenerSet, never>({
     }
   },
   refusals: listenerRefusals,
-  indexes: {}
+  indexes: { listenerSetByGateway: ({ gateway }) => [gateway] }
 })

@@ -9,10 +9,13 @@ export interface Namespace extends Identity {
 export const namespaces = defineKind<Namespace, never>({
   kind: 'Namespace',
   api: { group: '', versions: ['v1'], plural: 'namespaces', namespaced: false },
+  judged: true,
   parse: ({ status }, identity) => ({
     kind: 'Namespace',
     ...identity,
     deleting: identity.deleting || status.string('phase') === 'Terminating'
   }),
-  indexes: {}
+  indexes: {},
+  // Listeners, grants and modes go by them.
+  decides: ({ labels }) => labels
 })

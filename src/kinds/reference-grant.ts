@@ -14,7 +14,7 @@ export interface ReferenceGrant extends Identity {
 export const referenceGrants = defineKind({
   kind: 'ReferenceGrant',
   api: gatewayApi('referencegrants', ['v1', 'v1beta1']),
-  watched: false,
+  judged: true,
   parse: ({ spec }, identity): ReferenceGrant => {
     const groupAndKind = (fields: Fields) => ({ group: fields.string('group'), kind: fields.string('kind') })
     return {

@@ -1,4 +1,4 @@
-import { decideAlike } from '../kinds/index.ts'
+import { decideAlike, homeOf } from '../kinds/index.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from './change.ts'
 import { mayEnd } from './consequence.ts'
@@ -18,8 +18,8 @@ export function alwaysAdmitted({ author, ref, before, after, operation }: Change
   const object = after ?? before
   // What owns it was judged before it was told to make or end Pods.
   if (object?.kind === 'ReplicaSet' && object.owned) return 'owned-replica-set'
-  if (policy.exemptNamespaces.includes(ref.namespace)) return 'exempt-namespace'
-  if (snapshot.find('Namespace', '', ref.namespace)?.deleting === true) return 'namespace-terminating'
+  if (policy.exemptNamespaces.includes(homeOf(ref))) return 'exempt-namespace'
+  if (snapshot.find('Namespace', '', homeOf(ref))?.deleting === true) return 'namespace-terminating'
   // An update of a terminating object is judged by what it changes, or a finalizer would be a way round every rule.
   return operation === 'DELETE' && before?.deleting === true ? 'object-terminating' : null
 }

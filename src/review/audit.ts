@@ -25,6 +25,7 @@ const RULE_OF: Readonly<Record<Cause, string>> = {
   'no-virtual-host': 'missing-fallback',
   'no-route': 'missing-fallback',
   'no-action': 'missing-fallback',
+  'no-backend': 'unknown-destination',
   host: 'unknown-destination',
   port: 'unknown-destination',
   subset: 'undefined-subset',

@@ -1,6 +1,6 @@
 /** The decision on one change, by pure code: what it opens, what the rules say, and what policy makes of that. */
 
-import { formatRef, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
+import { formatRef, homeOf, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
@@ -52,7 +52,7 @@ export function judge(change: Change, snapshot: Snapshot, policy: Policy, nowMs:
   if (reason !== null) return { decision: { ...ADMITTED, auditAnnotations: { admitted: reason } }, judgement: null }
   if (isNoOp(change) || isOfNoMesh(change, snapshot)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
   const judgement = judgementOf(change, snapshot)
-  const namespace = snapshot.find('Namespace', '', change.ref.namespace)?.labels ?? {}
+  const namespace = snapshot.find('Namespace', '', homeOf(change.ref))?.labels ?? {}
   const { findings, unjudged } = findingsOf(judgement, policy)
   const ending = judgement.change === judgement.asked ? [] : [whyCarriedOut(judgement.asked, snapshot) ?? []].flat()
   const found = lower(change, findings, policy, namespace)
@@ -72,7 +72,7 @@ interface Found {
 function findingsOf(judgement: Judgement, policy: Policy): Found {
   const { change, before, after, meter, targets, gaps, opened } = judgement
   const excuses = new Map(opened.map((gap) => [gap, excuseOf(judgement, policy, gap)]))
-  const nameOf = (ref: ObjectRef) => nameFor(ref, change.ref.namespace, policy)
+  const nameOf = (ref: ObjectRef) => nameFor(ref, homeOf(change.ref), policy)
   const unjudged = notesOn(judgement.unjudged, refKey(change.ref), nameOf)
   const subject: Subject = {
     operation: change.operation,
@@ -190,8 +190,8 @@ function exempt(change: Change, findings: readonly Finding[], nowMs: number, may
 
 /** Hosts may be shown to everybody; the names of objects in other namespaces only where policy says so. */
 export function nameFor(ref: ObjectRef, namespace: string, { showForeignNames }: Policy): string {
-  if (showForeignNames || ref.namespace === namespace) return formatRef(ref)
-  return `a ${ref.kind} of another namespace`
+  if (showForeignNames || homeOf(ref) === namespace) return formatRef(ref)
+  return `${/^[AEIOU]|^HTTP/.test(ref.kind) ? 'an' : 'a'} ${ref.kind} of another namespace`
 }
 
 function byWeight(one: Finding, other: Finding): number {

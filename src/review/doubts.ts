@@ -3,23 +3,26 @@
  * where their names are known, and listed only where the decision rests on something being absent.
  */
 
-import { isSameRef, isWorkloadKind, type ObjectRef, refKey } from '../kinds/index.ts'
+import { GATEWAY_API } from '../kinds/gateway-api.ts'
+import { homeOf, isOfGatewayApi, isSameRef, isWorkloadKind, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
 import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
+import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { chains, routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
+import { sourcesOf } from '../mesh/routing/tables.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
-import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { isEmpty, podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery } from '../mesh/snapshot/state.ts'
 import type { Change } from './change.ts'
 import { ownersAskedFor } from './consequence.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
-import { type Carried, carriedBy, changesReach, newlyCarried, takesAway } from './reliance.ts'
+import { type Carried, carriedBy, changesReach, isRouteObject, newlyCarried, takesAway } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
@@ -33,7 +36,6 @@ const NONE: Doubts = { reads: [], lists: [] }
 const ENOUGH_PODS = { relied: 1, removed: 2 }
 /** A denial stands as long as one of its gaps does: where the first are none, a next look confirms others. */
 const ENOUGH_GAPS = 8
-const ALL_VIRTUAL_SERVICES: ListQuery = { kind: 'VirtualService', namespace: null, selector: null }
 
 /** What must be read before the decision may be given. */
 export function doubtsOf({ decision, judgement }: Judged): Doubts {
@@ -59,22 +61,55 @@ function bounded(change: Change, find: () => Doubts): Doubts {
 function ofDenial({ asked, change, before, after }: Judgement, { findings }: Decision): Doubts {
   const all = findings.flatMap(({ gap, severity }) => (gap !== null && severity === 'deny' ? [gap] : []))
   const denied = all.slice(0, ENOUGH_GAPS)
-  const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: change.ref.namespace }
+  const namespace: ObjectRef = { kind: 'Namespace', namespace: '', name: homeOf(change.ref) }
   const siblings: ListQuery[] = all.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
   // A route that is new to a host does not count beside an older one there, nor the default route beside any, that the cache has yet to see.
   const isRoutedByNobody = denied.some(({ source, context }) => source === null && context.kind === 'mesh')
-  const older = changesReach(change) || isRoutedByNobody ? [ALL_VIRTUAL_SERVICES] : []
+  const older = changesReach(change) || isRoutedByNobody ? allRoutes(change, before) : []
   // What is answered before is so by a Pod that may just have ceased to be Ready.
   const answering = denied.flatMap(({ destination }) => (destination === null ? [] : backing(destination, before, ENOUGH_PODS.relied)))
   return {
-    reads: [namespace, ...ownersAskedFor(asked), ...answering, ...denied.flatMap((gap) => readsOf(gap, before))],
-    lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
+    reads: [
+      namespace,
+      ...ownersAskedFor(asked),
+      ...parentsOf(change, before),
+      ...answering,
+      ...denied.flatMap((gap) => readsOf(gap, before))
+    ],
+    lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(change, gap, before), ...listsOf(change, gap, after)])]
   }
+}
+
+/** Every object that may route; those of the Gateway API where the mesh has some, or the write is of it. */
+function allRoutes({ ref }: Change, snapshot: Snapshot): ListQuery[] {
+  const kinds = ROUTE_KINDS.filter((kind) => kind === 'VirtualService' || isOfGatewayApi(ref) || !isEmpty(snapshot.all(kind)))
+  return kinds.map((kind) => ({ kind, namespace: null, selector: null }))
+}
+
+/** The Gateways that a route of the Gateway API attaches to. */
+function parentsOf({ after }: Change, snapshot: Snapshot): ObjectRef[] {
+  if (after === null || !isRouteObject(after) || after.kind === 'VirtualService') return []
+  return after.parents.flatMap(({ group, kind, namespace, name }): ObjectRef[] => {
+    if (group !== GATEWAY_API || (kind !== 'Gateway' && kind !== 'ListenerSet')) return []
+    const set = kind === 'ListenerSet' ? snapshot.find('ListenerSet', namespace, name) : undefined
+    const [home = '', gateway = ''] = set?.gateway.split('/') ?? []
+    return kind === 'Gateway'
+      ? [{ kind: 'KubernetesGateway', namespace, name }]
+      : [{ kind, namespace, name }, ...(set === undefined ? [] : [{ kind: 'KubernetesGateway' as const, namespace: home, name: gateway }])]
+  })
+}
+
+/** What lets a route send to other namespaces. */
+function grantsOf({ after }: Change, snapshot: Snapshot): ObjectRef[] {
+  if (after === null || !isRouteObject(after) || after.kind === 'VirtualService') return []
+  const namespaces = new Set(carriedBy(after).flatMap(({ host }) => serviceOfHost(host, snapshot.settings.domain)?.namespace ?? []))
+  namespaces.delete(after.namespace)
+  return [...namespaces].flatMap((namespace) => [...snapshot.lookup('grantByNamespace', namespace)])
 }
 
 /** Every object by which the gap's host is routed and its destination found. */
 function readsOf({ host, destination, context }: Gap, snapshot: Snapshot): ObjectRef[] {
-  const routing = virtualServicesOver(snapshot, host)
+  const routing = virtualServicesOver(snapshot, host).flatMap(sourcesOf)
   if (destination === null) return routing
   const rules = destinationRulesOver(snapshot, destination.host)
   const sidecars = [...snapshot.lookup('sidecarByNamespace', context.namespace)]
@@ -82,9 +117,10 @@ function readsOf({ host, destination, context }: Gap, snapshot: Snapshot): Objec
 }
 
 /** A Service that the write itself changes takes other Pods before and after it. */
-function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot): ListQuery[] {
+function listsOf(change: Change, { cause, destination, host, context }: Gap, snapshot: Snapshot): ListQuery[] {
   const named = serviceOfHost(destination?.host ?? host, snapshot.settings.domain)
-  if (cause === 'no-route') return [ALL_VIRTUAL_SERVICES]
+  if (cause === 'no-route') return allRoutes(change, snapshot)
+  if (destination?.host === NOWHERE) return [{ kind: 'ReferenceGrant', namespace: null, selector: null }]
   if (cause === 'host') return [{ kind: 'ServiceEntry', namespace: null, selector: null }]
   if (cause === 'subset') {
     const places = new Set([context.namespace, snapshot.settings.rootNamespace, ...(named === null ? [] : [named.namespace])])
@@ -123,22 +159,23 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
   return {
     reads: [
       ...open.flatMap((gap) => readsOf(gap, before)),
-      ...shadowing.flatMap(({ host }) => virtualServicesOver(before, host)),
+      ...shadowing.flatMap(({ host }) => virtualServicesOver(before, host).flatMap(sourcesOf)),
+      ...(relied.length > 0 || leaves ? [...parentsOf(change, before), ...grantsOf(change, before)] : []),
       ...[...named].flatMap((host) => [...destinationRulesOver(before, host), ...serviceRef(host, before)]),
       ...carrying.flatMap((destination) => backing(destination, after, removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied))
     ],
     lists: [
       // What a route leaves may fall to another one that the cache has yet to see.
-      ...(removes || leaves ? [ALL_VIRTUAL_SERVICES, ...servicesOf(change)] : []),
-      ...open.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])
+      ...(removes || leaves ? [...allRoutes(change, before), ...servicesOf(change)] : []),
+      ...open.flatMap((gap) => [...listsOf(change, gap, before), ...listsOf(change, gap, after)])
     ]
   }
 }
 
 /** The Services of what a route sends to that are not known to be there: on such a host nothing counts as served, whatever the route does. */
 function absentServices({ after }: Change, snapshot: Snapshot): ObjectRef[] {
-  if (after?.kind !== 'VirtualService') return []
-  const hosts = new Set([...after.hosts, ...carriedBy(after).map(({ host }) => host)])
+  if (after === null || !isRouteObject(after)) return []
+  const hosts = new Set([...(after.kind === 'VirtualService' ? after.hosts : []), ...carriedBy(after).map(({ host }) => host)])
   return [...hosts]
     .flatMap((host) => serviceRef(host, snapshot))
     .filter(({ namespace, name }) => {

@@ -4,6 +4,7 @@ import type { MeshObject } from '../kinds/index.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { isCausedBy, type Unjudged } from '../mesh/gaps/allowance.ts'
 import { type Gap, gapsOfChange, type Target } from '../mesh/gaps/gaps.ts'
+import { changed } from '../mesh/routing/gateway-api/compiled.ts'
 import { Meter, metered } from '../mesh/snapshot/metered.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { podsAfter } from '../mesh/snapshot/workloads.ts'
@@ -54,14 +55,14 @@ export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snaps
   const removed = [change.ref, ...pods.removed]
   const added = change.after === null ? pods.added : [change.after, ...pods.added]
   const before = asStored(change, snapshot)
-  return { before, after: overlay(reliable(change, before), { removed, added }) }
+  return { before, after: changed(reliable(change, before), { removed, added }) }
 }
 
 /** Nothing is laid over a cache that shows the stored object already: each layer costs every look-up. */
 function asStored({ ref, before }: Change, snapshot: Snapshot): Snapshot {
   const cached = snapshot.find(ref.kind, ref.namespace, ref.name)
-  if (before === null) return cached === undefined ? snapshot : overlay(snapshot, { removed: [ref] })
+  if (before === null) return cached === undefined ? snapshot : changed(snapshot, { removed: [ref] })
   const isShown =
     cached === before || (cached?.uid === before.uid && before.resourceVersion !== '' && cached.resourceVersion === before.resourceVersion)
-  return isShown ? snapshot : overlay(snapshot, { added: [before] })
+  return isShown ? snapshot : changed(snapshot, { added: [before] })
 }

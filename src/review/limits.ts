@@ -1,6 +1,6 @@
 /** The limits of what is denied (docs/architecture.md): why a gap that a change opens is only warned of. */
 import { REVISION } from '../kinds/identity.ts'
-import { isSameRef, isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
+import { isRouteKind, isSameRef, isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
@@ -32,14 +32,14 @@ export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap)
 
 /** The last route object of a host at a gateway is deleted, or one of several whose lost requests were those of its own explicit conditions. */
 function isRetired({ change }: Judgement, { context, source, servedBy }: Gap): boolean {
-  if (change.operation !== 'DELETE' || change.ref.kind !== 'VirtualService' || context.kind !== 'gateway') return false
+  if (change.operation !== 'DELETE' || !isRouteKind(change.ref.kind) || context.kind !== 'gateway') return false
   if (source === null) return true
   return servedBy !== null && !servedBy.isFallback && isSameRef(servedBy.source, change.ref)
 }
 
 /** The host leaves one gateway while another, that has Pods, answers the same requests as it did before. */
 function isMoved({ change, before, after, targets }: Judgement, gap: Gap): boolean {
-  if (change.operation !== 'UPDATE' || change.ref.kind !== 'VirtualService' || gap.context.kind !== 'gateway') return false
+  if (change.operation !== 'UPDATE' || !isRouteKind(change.ref.kind) || gap.context.kind !== 'gateway') return false
   if (gap.cause !== 'no-virtual-host' && gap.cause !== 'no-listener') return false
   return targets.some(
     (target) =>

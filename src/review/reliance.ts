@@ -1,8 +1,8 @@
 /** What a write newly relies on, and what it takes away: asked here by whoever reads, waits or holds before the answer. */
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
-import { isWorkload, type MeshObject } from '../kinds/index.ts'
-import type { VirtualService } from '../kinds/virtual-service.ts'
+import type { RouteRule } from '../kinds/gateway-api.ts'
+import { isRouteKind, isWorkload, type MeshObject, type ObjectOf, type ROUTE_KINDS } from '../kinds/index.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -10,23 +10,23 @@ import { sameTemplate } from '../mesh/snapshot/workloads.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
 import type { Change } from './change.ts'
 
-/** Where a VirtualService sends requests. */
+/** Where a route object sends requests. */
 export interface Carried {
   readonly host: string
   readonly subset: string | null
   readonly port: number | null
 }
 
-/** What a VirtualService sends requests to that it did not send there before: a weight step between known destinations has none. */
+/** What a route object sends requests to that it did not send there before: a weight step between known destinations has none. */
 export function newlyCarried({ before, after }: Write): Carried[] {
-  if (after?.kind !== 'VirtualService') return []
-  return before?.kind === 'VirtualService' && sameReach(before, after) ? without(after, before) : carriedBy(after)
+  if (!isRouteObject(after)) return []
+  return isRouteObject(before) && sameReach(before, after) ? without(after, before) : carriedBy(after)
 }
 
-/** What a VirtualService no longer sends requests to. */
+/** What a route object no longer sends requests to. */
 export function noLongerCarried({ before, after }: Pick<Write, 'before' | 'after'>): Carried[] {
-  if (before?.kind !== 'VirtualService') return []
-  return after?.kind === 'VirtualService' ? without(before, after) : carriedBy(before)
+  if (!isRouteObject(before)) return []
+  return isRouteObject(after) ? without(before, after) : carriedBy(before)
 }
 
 /** The write takes away something that a route elsewhere may still send to. */
@@ -36,14 +36,16 @@ export function takesAway({ operation, before, after, ref }: Change): boolean {
       return narrows(before, after)
     case 'Service':
       return operation === 'UPDATE'
+    case 'ReferenceGrant':
+      return before !== null
     default:
       return givesUpPods(before, after)
   }
 }
 
-/** A VirtualService begins or ceases to take the requests of a host, a gateway or a namespace. */
+/** A route object begins or ceases to take the requests of a host, a gateway or a namespace. */
 export function changesReach({ before, after }: Pick<Write, 'before' | 'after'>): boolean {
-  const [was, is] = [before, after].map((object) => (object?.kind === 'VirtualService' ? object : null))
+  const [was, is] = [before, after].map((object) => (isRouteObject(object) ? object : null))
   if (was && is) return !sameReach(was, is)
   return was !== null || is !== null
 }
@@ -64,15 +66,30 @@ export function givesUpPods(before: MeshObject | null, after: MeshObject | null)
   return after === null || !isWorkload(after) || after.replicas === 0 || !sameTemplate(before, after)
 }
 
-function without(vs: VirtualService, other: VirtualService): Carried[] {
+function without(route: RouteObject, other: RouteObject): Carried[] {
   const known = new Set(carriedBy(other).map(keyOf))
-  return carriedBy(vs).filter((destination) => !known.has(keyOf(destination)))
+  return carriedBy(route).filter((destination) => !known.has(keyOf(destination)))
 }
 
-/** What a VirtualService sends requests to. A lone destination carries whatever its weight; among several, weight 0 carries nothing (9.1, 9.2). */
-export function carriedBy(vs: VirtualService): Carried[] {
-  const destinations = [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) =>
-    route.length === 1 ? route : route.filter(({ weight }) => weight > 0)
+type RouteObject = ObjectOf<(typeof ROUTE_KINDS)[number]>
+
+export function isRouteObject(object: MeshObject | null): object is RouteObject {
+  return object !== null && isRouteKind(object.kind)
+}
+
+/**
+ * What a route object sends requests to. A lone destination of a VirtualService carries whatever its weight; among several, and of a route of the Gateway
+ * API always, weight 0 carries nothing (9.1, 9.2).
+ */
+export function carriedBy(route: RouteObject): Carried[] {
+  if (route.kind !== 'VirtualService') {
+    const backends = route.rules
+      .flatMap((rule: Pick<RouteRule, 'backends'>) => rule.backends)
+      .filter(({ host, weight }) => host !== '' && weight > 0)
+    return backends.map(({ host, port }) => ({ host, subset: null, port }))
+  }
+  const destinations = [...route.http, ...route.tls, ...route.tcp].flatMap(({ route: to }) =>
+    to.length === 1 ? to : to.filter(({ weight }) => weight > 0)
   )
   return destinations.map(({ host, subset, port }) => ({ host, subset, port }))
 }
@@ -81,8 +98,9 @@ function keyOf({ host, subset, port }: Carried): string {
   return `${host}|${subset ?? ''}|${port ?? ''}`
 }
 
-function sameReach(before: VirtualService, after: VirtualService): boolean {
-  const text = ({ hosts, gateways, exportTo }: VirtualService) => JSON.stringify([hosts, gateways, exportTo])
+function sameReach(before: RouteObject, after: RouteObject): boolean {
+  const text = (route: RouteObject) =>
+    JSON.stringify(route.kind === 'VirtualService' ? [route.hosts, route.gateways, route.exportTo] : [route.hostnames, route.parents])
   return text(before) === text(after)
 }
 

@@ -1,21 +1,24 @@
+import { isOfGatewayApi, ROUTE_KINDS } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Rule, Subject } from './rule.ts'
 import { loss, severityOf, state, wayOut } from './wording.ts'
 
 export const gatewayInUse: Rule = {
   id: 'gateway-in-use',
-  on: ['Gateway'],
-  summary: 'hosts, ports, TLS or selector of a Gateway change, or it is deleted, and served hosts get 404 or find nothing listening',
+  on: ['Gateway', 'KubernetesGateway', 'ListenerSet'],
+  summary:
+    'hosts, ports, TLS, listeners or selector of a Gateway of either API change, or it is deleted, and served hosts get 404 or find nothing listening',
   description:
     'A Gateway makes its proxies listen, and lends the VirtualServices that name it the hosts of its servers. Whatever it no longer lists is gone at once, for every application behind it: ' +
-    '404 where the port is still served, no listener or a closed connection where it is not.',
-  remedy: 'Keep the host and the port until nothing is served by them, or bind the VirtualServices to another Gateway first.',
-  reads: ['Gateway', 'VirtualService', 'Pod'],
+    '404 where the port is still served, no listener or a closed connection where it is not. The listeners of a Gateway of the Gateway API, and those that ListenerSets add, are its servers; ' +
+    'what Istio has deployed for it goes with it.',
+  remedy: 'Keep the host and the port until nothing is served by them, or bind the routes to another Gateway first.',
+  reads: ['Gateway', 'KubernetesGateway', 'ListenerSet', 'GatewayClass', ...ROUTE_KINDS, 'Service', 'Pod'],
   check: (subject) =>
     state(subject.opened, byHost, (gap) => ({
       severity: severityOf(subject, gap),
       object: written(subject),
-      path: subject.after === null ? [] : ['spec', gap.cause === 'no-listener' && !sameSelector(subject) ? 'selector' : 'servers'],
+      path: subject.after === null ? [] : ['spec', changedField(subject, gap)],
       message: `${loss(gap)}: ${lost(subject, gap)}`,
       remedy: remedyFor(subject, gap)
     }))
@@ -25,30 +28,36 @@ function byHost({ host, port, cause }: Gap): string {
   return JSON.stringify([host, port, cause])
 }
 
-function written({ before, after }: Subject) {
+function written({ before, after }: Pick<Subject, 'before' | 'after'>) {
   const object = after ?? before
-  return { kind: 'Gateway' as const, namespace: object?.namespace ?? '', name: object?.name ?? '' }
+  return { kind: object?.kind ?? 'Gateway', namespace: object?.namespace ?? '', name: object?.name ?? '' }
+}
+
+function changedField(subject: Subject, { cause }: Gap): string {
+  if (isOfGatewayApi(written(subject))) return 'listeners'
+  return cause === 'no-listener' && !sameSelector(subject) ? 'selector' : 'servers'
 }
 
 function sameSelector({ before, after }: Subject): boolean {
-  if (before?.kind !== 'Gateway' || after?.kind !== 'Gateway') return false
+  if (before?.kind !== 'Gateway' || after?.kind !== 'Gateway') return isOfGatewayApi(written({ before, after }))
   return JSON.stringify(Object.entries(before.selector).sort()) === JSON.stringify(Object.entries(after.selector).sort())
 }
 
 function lost(subject: Subject, gap: Gap): string {
   const name = subject.nameOf(written(subject))
+  const server = isOfGatewayApi(written(subject)) ? 'listener' : 'server'
   if (subject.after === null) return `this deletes ${name}`
   if (gap.cause === 'no-listener') {
     return sameSelector(subject)
-      ? `no server of ${name} would have port ${gap.port} any longer`
+      ? `no ${server} of ${name} would have port ${gap.port} any longer`
       : `${name} would no longer select the Pods that serve it`
   }
-  if (gap.cause === 'closed') return `no server of ${name} would take such a connection on port ${gap.port} any longer`
-  return `no server of ${name} would have this host any longer`
+  if (gap.cause === 'closed') return `no ${server} of ${name} would take such a connection on port ${gap.port} any longer`
+  return `no ${server} of ${name} would have this host any longer`
 }
 
 function remedyFor(subject: Subject, gap: Gap): string {
   const served = gap.servedBy?.source ?? null
-  const route = served === null ? 'its VirtualServices' : subject.nameOf(served)
+  const route = served === null ? (isOfGatewayApi(written(subject)) ? 'its routes' : 'its VirtualServices') : subject.nameOf(served)
   return `First bind ${route} to another Gateway that serves the host, or take the host out there; if this is meant, ${wayOut(subject)}`
 }

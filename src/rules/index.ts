@@ -4,6 +4,7 @@ import { conflictingHost } from './conflicting-host.ts'
 import { deadMirror } from './dead-mirror.ts'
 import { entryInUse } from './entry-in-use.ts'
 import { gatewayInUse } from './gateway-in-use.ts'
+import { grantInUse } from './grant-in-use.ts'
 import { halfQualifiedHost } from './half-qualified-host.ts'
 import { hiddenService } from './hidden-service.ts'
 import { misplacedField } from './misplaced-field.ts'
@@ -37,6 +38,7 @@ export const RULES: readonly Rule[] = [
   portInUse,
   hiddenService,
   gatewayInUse,
+  grantInUse,
   entryInUse,
   sidecarHides,
   tlsMismatch,

@@ -1,21 +1,23 @@
-import { isSameRef, type ObjectRef, refKey } from '../kinds/index.ts'
+import { GATEWAY_API, type ParentRef, parentKey } from '../kinds/gateway-api.ts'
+import { isOfGatewayApi, isRouteKind, isSameRef, type MeshObject, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { exportsOf, isExported } from '../mesh/names/visibility.ts'
+import { convertRules } from '../mesh/routing/gateway-api/rules.ts'
 import type { Rule, Severity, Subject } from './rule.ts'
 import { byRoute, GATEWAY_LABEL, loss, percent, place, routeOwner, severityOf, state, wayOut } from './wording.ts'
 
 export const missingFallback: Rule = {
   id: 'missing-fallback',
-  on: ['VirtualService'],
+  on: ROUTE_KINDS,
   summary: 'a request class of the host is matched by no route and gets 404',
   description:
     'A VirtualService replaces the default route of its host entirely. A request that none of its routes matches gets 404, even though the ' +
     'Service behind it is healthy. A fallback is any last route that takes every request: one without match, or with uri prefix "/". ' +
     'At a gateway the fallback may stand in another VirtualService for the same host; on the mesh it may not, since Istio uses one ' +
-    'VirtualService a host.',
+    'VirtualService a host. Rules of the Gateway API for one host are merged everywhere.',
   remedy: 'Add a last http route without match that sends all other requests to a live destination.',
-  reads: ['VirtualService', 'Service', 'Gateway'],
+  reads: [...ROUTE_KINDS, 'Service', 'Gateway', 'KubernetesGateway'],
   check: (subject) =>
     state(
       unmatched(subject),
@@ -65,10 +67,11 @@ function severityKey(subject: Subject, gap: Gap): Severity {
   return gap.source === null ? severityOf(subject, gap) : severityOfUnmatched(subject, gap)
 }
 
-/** At a gateway others may bring the rest of a host that nobody has served so far. */
+/** Where several objects make the routes of a host, others may bring the rest of one that nobody has served so far. */
 function severityOfUnmatched(subject: Subject, gap: Gap): Severity {
   if (subject.opened.includes(gap)) return severityOf(subject, gap)
-  return gap.context.kind === 'gateway' && subject.fallbackAtGateways !== 'deny' ? 'warn' : 'deny'
+  const isShared = gap.context.kind === 'gateway' || isOfGatewayApi(routeOwner(gap))
+  return isShared && subject.fallbackAtGateways !== 'deny' ? 'warn' : 'deny'
 }
 
 /** Which other object answered these requests so far: its routes can be copied. */
@@ -88,7 +91,10 @@ function remedyFor(subject: Subject, gap: Gap): string {
   if (server !== null && subject.operation !== 'DELETE')
     return `First copy the routes of ${subject.nameOf(server)} that take them, then apply this again`
   const meant = subject.operation === 'UPDATE' && gap.servedBy?.isFallback === false ? `; if this is meant, ${wayOut(subject)}` : ''
-  return `First add a last http route without match, to a destination that is live, then apply this again${meant}`
+  const fallback = isOfGatewayApi(routeOwner(gap))
+    ? 'a rule without matches, to a backend'
+    : 'a last http route without match, to a destination'
+  return `First add ${fallback} that is live, then apply this again${meant}`
 }
 
 /** A rule whose delegate is not there takes nothing (7.2). */
@@ -119,7 +125,7 @@ function sayUnbound(subject: Subject, gap: Gap) {
   const written = after ?? before
   return {
     severity: severityOf(subject, gap),
-    object: { kind: 'VirtualService' as const, namespace: written?.namespace ?? '', name: written?.name ?? '' },
+    object: { kind: written?.kind ?? 'VirtualService', namespace: written?.namespace ?? '', name: written?.name ?? '' },
     path: [],
     message: `${loss(gap)}: ${unbound(subject, gap)}`,
     remedy: unboundRemedy(subject, gap)
@@ -128,18 +134,22 @@ function sayUnbound(subject: Subject, gap: Gap) {
 
 function unbound(subject: Subject, gap: Gap): string {
   const { after, nameOf } = subject
-  const missing = unknownGateway(subject)
+  const missing = unknownGateway(subject) ?? unknownParent(subject)
   if (missing !== null && after !== null) return `Gateway ${missing}, which ${nameOf(after)} names instead, does not exist`
   if (after !== null && isNewlyHidden(subject, gap))
     return `exportTo hides ${nameOf(after)} from namespace ${gap.context.namespace}, where the gateway runs`
+  if (after !== null && isRefused(subject))
+    return `Istio makes nothing of ${nameOf(after)}, for a filter or backend in it that it does not know`
   if (gap.cause === 'closed' || gap.cause === 'no-listener') return 'no tls or tcp route would take them any longer'
-  return 'no VirtualService would serve this host any longer'
+  return `no ${writtenKind(subject)} would serve this host any longer`
 }
 
 function unboundRemedy(subject: Subject, gap: Gap): string {
-  if (unknownGateway(subject) !== null) return 'Name a Gateway that exists, as namespace/name, or create it first'
+  if ((unknownGateway(subject) ?? unknownParent(subject)) !== null)
+    return 'Name a Gateway that exists, as namespace/name, or create it first'
   if (isNewlyHidden(subject, gap)) return 'Leave the namespace of the gateway in spec.exportTo'
-  return `First let another VirtualService serve it, or move its clients to another host; if this is meant, ${wayOut(subject)}`
+  if (isRefused(subject)) return 'Leave out what Istio does not know, then apply this again'
+  return `First let another ${writtenKind(subject)} serve it, or move its clients to another host; if this is meant, ${wayOut(subject)}`
 }
 
 /** A Gateway that the write newly names and that nobody knows: a slip of the pen. */
@@ -151,6 +161,35 @@ function unknownGateway({ before, after, snapshotAfter }: Subject): string | nul
     return found !== undefined && !Object.hasOwn(found.selector, GATEWAY_LABEL)
   }
   return after.gateways.find((name) => name !== 'mesh' && !before.gateways.includes(name) && !isKnown(name)) ?? null
+}
+
+/** The same of a Gateway of the Gateway API. */
+function unknownParent({ before, after, snapshotAfter }: Subject): string | null {
+  const [was, is] = [parentsOf(before), parentsOf(after)].map((parents) => parents.filter(isGateway))
+  const isNew = (parent: ParentRef) => !was?.some((other) => parentKey(other) === parentKey(parent))
+  const missing = is?.find(
+    (parent) => isNew(parent) && snapshotAfter.find('KubernetesGateway', parent.namespace, parent.name) === undefined
+  )
+  return missing === undefined ? null : `${missing.namespace}/${missing.name}`
+}
+
+function parentsOf(object: MeshObject | null): readonly ParentRef[] {
+  return object !== null && isRouteKind(object.kind) && 'parents' in object ? object.parents : []
+}
+
+function isGateway({ group, kind }: ParentRef): boolean {
+  return group === GATEWAY_API && kind === 'Gateway'
+}
+
+/** One rule can take all of its object with it. */
+function isRefused({ after, snapshotAfter }: Subject): boolean {
+  if (after?.kind !== 'HTTPRoute' && after?.kind !== 'GRPCRoute') return false
+  return convertRules(snapshotAfter, after, 'listener', null) === null
+}
+
+/** `HTTPRoute`, as the write has it. */
+function writtenKind({ after, before }: Subject): string {
+  return (after ?? before)?.kind ?? 'VirtualService'
 }
 
 function isNewlyHidden({ before, after, snapshotAfter }: Subject, { context }: Gap): boolean {

@@ -51,6 +51,27 @@ export function genericSibling(snapshot: Snapshot, service: Service, keys: reado
   )
 }
 
+/** The Services of a namespace that select the same Pods but for their version. */
+export function otherVersions(snapshot: Snapshot, service: Service, keys: readonly string[]): Service[] {
+  const generic = without(service.selector ?? {}, keys)
+  const found = Object.entries(generic).flatMap(([key, value]) => [
+    ...snapshot.lookup('serviceBySelector', `${service.namespace}/${key}=${value}`)
+  ])
+  return [...new Set(found)].filter(
+    ({ name, selector, deleting }) =>
+      name !== service.name &&
+      !deleting &&
+      selector !== null &&
+      !sameLabels(selector, generic) &&
+      sameLabels(without(selector, keys), generic)
+  )
+}
+
+/** Routes of the Gateway API send to it: they tell versions apart by their Services. */
+export function isBackend(snapshot: Snapshot, { host }: Service): boolean {
+  return [...snapshot.lookup('virtualServiceByDestination', host)].some(({ madeFor }) => madeFor !== null)
+}
+
 export function without(labels: Labels, keys: readonly string[]): Labels {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => !keys.includes(key)))
 }

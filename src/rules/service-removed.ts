@@ -1,5 +1,6 @@
-import type { MeshObject } from '../kinds/index.ts'
+import { type MeshObject, ROUTE_KINDS } from '../kinds/index.ts'
 import { hostKey } from '../mesh/names/hosts.ts'
+import { sourcesOf } from '../mesh/routing/tables.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 
@@ -9,9 +10,9 @@ export const serviceRemoved: Rule = {
   summary: 'a Service or ServiceEntry is deleted that routes still send to',
   description:
     'Deleting a Service is teardown and is never refused: `helm uninstall` and namespace deletion start with it; nor is deleting the last ServiceEntry of a host. But a route that still sends ' +
-    'to it answers 503 from then on. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh.',
+    'to it answers 503 from then on, or 500 where it is of the Gateway API. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh.',
   remedy: 'Move the routes to another host first, or delete the VirtualService too.',
-  reads: ['Service', 'ServiceEntry', 'VirtualService'],
+  reads: ['Service', 'ServiceEntry', ...ROUTE_KINDS],
   check: (subject) => {
     const { operation, before } = subject
     if (operation !== 'DELETE' || (before?.kind !== 'Service' && before?.kind !== 'ServiceEntry')) return []
@@ -31,9 +32,9 @@ function hostsLost(object: MeshObject, after: Snapshot): readonly string[] {
 
 function consequence({ before, opened, snapshotAfter, nameOf }: Subject, host: string): Pick<Statement, 'message' | 'remedy'> | null {
   // That of some requests to go unanswered is told by the rule that refuses it.
-  if (opened.some(({ destination }) => destination?.host === host)) return null
+  if (before?.kind === 'ServiceEntry' && opened.some(({ destination }) => destination?.host === host)) return null
   const senders = [...snapshotAfter.lookup('virtualServiceByDestination', host)].filter(({ deleting }) => !deleting)
-  const [first, ...others] = senders.map(nameOf).sort()
+  const [first, ...others] = [...new Set(senders.flatMap(sourcesOf).map(nameOf))].sort()
   if (first !== undefined) {
     const more = others.length > 0 ? ` and ${others.length} more` : ''
     return { message: `${first}${more} still sends to ${host}`, remedy: 'Delete it too, or send elsewhere' }

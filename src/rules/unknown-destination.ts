@@ -1,42 +1,62 @@
-import type { Gap } from '../mesh/gaps/gaps.ts'
+import { isOfGatewayApi, ROUTE_KINDS } from '../kinds/index.ts'
+import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
+import { NOWHERE } from '../mesh/routing/destinations.ts'
+import { backendAt } from '../mesh/routing/gateway-api/rules.ts'
 import type { Rule, Subject } from './rule.ts'
 import { byRoute, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
 
 export const unknownDestination: Rule = {
   id: 'unknown-destination',
-  on: ['VirtualService'],
-  summary: 'a carried destination names a host or port that does not exist',
+  on: ROUTE_KINDS,
+  summary: 'a carried destination names a host or port that does not exist, or one that the route may not send to',
   description:
     'A destination has a cluster in Envoy only if the client sees a service of exactly that host with exactly that port. A host without any dot is ' +
     'completed with the namespace of its VirtualService; a host with a dot is taken literally, so "reviews.prod" names nothing. ' +
-    'On the mesh a destination without port means the port that the client called, even where the destination has a single other port.',
+    'On the mesh a destination without port means the port that the client called, even where the destination has a single other port. ' +
+    'Of a route of the Gateway API such requests get 500, and so do those to a backend of another namespace that no ReferenceGrant lets it send to, and those of a rule without any backend.',
   remedy: 'Create the Service, or name the host in full and the port that it has.',
-  reads: ['VirtualService', 'Service', 'ServiceEntry'],
+  reads: [...ROUTE_KINDS, 'Service', 'ServiceEntry', 'ReferenceGrant'],
   check: (subject) => {
     const opened = new Set(subject.opened)
     return state(
-      subject.gaps.filter(({ cause, share, shareBefore }) => (cause === 'host' || cause === 'port') && share > shareBefore),
+      subject.gaps.filter(({ cause, share, shareBefore }) => UNKNOWN.includes(cause) && share > shareBefore),
       (gap) => `${byRoute(gap)}${opened.has(gap)}`,
       (gap) => ({
         severity: opened.has(gap) ? severityOf(subject, gap) : 'warn',
         object: routeOwner(gap),
-        path: [...gap.path, gap.cause],
-        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${unknown(gap)}`,
+        path: isOfGatewayApi(routeOwner(gap)) ? gap.path : [...gap.path, gap.cause],
+        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${unknown(subject, gap)}`,
         remedy: `First ${remedyFor(subject, gap)}, then apply this again`
       })
     )
   }
 }
 
-function unknown({ cause, destination }: Gap): string {
+const UNKNOWN: readonly Cause[] = ['host', 'port', 'no-backend']
+
+function unknown(subject: Subject, { cause, source, path, destination }: Gap): string {
+  if (cause === 'no-backend') return 'no backend at all'
+  if (destination?.host === NOWHERE) {
+    const backend = backendAt(subject.snapshotAfter, source, path)
+    return backend === null || backend.host === NOWHERE
+      ? `a backend of kind ${backend?.kind ?? 'unknown'}, which Istio does not send to`
+      : `${backend.kind} ${backend.namespace}/${backend.name}, which no ReferenceGrant there lets it send to`
+  }
   return cause === 'host'
     ? `host ${destination?.host}, which does not exist`
     : `port ${destination?.port} of ${destination?.host}, which it does not have`
 }
 
-function remedyFor({ snapshotAfter }: Subject, { cause, destination }: Gap): string {
+function remedyFor({ snapshotAfter }: Subject, { cause, source, path, destination }: Gap): string {
   const host = destination?.host ?? ''
-  if (cause === 'port') return `name a port of ${host} in destination.port.number`
+  if (cause === 'no-backend') return 'name a backend with weight above 0'
+  if (host === NOWHERE) {
+    const backend = backendAt(snapshotAfter, source, path)
+    if (backend === null || backend.host === NOWHERE) return 'name a Service'
+    return `create a ReferenceGrant in namespace ${backend.namespace} from ${source?.kind} of namespace ${source?.namespace} to ${backend.kind} ${backend.name}`
+  }
+  if (cause === 'port')
+    return `name a port of ${host} in ${source !== null && isOfGatewayApi(source) ? 'backendRefs' : 'destination.port.number'}`
   const [name = '', namespace = '', ...rest] = host.split('.')
   const meant = (rest.length === 0 || rest.join('.') === 'svc') && snapshotAfter.find('Service', namespace, name) !== undefined
   return meant ? `write the host in full, ${name}.${namespace}.svc.${snapshotAfter.settings.domain}` : `create the Service ${host}`

@@ -1,15 +1,16 @@
+import { ROUTE_KINDS } from '../kinds/index.ts'
 import type { Rule } from './rule.ts'
 import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
 
 export const unreadyDestination: Rule = {
   id: 'unready-destination',
-  on: ['VirtualService'],
+  on: ROUTE_KINDS,
   summary: 'requests move to a destination that no Ready Pod backs',
   description:
     'Envoy sends only to Ready endpoints of the Service whose Pods carry all labels of the subset. Where there is none, the requests get 503. ' +
     'Requests that were answered before must not move there; a first install, where nothing was answered before, may route to Pods that are still starting.',
   remedy: 'Wait until a Pod of the destination is Ready, then send requests to it.',
-  reads: ['VirtualService', 'DestinationRule', 'Service', 'Pod'],
+  reads: [...ROUTE_KINDS, 'DestinationRule', 'Service', 'Pod'],
   check: (subject) => {
     const opened = new Set(subject.opened)
     return state(

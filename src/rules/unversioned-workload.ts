@@ -61,10 +61,10 @@ function judge(subject: Subject, deployment: Workload, service: Service): Statem
   ]
 }
 
-/** A Service that no VirtualService routes needs no versions. */
+/** A Service that no VirtualService routes needs no versions: routes of the Gateway API tell them apart by their Services. */
 function isRouted({ snapshotAfter }: Subject, { host }: Service): boolean {
-  const [route] = [...snapshotAfter.lookup('virtualServiceByHost', host), ...snapshotAfter.lookup('virtualServiceByDestination', host)]
-  return route !== undefined
+  const routes = [...snapshotAfter.lookup('virtualServiceByHost', host), ...snapshotAfter.lookup('virtualServiceByDestination', host)]
+  return routes.some(({ madeFor }) => madeFor === null)
 }
 
 function lacked(before: MeshObject | null, keys: readonly string[]): boolean {

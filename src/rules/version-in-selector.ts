@@ -1,8 +1,8 @@
 import type { MeshObject } from '../kinds/index.ts'
 import type { Service } from '../kinds/service.ts'
 import { own } from '../mesh/names/own.ts'
-import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import { genericSibling, versionKeys } from './releases.ts'
+import { isEmpty, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { genericSibling, isBackend, otherVersions, versionKeys } from './releases.ts'
 import type { LabelKeys, Rule } from './rule.ts'
 
 export const versionInSelector: Rule = {
@@ -12,19 +12,20 @@ export const versionInSelector: Rule = {
   description:
     'Subsets choose among the Pods of a Service. If the Service itself selects one version, the subsets of all others are empty, and the next release ' +
     'cannot be reached by weight. A Service for each version beside a generic one - with the same selector less the version label - is right: ' +
-    'that is how the Gateway API splits traffic.',
+    'that is how the Gateway API splits traffic. So is one beside those of other versions that its routes send to.',
   remedy: 'Select by the app label alone, and leave the version to the subsets of the DestinationRule.',
-  reads: ['Service', 'DestinationRule'],
+  reads: ['Service', 'DestinationRule', 'HTTPRoute', 'GRPCRoute', 'KubernetesGateway'],
   check: (subject) => {
     const { after, before, snapshotAfter, labelKeys } = subject
     if (after?.kind !== 'Service') return []
     const had = pinned(before, snapshotAfter, labelKeys)
     const keys = pinned(after, snapshotAfter, labelKeys)
     if (keys.length === 0 || genericSibling(snapshotAfter, after, keys) !== undefined) return []
+    if ([after, ...otherVersions(snapshotAfter, after, keys)].some((service) => isBackend(snapshotAfter, service))) return []
     const added = keys.filter((key) => !had.includes(key))
     return [
       {
-        severity: added.length > 0 && subject.isInMesh(after) ? ('deny' as const) : ('warn' as const),
+        severity: added.length > 0 && subject.isInMesh(after) && !routesByService(snapshotAfter) ? ('deny' as const) : ('warn' as const),
         object: { kind: 'Service', namespace: after.namespace, name: after.name },
         path: ['spec', 'selector', added[0] ?? keys[0] ?? ''],
         message: `the next version could get no requests: the selector of ${subject.nameOf(after)} names ${pairs(after, keys)}, so its Pods are of one version only`,
@@ -33,6 +34,11 @@ export const versionInSelector: Rule = {
       }
     ]
   }
+}
+
+/** Where the Gateway API is in use, routes may be on their way that tell versions apart by their Services. */
+function routesByService(snapshot: Snapshot): boolean {
+  return (['HTTPRoute', 'GRPCRoute', 'KubernetesGateway'] as const).some((kind) => !isEmpty(snapshot.all(kind)))
 }
 
 function pinned(object: MeshObject | null, snapshot: Snapshot, labelKeys: LabelKeys): string[] {

@@ -1,11 +1,13 @@
 /** The phrases that every finding is made of: share, who asks, which requests, status. */
 
 import { EVERY_REQUEST } from '../kinds/http-rule.ts'
-import { type ObjectRef, refKey } from '../kinds/index.ts'
+import { homeOf, type ObjectRef, refKey } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
+import { own } from '../mesh/names/own.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { describeClass, describeLabels } from '../mesh/requests/classes.ts'
+import { GATEWAY_NAME } from '../mesh/routing/gateway-api/deployed.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import type { Severity, Statement, Subject } from './rule.ts'
 
@@ -39,7 +41,8 @@ export function severityOf({ excuseOf }: Subject, gap: Gap): Severity {
 
 /** How to do it all the same, where it is meant: for a write that takes away the last of something. */
 export function wayOut({ before, after }: Subject): string {
-  const namespace = (after ?? before)?.namespace ?? ''
+  const object = after ?? before
+  const namespace = object === null ? '' : homeOf(object)
   return namespace === '' ? 'annotate it with hitless.io/allow' : `label namespace ${namespace} hitless.io/mode=warn for the time being`
 }
 
@@ -126,6 +129,8 @@ function port({ port: number }: Gap): string {
 function asker({ context }: Gap): string {
   const { kind, namespace, labels } = context
   if (Object.hasOwn(labels, GATEWAY_LABEL)) return ` through Gateway ${labels[GATEWAY_LABEL]}`
+  const deployed = own(labels, GATEWAY_NAME)
+  if (kind === 'gateway' && deployed !== undefined) return ` through Gateway ${namespace}/${deployed}`
   if (kind === 'gateway') return ` through gateway ${namespace}/${labels['istio'] ?? describeLabels(labels)}`
   return Object.keys(labels).length === 0 ? '' : ` from Pods ${describeLabels(labels)}`
 }

@@ -1,8 +1,9 @@
-import { isWorkload, WORKLOAD_KINDS } from '../kinds/index.ts'
+import { isOfGatewayApi, isWorkload, ROUTE_KINDS, WORKLOAD_KINDS } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { otherVersions } from './releases.ts'
 import type { Rule, Subject } from './rule.ts'
 import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state, wayOut } from './wording.ts'
 
@@ -12,10 +13,10 @@ export const workloadInUse: Rule = {
   summary: 'the last Ready Pods behind a carried destination, or behind a gateway that serves, go away',
   description:
     'Deleting a workload, scaling it to 0, or giving its Pods other labels takes its Pods from the destinations that they back; so does a template whose containers no longer declare ' +
-    'the port that the Service targets by name. Where no other Ready Pod - of any owner - backs a destination that a VirtualService still sends to, those requests get 503. Where the ' +
+    'the port that the Service targets by name. Where no other Ready Pod - of any owner - backs a destination that a route still sends to, those requests get 503. Where the ' +
     'Pods are the last ones of a gateway, nothing listens there.',
-  remedy: 'Move the requests to another version in the VirtualService first.',
-  reads: [...WORKLOAD_KINDS, 'Pod', 'VirtualService', 'DestinationRule', 'Service', 'Gateway'],
+  remedy: 'Move the requests to another version in the route first.',
+  reads: [...WORKLOAD_KINDS, 'Pod', ...ROUTE_KINDS, 'DestinationRule', 'Service', 'Gateway', 'KubernetesGateway'],
   check: (subject) =>
     state(
       subject.opened,
@@ -79,13 +80,15 @@ function remedyFor(subject: Subject, gap: Gap): string {
 }
 
 /** A destination of the host is answered still: there is somewhere to move the requests to. */
-function hasOtherVersion({ snapshotAfter }: Subject, { context, host, source, destination }: Gap): boolean {
+function hasOtherVersion({ snapshotAfter, labelKeys }: Subject, { context, host, source, destination }: Gap): boolean {
   if (source === null) return false
   const name = destination?.host ?? host
   const routed = routeTables(snapshotAfter, context, host).flatMap(({ routes }) => routes.flatMap(({ destinations }) => destinations))
   if (routed.some(({ missing, ready }) => missing === null && ready !== 0)) return true
   const [service] = snapshotAfter.lookup('serviceByHost', name)
   if (service === undefined || service.selector === null) return false
+  const others = isOfGatewayApi(source) ? otherVersions(snapshotAfter, service, labelKeys.version) : []
+  if (others.some(({ namespace, selector }) => hasReadyPod(snapshotAfter, namespace, selector ?? {}))) return true
   const subsets = [...snapshotAfter.lookup('destinationRuleByHost', name)].flatMap((rule) => rule.subsets)
   return subsets.some(({ labels }) => hasReadyPod(snapshotAfter, service.namespace, { ...service.selector, ...labels }))
 }

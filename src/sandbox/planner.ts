@@ -7,7 +7,8 @@ import { affectedTargets, everyTarget, targetKey } from '../mesh/gaps/affected.t
 import { gapsOfChange } from '../mesh/gaps/gaps.ts'
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
-import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { changed } from '../mesh/routing/gateway-api/compiled.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
 import { decide } from '../review/decide.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
@@ -298,7 +299,7 @@ class Lab {
   /** Of a kind that no rule judges: by the gaps of everybody. */
   #compare({ ref, after: written }: Candidate): Judgement {
     const before = this.#sandbox.snapshot()
-    const after = overlay(before, { removed: [ref], added: written === null ? [] : [written] })
+    const after = changed(before, { removed: [ref], added: written === null ? [] : [written] })
     const targets = new Map([...everyTarget(before), ...everyTarget(after)].map((target) => [targetKey(target), target]))
     const { opened } = gapsOfChange(before, after, [...targets.values()])
     const hosts = [...new Set(opened.map(({ host }) => host))].join(', ')

@@ -14,8 +14,10 @@ import {
 import type { Pod } from '../kinds/pod.ts'
 import type { PodTemplate } from '../kinds/workload.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
+import { MeshWorld } from '../mesh/routing/gateway-api/compiled.ts'
+import { deployedFor } from '../mesh/routing/gateway-api/deployed.ts'
 import type { GivenSettings } from '../mesh/snapshot/settings.ts'
-import { podsSelected, type Snapshot, World } from '../mesh/snapshot/snapshot.ts'
+import { podsSelected, type Snapshot, type World } from '../mesh/snapshot/snapshot.ts'
 import type { Facts, Health, ListQuery, State } from '../mesh/snapshot/state.ts'
 import { podsOf, podsOwned } from '../mesh/snapshot/workloads.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
@@ -32,12 +34,14 @@ export class Sandbox implements State {
   readonly facts: Facts
   readonly #world: World
   readonly #events: SandboxEvents
+  /** What stands for the deployments of Gateways, by namespace. */
+  readonly #deployed = new Map<string, readonly MeshObject[]>()
   #version = 0
   /** The youngest object's creation. */
   #newestMs = 0
 
   constructor(settings?: GivenSettings, events: SandboxEvents = {}) {
-    this.#world = new World(settings)
+    this.#world = new MeshWorld(settings)
     this.#events = events
     this.facts = {
       read: async <K extends Kind>(ref: ObjectRef & { readonly kind: K }) => this.stored(ref),
@@ -69,6 +73,7 @@ export class Sandbox implements State {
     if (stored.kind === 'Pod') this.#standsFor(stored)
     if (isWorkload(stored) && !this.#podsOf(stored).some(isReal)) this.#haveThePods(stored)
     this.#takeTemplate(stored)
+    this.#deployGateways(stored)
   }
 
   /** One that begins as a snapshot is. */
@@ -85,6 +90,7 @@ export class Sandbox implements State {
 
   unload(ref: ObjectRef): void {
     this.#remove(ref)
+    this.#deployGateways(ref)
   }
 
   /** Applies an admitted write. Pods of a new workload, or of a new template, are not Ready until `ready` says so. */
@@ -92,12 +98,13 @@ export class Sandbox implements State {
     const before = this.#world.find(ref.kind, ref.namespace, ref.name) ?? null
     this.#events.changed?.(before, after)
     if (after === null) {
-      this.#remove(ref)
+      this.unload(ref)
       return
     }
     const stored = this.#store(after)
     if (isWorkload(stored)) this.#scale(stored, before !== null && isWorkload(before) ? before : null)
     this.#takeTemplate(stored)
+    this.#deployGateways(stored)
   }
 
   /** All replicas of a workload become Ready, with the labels of its template. False where there is no such workload, of any kind where none is named. */
@@ -159,6 +166,21 @@ export class Sandbox implements State {
       if (templateOf?.kind !== kind || templateOf.name !== name || rollout.namespace !== namespace) continue
       const ready = this.#podsOf(rollout).filter((pod) => pod.ready).length
       this.#haveThePods({ ...rollout, status: { replicas: rollout.replicas, readyReplicas: Math.min(ready, rollout.replicas) } })
+    }
+  }
+
+  /** Istio's controller: the Service and Pods of the Gateways that an object may concern, as far as nobody else has brought them. */
+  #deployGateways({ kind, namespace }: ObjectRef): void {
+    const isForAll = kind === 'GatewayClass' || kind === 'ListenerSet' || kind === 'Namespace'
+    const namespaces = isForAll ? new Set([...this.#world.all('KubernetesGateway')].map((gateway) => gateway.namespace)) : [namespace]
+    for (const each of namespaces) {
+      for (const object of this.#deployed.get(each) ?? []) {
+        if (this.#world.find(object.kind, object.namespace, object.name) === object) this.#world.delete(object)
+      }
+      const deployed = [...this.#world.lookup('kubernetesGatewayByNamespace', each)].flatMap((gateway) => deployedFor(this.#world, gateway))
+      for (const object of deployed) this.#world.set(object)
+      if (deployed.length === 0) this.#deployed.delete(each)
+      else this.#deployed.set(each, deployed)
     }
   }
 

@@ -149,7 +149,8 @@ for (const values of [[], CERT_MANAGER, OWN_SECRET, WORKLOADS_TOO]) {
     const { 'probe.hitless.io': probe, ...judged } = policies
     t.strictSame([...new Set(Object.values(judged))], ['Ignore'])
     t.equal(probe, 'Fail', 'which is asked about one dry run of hitless alone')
-    const workloads = values === WORKLOADS_TOO ? ',entries.hitless.io,services.hitless.io,workloads.hitless.io,scale.hitless.io' : ''
+    const workloads =
+      values === WORKLOADS_TOO ? ',namespaces.hitless.io,entries.hitless.io,services.hitless.io,workloads.hitless.io,scale.hitless.io' : ''
     t.equal(metadata.annotations?.[FAIL_WHEN_PROVEN], `routes.hitless.io${workloads}`)
   })
 }

@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { HitlessError } from '../../src/errors.ts'
 import { refusalOf } from '../../src/kinds/index.ts'
 import { readManifestText } from '../../src/manifests/manifests.ts'
-import { withGatewayApi } from '../../src/mesh/routing/gateway-api/translate.ts'
 import type { Context } from '../../src/mesh/routing/table.ts'
 import { type ContextJson, routesJson } from '../../src/output/route-json.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
@@ -26,7 +25,7 @@ export function readLines(file: string): Line[] {
 export function ourLine(directory: string, expected: Line): Line {
   const { sandbox, rejected } = sandboxOf(directory, expected.case)
   const contexts = expected.contexts.map(({ kind, namespace, labels }): Context => ({ kind, namespace, labels }))
-  return { case: expected.case, rejected, ...routesJson(withGatewayApi(sandbox.snapshot()), contexts) }
+  return { case: expected.case, rejected, ...routesJson(sandbox.snapshot(), contexts) }
 }
 
 interface Rejected {

@@ -19,7 +19,7 @@ import type { WriteStep } from './scripts.ts'
 export interface Prediction {
   readonly loadClass: LoadClass
   readonly share: number
-  readonly status: 0 | 200 | 404 | 502 | 503
+  readonly status: 0 | 200 | 404 | 500 | 502 | 503
 }
 
 /** One for each class; null for a write that brings Pods, whose effect is not its own but that of the Pods, once they are Ready. */

@@ -1,4 +1,4 @@
-import { gateway, guide, HOST, rule, virtualService } from '../manifests.ts'
+import { gateway, guide, guideAtGateway, HOST, kubernetesGateway, rule, virtualService } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const server = (hosts: string[], port = 80) => ({ port: { number: port, name: `http-${port}`, protocol: 'HTTP' }, hosts })
@@ -25,9 +25,43 @@ export const gatewayInUse: RuleExamples = {
       severity: 'deny',
       says: 'would have port 80 any longer'
     },
-    { name: 'it is deleted', given: SERVED, delete: gateway(), severity: 'deny', says: 'this deletes Gateway default/gateway' }
+    { name: 'it is deleted', given: SERVED, delete: gateway(), severity: 'deny', says: 'this deletes Gateway default/gateway' },
+    {
+      name: 'a listener of the Gateway API takes another host',
+      given: guideAtGateway(),
+      apply: kubernetesGateway([{ name: 'http', port: 80, protocol: 'HTTP', hostname: 'other.example.com' }]),
+      severity: 'deny',
+      says: 'no listener of Gateway (gateway.networking.k8s.io) default/web would have this host any longer'
+    },
+    {
+      name: 'a listener of the Gateway API has another port',
+      given: guideAtGateway(),
+      apply: kubernetesGateway([{ name: 'http', port: 8080, protocol: 'HTTP' }]),
+      severity: 'deny',
+      says: 'would have port 80 any longer'
+    },
+    {
+      name: 'a Gateway of the Gateway API is deleted',
+      given: guideAtGateway(),
+      delete: kubernetesGateway(),
+      severity: 'deny',
+      says: 'this deletes Gateway (gateway.networking.k8s.io) default/web'
+    }
   ],
   safe: [
+    {
+      name: 'a listener more',
+      given: guideAtGateway(),
+      apply: kubernetesGateway([
+        { name: 'http', port: 80, protocol: 'HTTP' },
+        { name: 'other', port: 8080, protocol: 'HTTP' }
+      ])
+    },
+    {
+      name: 'a listener is narrowed to what is served',
+      given: guideAtGateway(),
+      apply: kubernetesGateway([{ name: 'http', port: 80, protocol: 'HTTP', hostname: '*.example.com' }])
+    },
     { name: 'hosts are narrowed to what is served', given: SERVED, apply: gateway(['*'], { servers: [server(['hello.example.com'])] }) },
     {
       name: 'a server more',

@@ -1,5 +1,6 @@
 import { KINDS } from '../../src/kinds/index.ts'
-import { type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
+import { MeshWorld } from '../../src/mesh/routing/gateway-api/compiled.ts'
+import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import type { Facts, Health, State } from '../../src/mesh/snapshot/state.ts'
 import type { Write } from '../../src/mesh/snapshot/write.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
@@ -40,8 +41,8 @@ export class Behind implements State {
 }
 
 /** A snapshot that no longer changes. */
-export function copyOf(snapshot: Snapshot): World {
-  const world = new World(snapshot.settings)
+export function copyOf(snapshot: Snapshot): MeshWorld {
+  const world = new MeshWorld(snapshot.settings)
   for (const kind of KINDS) for (const object of snapshot.all(kind)) world.set(object)
   return world
 }

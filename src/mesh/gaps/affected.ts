@@ -7,7 +7,8 @@ import type { ServiceEntry } from '../../kinds/service-entry.ts'
 import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, hostKey, isWildcard } from '../names/hosts.ts'
 import { type Labels, labelKeys, selects } from '../names/labels.ts'
-import { gatewayNames, gatewaysSelecting } from '../routing/gateways.ts'
+import { everyVirtualService, madeBetween } from '../routing/gateway-api/compiled.ts'
+import { gatewaysOf, gatewaysSelecting } from '../routing/gateways.ts'
 import { scopeOf } from '../routing/scope.ts'
 import { allowsAnyHost } from '../routing/sidecars.ts'
 import type { Context } from '../routing/table.ts'
@@ -24,9 +25,11 @@ import type { Target } from './gaps.ts'
 export function affectedTargets(before: Snapshot, after: Snapshot, objects: readonly MeshObject[], tell?: TellUnjudged): Target[] {
   const found = new Map<string, Target>()
   const own = objects[0]?.namespace ?? ''
+  const { gone, come } = madeBetween(before, after, objects)
+  const concerned = [...objects, ...gone, ...come]
   for (const snapshot of [before, after]) {
     const survey = surveyOf(snapshot, tell, own)
-    const claims = objects.flatMap((object) => claimsOf(survey, object))
+    const claims = concerned.flatMap((object) => claimsOf(survey, object))
     for (const target of targetsOf(survey, inTurn(claims, own))) {
       const key = targetKey(target)
       if (!found.has(key)) found.set(key, target)
@@ -37,11 +40,11 @@ export function affectedTargets(before: Snapshot, after: Snapshot, objects: read
   return [...targets.filter(({ context }) => !isSelected(context)), ...targets.filter(({ context }) => isSelected(context))]
 }
 
-/** Every (context, host) that a VirtualService of the snapshot takes, found as it is asked for; past the first hundred thousand one may come twice. */
+/** Every (context, host) that a route object of the snapshot takes, found as it is asked for; past the first hundred thousand one may come twice. */
 export function* everyTarget(snapshot: Snapshot, tell?: TellUnjudged): Iterable<Target> {
   const known = new Set<string>()
   const survey = surveyOf(snapshot, tell)
-  for (const vs of snapshot.all('VirtualService')) {
+  for (const vs of everyVirtualService(snapshot)) {
     for (const target of targetsOf(survey, claimsOf(survey, vs))) {
       const key = targetKey(target)
       if (known.has(key)) continue
@@ -198,7 +201,12 @@ function claimsAtGateway({ snapshot, bounded, allowance }: Survey, gateway: stri
 /** Gateways of one proxy share its ports: a change of one can give or take those of another (6.1). */
 function claimsOfProxies(survey: Survey, gateway: string): Claim[] {
   const { snapshot } = survey
-  const names = new Set([gateway, ...gatewayContexts(snapshot, gateway).flatMap((context) => gatewayNames(scopeOf(snapshot, context)))])
+  const names = new Set([
+    gateway,
+    ...gatewayContexts(snapshot, gateway).flatMap((context) =>
+      gatewaysOf(scopeOf(snapshot, context)).map(({ namespace, name }) => `${namespace}/${name}`)
+    )
+  ])
   return [...names].flatMap((name) => claimsAtGateway(survey, name))
 }
 

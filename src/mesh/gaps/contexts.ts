@@ -10,6 +10,7 @@ import { destinationsOf, type VirtualService } from '../../kinds/virtual-service
 import { serviceOfHost, wildcardsOver } from '../names/hosts.ts'
 import { type Labels, selects, withoutOwn } from '../names/labels.ts'
 import { exportsOf } from '../names/visibility.ts'
+import { serversMadeOf } from '../routing/gateway-api/compiled.ts'
 import type { Context } from '../routing/table.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 
@@ -91,9 +92,18 @@ export function gatewayContexts(snapshot: Snapshot, gateway: string, cut: TellCu
   const [namespace = '', name = ''] = gateway.split('/')
   const found = snapshot.find('Gateway', namespace, name)
   if (found === undefined) return []
-  const contexts = [...fewestFirst(Map.groupBy(snapshot.podsAnywhere(found.selector), (pod) => pod.namespace))]
+  // What is made of a listener is for the Pods of its own namespace.
+  const pods = [...snapshot.podsAnywhere(found.selector)].filter((pod) => found.madeOf === null || pod.namespace === namespace)
+  const contexts = fewestFirst(Map.groupBy(pods, (pod) => pod.namespace))
   if (contexts.length > MOST_LABEL_SETS) cut()
   return contexts.length === 0 ? [{ kind: 'gateway', namespace, labels: found.selector }] : contexts.slice(0, MOST_LABEL_SETS)
+}
+
+/** The proxies that serve a Gateway of the Gateway API. */
+export function listenerContexts(snapshot: Snapshot, gateway: string): Context[] {
+  const servers = serversMadeOf(snapshot, gateway)
+  const contexts = servers.flatMap(({ namespace, name }) => gatewayContexts(snapshot, `${namespace}/${name}`))
+  return [...new Map(contexts.map((context) => [`${context.namespace} ${labelsKey(context.labels)}`, context])).values()]
 }
 
 /** Anybody's Pods may have a gateway's labels: where there are too many to tell apart, the namespaces with the fewest different ones come first. */

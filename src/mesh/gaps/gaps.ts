@@ -1,7 +1,7 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (docs/architecture.md). */
 
 import { EVERY_REQUEST, type RouteObject } from '../../kinds/http-rule.ts'
-import { refKey } from '../../kinds/index.ts'
+import { isOfGatewayApi, refKey } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Path } from '../names/path.ts'
 import { classKey, effortToClass, type RequestClass, requestClasses } from '../requests/classes.ts'
@@ -26,10 +26,10 @@ export interface Target {
 
 /**
  * Why a share of a class gets no answer. `no-virtual-host`: nothing has the host at the gateway, 404. `no-route`: no route takes it, 404.
- * `no-action`: Envoy refuses the route (4.9). `host`, `port`, `subset`: the destination has no cluster, 503. `no-endpoints`: it has a cluster and no
+ * `no-action`: Envoy refuses the route (4.9). `no-backend`: a rule of the Gateway API sends nowhere, 500. `host`, `port`, `subset`: the destination has no cluster, 503, or 500 of the Gateway API. `no-endpoints`: it has a cluster and no
  * Ready endpoint, 503. The rest are connections that lead nowhere, see `Ending`.
  */
-export type Cause = 'no-virtual-host' | 'no-route' | 'no-action' | Missing | 'no-endpoints' | LostEnding
+export type Cause = 'no-virtual-host' | 'no-route' | 'no-action' | 'no-backend' | Missing | 'no-endpoints' | LostEnding
 
 /** Endings by which requests are lost: of all others nobody can know what becomes of them. */
 export type LostEnding = Exclude<Ending, 'passthrough' | 'protocol' | 'no-such-host'>
@@ -46,7 +46,7 @@ export interface Gap extends Target {
   readonly share: number
   readonly shareBefore: number
   /** What it gets; 0 for a connection that is not answered at all. */
-  readonly status: 404 | 502 | 503 | 0
+  readonly status: 404 | 500 | 502 | 503 | 0
   readonly cause: Cause
   /** The route object whose route takes the class, or whose routes do not; null for Istio's default route. */
   readonly source: RouteObject | null
@@ -322,8 +322,12 @@ function firstRoute(snapshot: Snapshot, table: RouteTable, requestClass: Request
 function routeFailures(snapshot: Snapshot, route: Route): Failure[] {
   switch (route.action) {
     case 'redirect':
-    case 'direct':
       return []
+    case 'direct':
+      // Nobody writes it into a route of the Gateway API: it is what one gives that has no backend left.
+      return isOfApi(route)
+        ? [{ ...NO_ROUTE, key: 'no-backend', status: 500, cause: 'no-backend', path: route.path, source: route.source }]
+        : []
     case 'none':
       return [{ ...NO_ROUTE, key: 'no-action', cause: 'no-action', path: route.path, source: route.source }]
     case 'route':
@@ -332,7 +336,8 @@ function routeFailures(snapshot: Snapshot, route: Route): Failure[] {
 }
 
 function noRoute({ takers: [taker] }: RouteTable): Failure {
-  return { ...NO_ROUTE, key: 'no-route', cause: 'no-route', source: taker ?? null }
+  const path = taker !== undefined && isOfGatewayApi(taker) ? ['spec', 'rules'] : NO_ROUTE.path
+  return { ...NO_ROUTE, key: 'no-route', cause: 'no-route', path, source: taker ?? null }
 }
 
 function destinationFailures(snapshot: Snapshot, { source, destinations }: Pick<Route, 'source' | 'destinations'>): Failure[] {
@@ -340,8 +345,13 @@ function destinationFailures(snapshot: Snapshot, { source, destinations }: Pick<
     const cause = failureOf(snapshot, destination)
     if (cause === null) return []
     const key = `${destination.host}|${destination.port}|${destination.subset ?? ''}`
-    return [{ key, share: destination.share, status: 503 as const, cause, source, path: destination.path, destination }]
+    const status = destination.missing !== null && isOfApi({ source }) ? 500 : 503
+    return [{ key, share: destination.share, status, cause, source, path: destination.path, destination }]
   })
+}
+
+function isOfApi({ source }: Pick<Route, 'source'>): boolean {
+  return source !== null && isOfGatewayApi(source)
 }
 
 function failureOf(snapshot: Snapshot, { missing, ready, host }: RoutedDestination): Cause | null {

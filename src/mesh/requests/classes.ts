@@ -4,6 +4,7 @@
  */
 
 import { type Condition, EVERY_REQUEST, type StringMatch } from '../../kinds/http-rule.ts'
+import { isOfGatewayApi } from '../../kinds/index.ts'
 import type { Labels } from '../names/labels.ts'
 import { compareText } from '../names/text.ts'
 import { lengthOf, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
@@ -19,7 +20,9 @@ type Matches = Readonly<Record<string, StringMatch>>
 export function requestClasses(tables: readonly RouteTable[]): RequestClass[] {
   const classes = new Map<string, RequestClass>([[classKey(EVERY_REQUEST), EVERY_REQUEST]])
   for (const table of tables) {
-    for (const { condition } of table.routes) {
+    for (const { condition, matchesAll, source } of table.routes) {
+      // A rule of the Gateway API that matches nothing in particular is written as one for the prefix "/".
+      if (matchesAll && source !== null && isOfGatewayApi(source)) continue
       for (const requestClass of [condition, ...excluded(condition)]) {
         const key = classKey(requestClass)
         if (!classes.has(key)) classes.set(key, requestClass)

@@ -179,7 +179,7 @@ function namesOfServers([first]: readonly Server[]): string[] {
 }
 
 /** What is made of a listener is for Pods of its namespace; and the Pods that are deployed for a Gateway take nothing of another namespace. `mergeGateways`. */
-function gatewaysOf({ snapshot, context }: Scope): Gateway[] {
+export function gatewaysOf({ snapshot, context }: Scope): Gateway[] {
   const isDeployed = own(context.labels, MANAGED) !== undefined
   return gatewaysSelecting(snapshot, context.labels)
     .filter(({ namespace, madeOf }) => namespace === context.namespace || (madeOf === null && !isDeployed))

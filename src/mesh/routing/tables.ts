@@ -11,11 +11,11 @@ export function toTable(
   serverNames: readonly string[] = []
 ): RouteTable {
   const catchAll = routes.some(({ matchesAll }) => matchesAll)
-  return { host, port, takers: takers.flatMap(objectsOf), serverNames, catchAll, routes }
+  return { host, port, takers: takers.flatMap(sourcesOf), serverNames, catchAll, routes }
 }
 
 /** The object itself, or those of the Gateway API that it is made of. */
-function objectsOf({ kind, namespace, name, madeFor, http }: VirtualService): RouteObject[] {
+export function sourcesOf({ kind, namespace, name, madeFor, http, tls, tcp }: VirtualService): RouteObject[] {
   if (madeFor === null) return [{ kind, namespace, name }]
-  return [...new Map(http.map(({ source }) => [`${source.kind} ${source.namespace}/${source.name}`, source])).values()]
+  return [...new Map([...http, ...tls, ...tcp].map(({ source }) => [`${source.kind} ${source.namespace}/${source.name}`, source])).values()]
 }

@@ -17,7 +17,6 @@ import type { Labels } from '../names/labels.ts'
 import { isLater } from './resource-version.ts'
 import { isOfMesh } from './settings.ts'
 import { isEmpty, type Snapshot, World } from './snapshot.ts'
-import { podsAfter } from './workloads.ts'
 import type { Write } from './write.ts'
 
 export interface PendingWrite extends Write {
@@ -35,6 +34,12 @@ export function isOver({ before, after, replaced }: PendingWrite, found: MeshObj
   return isLater(found.resourceVersion, replaced.resourceVersion) ?? found.resourceVersion !== replaced.resourceVersion
 }
 
+/** What else comes of a write: which other objects it takes away and brings. */
+export type Consequences = (
+  write: Write,
+  base: Snapshot
+) => { readonly removed: readonly MeshObject[]; readonly added: readonly MeshObject[] }
+
 /** What one write makes of one object; null for nothing. */
 interface Effect {
   readonly write: PendingWrite
@@ -50,13 +55,13 @@ export class Suppositions {
   readonly #writeOf = new Map<MeshObject, PendingWrite>()
   readonly #kinds = new Set<Kind>()
 
-  constructor(base: Snapshot, pending: readonly PendingWrite[]) {
+  constructor(base: Snapshot, pending: readonly PendingWrite[], consequencesOf: Consequences) {
     this.#base = base
     for (const write of pending) {
-      const pods = podsAfter(write, base)
+      const { removed, added } = consequencesOf(write, base)
       this.#add(write, write.ref, write.after)
-      for (const pod of pods.removed) this.#add(write, pod, null)
-      for (const pod of pods.added) this.#add(write, pod, pod)
+      for (const object of removed) this.#add(write, object, null)
+      for (const object of added) this.#add(write, object, object)
     }
   }
 

@@ -31,6 +31,7 @@ export interface Snapshot {
   countAtMost(index: IndexName, key: string): number
   /** Whether a look-up would find anything. */
   has(index: IndexName, key: string): boolean
+  /** The objects of a kind that the cluster holds: not those that Istio makes of the Gateway API's. */
   all<K extends Kind>(kind: K): Iterable<ObjectOf<K>>
   /** The Pods of every namespace that a selector takes, as a Gateway's selector does (6.1). An empty selector takes none. */
   podsAnywhere(selector: Labels): Iterable<Pod>
@@ -167,7 +168,8 @@ export class World implements Snapshot {
   }
 
   all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
-    return this.#kind(kind).values() as Iterable<ObjectOf<K>>
+    const objects = this.#kind(kind).values() as Iterable<ObjectOf<K>>
+    return MADE_KINDS.has(kind) ? notMade(objects) : objects
   }
 
   lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
@@ -239,7 +241,7 @@ class Overlay implements Snapshot {
   /** A write is of one kind, or two: look-ups of all others go straight to the base. */
   readonly #kinds: ReadonlySet<Kind>
   /** The keys of the added objects, found out once: an index is asked for many keys, and few objects are added. */
-  readonly #keys = new Map<IndexName, ReadonlyMap<MeshObject, ReadonlySet<string>>>()
+  readonly #keys = new Map<IndexName, ReadonlyMap<string, readonly MeshObject[]>>()
 
   constructor(base: Snapshot, removed: readonly ObjectRef[], added: readonly MeshObject[]) {
     this.settings = base.settings
@@ -267,24 +269,31 @@ class Overlay implements Snapshot {
   *all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
     if (!this.#kinds.has(kind)) return yield* this.#base.all(kind)
     for (const object of this.#base.all(kind)) if (!this.#hidden.has(refKey(object))) yield object
-    for (const object of this.#added.values()) if (object.kind === kind) yield object as ObjectOf<K>
+    for (const object of this.#added.values()) if (object.kind === kind && !isMade(object)) yield object as ObjectOf<K>
   }
 
   lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
     if (!this.#kinds.has(indexedKind(name))) return this.#base.lookup(name, key)
     const found: IndexedObject<I>[] = []
     for (const object of this.#base.lookup(name, key)) if (!this.#hidden.has(refKey(object))) found.push(object)
-    for (const [object, keys] of this.#keysOfAdded(name)) if (keys.has(key)) found.push(object as IndexedObject<I>)
+    for (const object of this.#addedBy(name).get(key) ?? []) found.push(object as IndexedObject<I>)
     return found
   }
 
-  #keysOfAdded(name: IndexName): ReadonlyMap<MeshObject, ReadonlySet<string>> {
+  #addedBy(name: IndexName): ReadonlyMap<string, readonly MeshObject[]> {
     const known = this.#keys.get(name)
     if (known !== undefined) return known
-    const ofKind = [...this.#added.values()].filter(({ kind }) => indexedKind(name) === kind)
-    const keys = new Map(ofKind.map((object) => [object, new Set(keysOf(name, object))]))
-    this.#keys.set(name, keys)
-    return keys
+    const byKey = new Map<string, MeshObject[]>()
+    for (const object of this.#added.values()) {
+      if (object.kind !== indexedKind(name)) continue
+      for (const key of new Set(keysOf(name, object))) {
+        const found = byKey.get(key)
+        if (found === undefined) byKey.set(key, [object])
+        else found.push(object)
+      }
+    }
+    this.#keys.set(name, byKey)
+    return byKey
   }
 
   countAtMost(name: IndexName, key: string): number {
@@ -301,6 +310,17 @@ class Overlay implements Snapshot {
     for (const pod of this.#base.podsAnywhere(selector)) if (!this.#hidden.has(refKey(pod))) yield pod
     for (const object of this.#added.values()) if (object.kind === 'Pod' && selects(selector, object.labels)) yield object
   }
+}
+
+function* notMade<T extends MeshObject>(objects: Iterable<T>): Iterable<T> {
+  for (const object of objects) if (!isMade(object)) yield object
+}
+
+const MADE_KINDS: ReadonlySet<Kind> = new Set(['VirtualService', 'Gateway'])
+
+/** It is no object of the cluster: Istio makes it of those of the Gateway API. */
+function isMade(object: MeshObject): boolean {
+  return (object.kind === 'VirtualService' && object.madeFor !== null) || (object.kind === 'Gateway' && object.madeOf !== null)
 }
 
 /** So many labels are compared in a step. */

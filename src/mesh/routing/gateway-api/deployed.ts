@@ -7,9 +7,10 @@ import { serviceHost } from '../../names/hosts.ts'
 import { own } from '../../names/own.ts'
 import { podsSelected, type Snapshot } from '../../snapshot/snapshot.ts'
 import { MANAGED } from '../gateways.ts'
-import type { PlacedListener } from './listeners.ts'
+import { isOfIstio, listenersOf, type PlacedListener } from './listeners.ts'
 
-const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name'
+/** Istio labels the Pods with it that it deploys for a Gateway of the Gateway API. */
+export const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name'
 const CLASS_NAME = 'gateway.networking.k8s.io/gateway-class-name'
 
 /** Istio deploys nothing for a Gateway whose address is the name of a Service. */
@@ -20,12 +21,22 @@ export function isManaged({ addresses }: KubernetesGateway): boolean {
 /** The Services of its own namespace that a Gateway is bound to, as far as they are there. */
 export function servicesOf(snapshot: Snapshot, gateway: KubernetesGateway): Service[] {
   if (isManaged(gateway)) return [snapshot.find('Service', gateway.namespace, deployedName(gateway)) ?? []].flat()
-  const { domain } = snapshot.settings
   return gateway.addresses.flatMap(({ type, value }) => {
     if (type !== 'Hostname') return []
-    const host = value.includes('.') ? value : serviceHost(gateway.namespace, value, domain)
-    return [...snapshot.lookup('serviceByHost', host)].filter(({ namespace }) => namespace === gateway.namespace)
+    return [...snapshot.lookup('serviceByHost', hostOfAddress(snapshot, gateway, value))].filter(
+      ({ namespace }) => namespace === gateway.namespace
+    )
   })
+}
+
+/** Whether a Service of the Gateway's namespace is one that it is bound to, or would be. */
+export function namesServices(snapshot: Snapshot, gateway: KubernetesGateway, service: Service): boolean {
+  if (isManaged(gateway)) return service.name === deployedName(gateway)
+  return gateway.addresses.some(({ type, value }) => type === 'Hostname' && hostOfAddress(snapshot, gateway, value) === service.host)
+}
+
+function hostOfAddress({ settings }: Snapshot, { namespace }: KubernetesGateway, value: string): string {
+  return value.includes('.') ? value : serviceHost(namespace, value, settings.domain)
 }
 
 function deployedName({ name, className, annotations }: KubernetesGateway): string {
@@ -33,8 +44,9 @@ function deployedName({ name, className, annotations }: KubernetesGateway): stri
 }
 
 /** What Istio deploys for a Gateway, where the files that show the Gateway do not show it. */
-export function deployedFor(snapshot: Snapshot, gateway: KubernetesGateway, listeners: readonly PlacedListener[]): (Service | Pod)[] {
-  if (!isManaged(gateway)) return []
+export function deployedFor(snapshot: Snapshot, gateway: KubernetesGateway): (Service | Pod)[] {
+  if (!isManaged(gateway) || !isOfIstio(snapshot, gateway)) return []
+  const listeners = listenersOf(snapshot, gateway)
   const selector = { [GATEWAY_NAME]: gateway.name }
   const hasService = snapshot.find('Service', gateway.namespace, deployedName(gateway)) !== undefined
   const hasPods = podsSelected(snapshot, gateway.namespace, selector).length > 0

@@ -2,6 +2,7 @@
 import { GATEWAY_API } from '../../../kinds/gateway-api.ts'
 import type { Identity } from '../../../kinds/identity.ts'
 import type { KubernetesGateway, Listener } from '../../../kinds/kubernetes-gateway.ts'
+import type { ListenerSet } from '../../../kinds/listener-set.ts'
 import { hostCovers } from '../../names/hosts.ts'
 import { byAge } from '../../names/visibility.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
@@ -24,12 +25,8 @@ const CONTROLLER = 'istio.io/gateway-controller'
 const OWN_CLASS = 'istio'
 const PROTOCOLS = ['HTTP', 'HTTPS', 'TLS', 'TCP']
 
-/** The Gateways that Istio serves, whatever their revision, oldest first. */
-export function gatewaysOfIstio(snapshot: Snapshot): KubernetesGateway[] {
-  return [...snapshot.all('KubernetesGateway')].filter(({ className }) => isOfIstio(snapshot, className)).sort(byAge)
-}
-
-function isOfIstio(snapshot: Snapshot, className: string): boolean {
+/** Istio serves it, whatever its revision. */
+export function isOfIstio(snapshot: Snapshot, { className }: KubernetesGateway): boolean {
   if (className === OWN_CLASS) return true
   const found = snapshot.find('GatewayClass', '', className)
   return found?.controller === CONTROLLER
@@ -49,9 +46,14 @@ export function listenersOf(snapshot: Snapshot, gateway: KubernetesGateway): Pla
 
 function listenerSetsOf(snapshot: Snapshot, gateway: KubernetesGateway) {
   const { namespace, name, admitsListeners } = gateway
-  return [...snapshot.all('ListenerSet')]
-    .filter((set) => set.gateway === `${namespace}/${name}` && admits(snapshot, admitsListeners, namespace, set.namespace))
+  return listenerSetsNaming(snapshot, `${namespace}/${name}`)
+    .filter((set) => admits(snapshot, admitsListeners, namespace, set.namespace))
     .sort(byAge)
+}
+
+/** The ListenerSets that name a Gateway, `namespace/name`, as their parent, admitted there or not. */
+export function listenerSetsNaming(snapshot: Snapshot, gateway: string): ListenerSet[] {
+  return [...snapshot.lookup('listenerSetByGateway', gateway)]
 }
 
 /** `ListenerConflict`, pilot/pkg/config/kube/gatewaycommon/listener_conflict.go. */
@@ -62,14 +64,14 @@ function conflict(one: Listener, other: Listener): boolean {
 
 function hasCertificate(snapshot: Snapshot, owner: PlacedListener['owner'], { protocol, tlsMode, certificates }: Listener): boolean {
   const endsTls = protocol === 'HTTPS' || (protocol === 'TLS' && tlsMode !== 'Passthrough')
-  if (!endsTls || !snapshot.knows('Secret')) return true
+  if (!endsTls) return true
   const by = { group: GATEWAY_API, kind: owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway', namespace: owner.namespace }
   return certificates.some(
     (ref) =>
       ref.group === '' &&
       ref.kind === 'Secret' &&
       isGranted(snapshot, by, ref) &&
-      snapshot.find('Secret', ref.namespace, ref.name)?.isKeyPair === true
+      (!snapshot.knows('Secret') || snapshot.find('Secret', ref.namespace, ref.name)?.isKeyPair === true)
   )
 }
 

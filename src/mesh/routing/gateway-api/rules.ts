@@ -1,17 +1,14 @@
 /** Rules of HTTPRoutes and GRPCRoutes as rules of a VirtualService. `convertHTTPRoute`, `convertGRPCRoute`, pilot/pkg/config/kube/gateway/conversion.go. */
 import { type Backend, GATEWAY_API, type L4LikeRoute, type Mirrored, type RouteFilter, type RouteRule } from '../../../kinds/gateway-api.ts'
-import type { GRPCRoute } from '../../../kinds/grpc-route.ts'
-import type { HTTPRoute } from '../../../kinds/http-route.ts'
-import { type Destination, emptyMatch, type HttpMatch, type HttpRoute, type Mirror } from '../../../kinds/http-rule.ts'
-import { serviceHost } from '../../names/hosts.ts'
+import { type Destination, emptyMatch, type HttpMatch, type HttpRoute, type Mirror, type RouteObject } from '../../../kinds/http-rule.ts'
+import type { Path } from '../../names/path.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { NOWHERE } from '../destinations.ts'
 import { isGranted } from './grants.ts'
+import type { HeaderRoute } from './pieces.ts'
 
 /** What routes are made for: at a Gateway backends of other namespaces need a grant, for the mesh they do not. */
 export type ParentKind = 'mesh' | 'listener'
-
-export type HeaderRoute = HTTPRoute | GRPCRoute
 
 const HEADER_FILTERS = ['RequestHeaderModifier', 'ResponseHeaderModifier']
 const FILTERS = {
@@ -96,16 +93,22 @@ function convertBackend(
   backend: Backend,
   parent: ParentKind
 ): Destination | Refused {
-  const { path, group, kind, name, port, weight } = backend
+  const { path, group, kind, name, host: named, port, weight } = backend
   const to = (host: string): Destination => ({ path, host, subset: null, port, weight })
-  if (group === 'networking.istio.io' && kind === 'Hostname') return backend.namespace !== '' || port === null ? REFUSED : to(name)
-  const isService = (group === '' && kind === 'Service') || (group === 'multicluster.x-k8s.io' && kind === 'ServiceImport')
-  if (!isService) return { ...to(NOWHERE), port: null }
+  if (group === 'networking.istio.io' && kind === 'Hostname') return backend.namespace !== '' || port === null ? REFUSED : to(named)
+  if (named === NOWHERE) return { ...to(NOWHERE), port: null }
   if (name.includes('.')) return REFUSED
   const namespace = backend.namespace || route.namespace
   const by = { group: GATEWAY_API, kind: route.kind, namespace: route.namespace }
   if (parent === 'listener' && !isGranted(snapshot, by, { group, kind, namespace, name })) return { ...to(NOWHERE), port: null }
-  return to(serviceHost(namespace, name, snapshot.settings.domain))
+  return to(named)
+}
+
+/** The backend that stands at a path of a route; null where the path leads to none. */
+export function backendAt(snapshot: Snapshot, source: RouteObject | null, path: Path): Backend | null {
+  if (source === null || source.kind === 'VirtualService') return null
+  const rules: readonly Pick<RouteRule, 'backends'>[] = snapshot.find(source.kind, source.namespace, source.name)?.rules ?? []
+  return rules.flatMap(({ backends }) => backends).find((backend) => backend.path.join('.') === path.join('.')) ?? null
 }
 
 /** A mirror that leads nowhere is left out of an HTTPRoute, and is the end of a GRPCRoute. */

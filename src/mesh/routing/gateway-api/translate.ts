@@ -3,31 +3,65 @@
  * is as with Istio's own objects. pilot/pkg/config/kube/gateway/route_collections.go.
  */
 import type { Gateway, GatewayServer } from '../../../kinds/gateway.ts'
-import { GATEWAY_API, type ParentRef } from '../../../kinds/gateway-api.ts'
+import { GATEWAY_API, hostnamesOf, type ParentRef, parentKey } from '../../../kinds/gateway-api.ts'
 import type { Destination, HttpRoute, L4Route } from '../../../kinds/http-rule.ts'
 import type { Identity } from '../../../kinds/identity.ts'
 import type { MeshObject } from '../../../kinds/index.ts'
 import type { Service } from '../../../kinds/service.ts'
-import type { TCPRoute } from '../../../kinds/tcp-route.ts'
-import type { TLSRoute } from '../../../kinds/tls-route.ts'
 import type { VirtualService } from '../../../kinds/virtual-service.ts'
 import { compareText } from '../../names/text.ts'
-import { overlay, type Snapshot } from '../../snapshot/snapshot.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { admits } from './admission.ts'
-import { deployedFor, isManaged, servicesOf } from './deployed.ts'
-import { gatewaysOfIstio, isIsolated, listenersOf, type PlacedListener, sharedHost } from './listeners.ts'
-import { bySpecificity, convertConnections, convertRules, type HeaderRoute } from './rules.ts'
+import { isManaged, servicesOf } from './deployed.ts'
+import { isIsolated, isOfIstio, listenersOf, type PlacedListener, sharedHost } from './listeners.ts'
+import {
+  type AnyRoute,
+  type ConnectionRoute,
+  connectionRoutesReferring,
+  type HeaderRoute,
+  headerRoutesReferring,
+  hostsOfParent,
+  type Piece,
+  pieceKey
+} from './pieces.ts'
+import { bySpecificity, convertConnections, convertRules } from './rules.ts'
 
-type AnyRoute = HeaderRoute | TLSRoute | TCPRoute
+/** What Istio makes of the pieces, each asked for once. */
+export function made(snapshot: Snapshot, pieces: Iterable<Piece>): Made[] {
+  const listeners = new Map<string, PlacedListener[]>()
+  const serving = (gateway: string): PlacedListener[] => {
+    const known = listeners.get(gateway) ?? listenersServing(snapshot, gateway)
+    listeners.set(gateway, known)
+    return known
+  }
+  const unique = new Map([...pieces].map((piece) => [pieceKey(piece), piece]))
+  return [...unique.values()].flatMap((piece) => madeOfPiece(snapshot, piece, serving))
+}
 
-/** The snapshot with what Istio makes of the Gateway API's objects in it; the snapshot itself where it has none. */
-export function withGatewayApi(snapshot: Snapshot): Snapshot {
-  const gateways = gatewaysOfIstio(snapshot).map((gateway) => ({ gateway, listeners: listenersOf(snapshot, gateway) }))
-  const deployed = gateways.flatMap(({ gateway, listeners }) => deployedFor(snapshot, gateway, listeners))
-  const whole = overlay(snapshot, { added: deployed })
-  const listeners = gateways.flatMap((each) => each.listeners).filter(({ serves }) => serves)
-  const servers = listeners.flatMap((placed) => serversOf(whole, placed))
-  return overlay(whole, { added: [...servers, ...atListeners(whole, listeners), ...onMesh(whole)] })
+function madeOfPiece(snapshot: Snapshot, piece: Piece, serving: (gateway: string) => readonly PlacedListener[]): Made[] {
+  snapshot.charge(PIECE_EFFORT)
+  switch (piece.of) {
+    case 'servers':
+      return serving(piece.gateway).flatMap((placed) => serversOf(snapshot, placed))
+    case 'hostname':
+      return serving(piece.gateway).flatMap((placed) => atListener(snapshot, placed, piece.hostname))
+    case 'connections':
+      return serving(piece.gateway).flatMap((placed) => connectionsAt(snapshot, placed, piece.route))
+    case 'mesh':
+      return onMesh(snapshot, piece.host)
+  }
+}
+
+/** What Istio makes of the Gateway API is of the same kinds as its own objects. */
+export type Made = Gateway | VirtualService
+
+const PIECE_EFFORT = 8
+
+function listenersServing(snapshot: Snapshot, named: string): PlacedListener[] {
+  const [namespace = '', name = ''] = named.split('/')
+  const gateway = snapshot.find('KubernetesGateway', namespace, name)
+  if (gateway === undefined || !isOfIstio(snapshot, gateway)) return []
+  return listenersOf(snapshot, gateway).filter(({ serves }) => serves)
 }
 
 /** What no object of a cluster can be called: names have no `~`. */
@@ -75,25 +109,18 @@ function serverOf({ listener }: PlacedListener, port: number): GatewayServer {
 }
 
 /** All routes with one hostname at one listener are one VirtualService. */
-function atListeners(snapshot: Snapshot, listeners: readonly PlacedListener[]): VirtualService[] {
-  const routes = headerRoutes(snapshot)
-  const connections = connectionRoutes(snapshot)
-  return listeners.flatMap((placed) => {
-    const bound = servicesOf(snapshot, placed.gateway).map(({ name }) => `${placed.gateway.namespace}/${nameOfServer(placed)}${name}`)
-    const byHost = new Map<string, HeaderRoute[]>()
-    for (const route of routes) {
-      for (const host of hostsAt(snapshot, placed, route)) byHost.set(host, [...(byHost.get(host) ?? []), route])
-    }
-    const http = [...byHost].flatMap(([host, sharing]) => {
-      const made = sharing.flatMap((route) => rulesAt(snapshot, route))
-      const [oldest] = made
-      if (oldest === undefined) return []
-      const rules = made.flatMap((each) => each.rules)
-      return [{ ...virtualService(oldest.route, `${host}~${nameOfServer(placed)}`, [host], bound, 'listener'), http: bySpecificity(rules) }]
-    })
-    const raw = connections.flatMap((route) => connectionsAt(snapshot, placed, route, bound))
-    return [...http, ...raw]
-  })
+function atListener(snapshot: Snapshot, placed: PlacedListener, hostname: string): VirtualService[] {
+  const routes = headerRoutesReferring(snapshot, `${parentKey(ownerOf(placed))} ${hostname}`)
+  const made = inOrder(routes).flatMap((route) =>
+    hostsAt(snapshot, placed, route)
+      .filter((host) => host === hostname)
+      .flatMap(() => rulesAt(snapshot, route))
+  )
+  const [oldest] = made
+  if (oldest === undefined) return []
+  const name = `${hostname}~${nameOfServer(placed)}`
+  const http = bySpecificity(made.flatMap(({ rules }) => rules))
+  return [{ ...virtualService(oldest.route, name, [hostname], boundServers(snapshot, placed), 'listener'), http }]
 }
 
 function rulesAt(snapshot: Snapshot, route: HeaderRoute): { route: HeaderRoute; rules: HttpRoute[] }[] {
@@ -101,18 +128,33 @@ function rulesAt(snapshot: Snapshot, route: HeaderRoute): { route: HeaderRoute; 
   return rules === null ? [] : [{ route, rules }]
 }
 
-function connectionsAt(snapshot: Snapshot, placed: PlacedListener, route: TLSRoute | TCPRoute, bound: readonly string[]): VirtualService[] {
+function connectionsAt(
+  snapshot: Snapshot,
+  placed: PlacedListener,
+  named: Pick<ConnectionRoute, 'kind' | 'namespace' | 'name'>
+): VirtualService[] {
+  const route = snapshot.find(named.kind, named.namespace, named.name)
+  if (route === undefined) return []
   const hosts = [...new Set(hostsAt(snapshot, placed, route).flatMap((host) => sharedHost(placed.listener, host) ?? []))]
   const destinations = hosts.length === 0 ? null : convertConnections(snapshot, route, 'listener')
   if (destinations === null) return []
-  const base = virtualService(route, `${route.name}~${nameOfServer(placed)}`, hosts, bound, 'listener')
+  const base = virtualService(route, `${route.name}~${nameOfServer(placed)}`, hosts, boundServers(snapshot, placed), 'listener')
   const rule = l4Rule(route, destinations, route.kind === 'TLSRoute' ? hosts : [], null)
   return [route.kind === 'TLSRoute' ? { ...base, tls: [rule] } : { ...base, tcp: [rule] }]
 }
 
+function boundServers(snapshot: Snapshot, placed: PlacedListener): string[] {
+  return servicesOf(snapshot, placed.gateway).map(({ name }) => `${placed.gateway.namespace}/${nameOfServer(placed)}${name}`)
+}
+
+function ownerOf({ owner }: PlacedListener): Pick<ParentRef, 'kind' | 'namespace' | 'name'> {
+  return { kind: owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway', namespace: owner.namespace, name: owner.name }
+}
+
 /** The hostnames of a route for which a listener takes it, as the route has them, once for each parent that is the listener. `referenceAllowed`. */
-function hostsAt(snapshot: Snapshot, { owner, listener, siblings }: PlacedListener, route: AnyRoute): string[] {
-  const kind = owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway'
+function hostsAt(snapshot: Snapshot, placed: PlacedListener, route: AnyRoute): string[] {
+  const { owner, listener, siblings } = placed
+  const { kind } = ownerOf(placed)
   const isListener = (parent: ParentRef) =>
     parent.group === GATEWAY_API &&
     parent.kind === kind &&
@@ -125,7 +167,7 @@ function hostsAt(snapshot: Snapshot, { owner, listener, siblings }: PlacedListen
   if (parents.length === 0 || !takesKind(listener, route.kind)) return []
   if (!admits(snapshot, listener.admits, owner.namespace, route.namespace)) return []
   const isTaken = (written: string) => sharedHost(listener, written) !== null && !isIsolated(listener, siblings, written)
-  const hosts = route.hostnames.length === 0 ? ['*'] : route.hostnames.filter(isTaken)
+  const hosts = route.hostnames.length === 0 ? hostnamesOf(route) : route.hostnames.filter(isTaken)
   return parents.flatMap(() => hosts)
 }
 
@@ -143,13 +185,19 @@ function takesKind({ protocol, tlsMode, kinds }: PlacedListener['listener'], kin
 }
 
 /** Routes of one namespace, Service and setting of `port` are one VirtualService, as old as the oldest. */
-function onMesh(snapshot: Snapshot): VirtualService[] {
+function onMesh(snapshot: Snapshot, host: string): VirtualService[] {
+  const parents = [
+    ...[...snapshot.lookup('serviceByHost', host)].map((service) => parentKey({ ...service, kind: 'Service' })),
+    ...[...snapshot.lookup('serviceEntryByHost', host)].map((entry) => parentKey({ ...entry, kind: 'ServiceEntry' }))
+  ]
+  const headers = new Set(parents.flatMap((parent) => headerRoutesReferring(snapshot, parent)))
+  const connections = new Set(parents.flatMap((parent) => connectionRoutesReferring(snapshot, parent)))
   const groups = new Map<string, { parent: MeshParent; made: { route: HeaderRoute; rules: HttpRoute[] }[] }>()
-  for (const route of headerRoutes(snapshot)) {
-    for (const parent of meshParents(snapshot, route)) {
+  for (const route of inOrder(headers)) {
+    for (const parent of meshParents(snapshot, route, host)) {
       const rules = convertRules(snapshot, route, 'mesh', parent.port)
       if (rules === null) continue
-      const key = `${route.namespace} ${parent.host} ${parent.port}`
+      const key = `${route.namespace} ${parent.port}`
       const group = groups.get(key) ?? { parent, made: [] }
       groups.set(key, group)
       group.made.push({ route, rules })
@@ -159,13 +207,13 @@ function onMesh(snapshot: Snapshot): VirtualService[] {
     const [oldest] = made
     return oldest === undefined ? [] : [{ ...ofParent(oldest.route, parent), http: bySpecificity(made.flatMap(({ rules }) => rules)) }]
   })
-  return [...http, ...connectionRoutes(snapshot).flatMap((route) => connectionsOnMesh(snapshot, route))]
+  return [...http, ...inOrder(connections).flatMap((route) => connectionsOnMesh(snapshot, route, host))]
 }
 
-function connectionsOnMesh(snapshot: Snapshot, route: TLSRoute | TCPRoute): VirtualService[] {
+function connectionsOnMesh(snapshot: Snapshot, route: ConnectionRoute, host: string): VirtualService[] {
   const destinations = convertConnections(snapshot, route, 'mesh')
   if (destinations === null) return []
-  return meshParents(snapshot, route).map((parent) => {
+  return meshParents(snapshot, route, host).map((parent) => {
     const names = route.hostnames.length === 0 ? [parent.host] : route.hostnames
     const rule = l4Rule(route, destinations, route.kind === 'TLSRoute' ? names : [], parent.port)
     return { ...ofParent(route, parent), ...(route.kind === 'TLSRoute' ? { tls: [rule] } : { tcp: [rule] }) }
@@ -178,16 +226,10 @@ interface MeshParent {
   readonly port: number | null
 }
 
-function meshParents(snapshot: Snapshot, { parents }: AnyRoute): MeshParent[] {
-  const found = parents.flatMap(({ group, kind, namespace, name, port }): MeshParent[] => {
-    if (group === '' && kind === 'Service') {
-      const service = snapshot.find('Service', namespace, name)
-      return service === undefined ? [] : [{ host: service.host, namespace, port }]
-    }
-    if (group !== 'networking.istio.io' || kind !== 'ServiceEntry') return []
-    return (snapshot.find('ServiceEntry', namespace, name)?.hosts ?? []).map((host) => ({ host, namespace, port }))
-  })
-  return [...new Map(found.map((parent) => [`${parent.host} ${parent.port}`, parent])).values()]
+/** The parents of a route that have a host, each port once. */
+function meshParents(snapshot: Snapshot, { parents }: AnyRoute, host: string): MeshParent[] {
+  const found = parents.filter((parent) => hostsOfParent(snapshot, parent).includes(host))
+  return [...new Map(found.map(({ namespace, port }) => [port, { host, namespace, port }])).values()]
 }
 
 /** A route of another namespace than its Service's is for the clients of its own. */
@@ -222,7 +264,7 @@ function madeOf(object: Identity, name: string): Identity {
   return { namespace, name, uid, resourceVersion, createdMs, deleting, finalizers: [], owners: [], labels: {}, annotations: {} }
 }
 
-function l4Rule(made: TLSRoute | TCPRoute, route: readonly Destination[], sniHosts: readonly string[], port: number | null): L4Route {
+function l4Rule(made: ConnectionRoute, route: readonly Destination[], sniHosts: readonly string[], port: number | null): L4Route {
   const { kind, namespace, name } = made
   const path = made.rules[0]?.path ?? []
   const source = { kind, namespace, name }
@@ -230,12 +272,9 @@ function l4Rule(made: TLSRoute | TCPRoute, route: readonly Destination[], sniHos
   return { path, source, match: sniHosts.length === 0 && port === null ? [] : [match], route }
 }
 
-function headerRoutes(snapshot: Snapshot): HeaderRoute[] {
-  return [...snapshot.all('HTTPRoute'), ...snapshot.all('GRPCRoute')].sort(byAgeAndNamespace)
-}
-
-function connectionRoutes(snapshot: Snapshot): (TLSRoute | TCPRoute)[] {
-  return [...snapshot.all('TLSRoute'), ...snapshot.all('TCPRoute')].sort(byAgeAndNamespace)
+/** Oldest first. */
+function inOrder<R extends AnyRoute>(routes: Iterable<R>): R[] {
+  return [...routes].sort(byAgeAndNamespace)
 }
 
 /** Unlike Istio's own objects, these of one age go by namespace before name. */

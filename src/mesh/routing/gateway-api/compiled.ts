@@ -1,0 +1,99 @@
+/**
+ * Snapshots that hold, beside the Gateway API's objects, what Istio makes of them: Gateways and VirtualServices that everybody finds who looks for those,
+ * and that are none of the cluster's own (`Snapshot.all`). They are kept piece by piece, so that a change costs what it changes.
+ */
+import type { Gateway } from '../../../kinds/gateway.ts'
+import { decideAlike, type MeshObject, type ObjectRef, ROUTE_KINDS, refKey } from '../../../kinds/index.ts'
+import type { VirtualService } from '../../../kinds/virtual-service.ts'
+import type { Consequences } from '../../snapshot/pending.ts'
+import { type Difference, overlay, type Snapshot, World } from '../../snapshot/snapshot.ts'
+import { podsAfter } from '../../snapshot/workloads.ts'
+import { type Piece, pieceKey, piecesOf } from './pieces.ts'
+import { type Made, made } from './translate.ts'
+
+/** A World in which what is made follows every object. */
+export class MeshWorld extends World {
+  override set(object: MeshObject): void {
+    if (object.kind === 'Pod') super.set(object)
+    else this.#remake([this.find(object.kind, object.namespace, object.name), object], () => super.set(object))
+  }
+
+  override delete(ref: ObjectRef): void {
+    if (ref.kind === 'Pod') super.delete(ref)
+    else this.#remake([this.find(ref.kind, ref.namespace, ref.name)], () => super.delete(ref))
+  }
+
+  #remake(states: readonly (MeshObject | undefined)[], change: () => void): void {
+    const objects = states.filter((state) => state !== undefined)
+    const pieces = piecesOfAll(this, objects)
+    const before = made(this, pieces)
+    change()
+    const now = piecesOfAll(this, objects)
+    if (pieces.length + now.length === 0) return
+    for (const object of before) super.delete(object)
+    for (const object of made(this, [...pieces, ...now])) super.set(object)
+  }
+}
+
+/** `base` as it is after `difference`, with all that Istio makes of it. */
+export function changed(base: Snapshot, difference: Difference): Snapshot {
+  const plain = overlay(base, difference)
+  if (plain === base) return base
+  const { gone, come } = madeBetween(base, plain, statesIn(base, difference))
+  return overlay(plain, { removed: gone, added: come })
+}
+
+/** What comes of a write beside the object itself: a workload's Pods, and what Istio makes otherwise. */
+export const consequencesOf: Consequences = (write, base) => {
+  const { ref, before, after } = write
+  const pods = podsAfter(write, base)
+  const written = overlay(base, after === null ? { removed: [ref] } : { added: [after] })
+  const { gone, come } = madeBetween(
+    base,
+    written,
+    [before, after].flatMap((state) => state ?? [])
+  )
+  const kept = new Set(come.map(refKey))
+  return { removed: [...pods.removed, ...gone.filter((object) => !kept.has(refKey(object)))], added: [...pods.added, ...come] }
+}
+
+/** What is no longer made, and what is made anew or otherwise, where objects change of which these are the states before and after. */
+export function madeBetween(before: Snapshot, after: Snapshot, objects: readonly MeshObject[]): { gone: Made[]; come: Made[] } {
+  const pieces = [...piecesOfAll(before, objects), ...piecesOfAll(after, objects)]
+  if (pieces.length === 0) return { gone: [], come: [] }
+  const was = new Map(made(before, pieces).map((object) => [refKey(object), object]))
+  const is = new Map(made(after, pieces).map((object) => [refKey(object), object]))
+  const differs = (object: Made, other: Made | undefined) =>
+    other === undefined || other.createdMs !== object.createdMs || other.deleting !== object.deleting || !decideAlike(object, other)
+  return {
+    gone: [...was].flatMap(([key, object]) => (differs(object, is.get(key)) ? [object] : [])),
+    come: [...is].flatMap(([key, object]) => (differs(object, was.get(key)) ? [object] : []))
+  }
+}
+
+/** Every VirtualService, those of the cluster and those that are made. */
+export function* everyVirtualService(snapshot: Snapshot): Iterable<VirtualService> {
+  yield* snapshot.all('VirtualService')
+  const known = new Set<string>()
+  for (const kind of ROUTE_KINDS.filter((each) => each !== 'VirtualService')) {
+    for (const route of snapshot.all(kind)) {
+      const pieces = piecesOf(snapshot, route).filter((piece) => !known.has(pieceKey(piece)))
+      for (const piece of pieces) known.add(pieceKey(piece))
+      for (const object of made(snapshot, pieces)) if (object.kind === 'VirtualService') yield object
+    }
+  }
+}
+
+/** The servers that are made of a Gateway of the Gateway API, `namespace/name`, and of its ListenerSets. */
+export function serversMadeOf(snapshot: Snapshot, gateway: string): Gateway[] {
+  return made(snapshot, [{ of: 'servers', gateway }]).filter((object) => object.kind === 'Gateway')
+}
+
+function statesIn(base: Snapshot, { removed = [], added = [] }: Difference): MeshObject[] {
+  return [...[...removed, ...added].flatMap(({ kind, namespace, name }) => base.find(kind, namespace, name) ?? []), ...added]
+}
+
+function piecesOfAll(snapshot: Snapshot, objects: readonly MeshObject[]): Piece[] {
+  const pieces = objects.flatMap((object) => piecesOf(snapshot, object))
+  return [...new Map(pieces.map((piece) => [pieceKey(piece), piece])).values()]
+}
