@@ -99,8 +99,9 @@ export class Reflector {
     return this.#isListing || isLater(resourceVersion, this.#resourceVersion) === true
   }
 
-  /** Ends the stream and goes on from where it was with a new one. */
-  restart(why: Interruption): void {
+  /** Ends the stream and goes on from where it was with a new one. A list under way goes on: begun anew by whatever is read meanwhile, it would never end. */
+  restart(why: 'lagging' | 'drifted'): void {
+    if (this.#isListing) return
     if (why === 'drifted') this.#listAnew()
     this.#watchdog?.abort(new Interrupted(why, `restarted: ${why}`))
   }

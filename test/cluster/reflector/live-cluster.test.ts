@@ -7,6 +7,7 @@ import { DEFAULT_DOMAIN } from '../../../src/mesh/names/hosts.ts'
 import { type ControlPlane, startControlPlane } from '../../rig/control-plane.ts'
 import { FaultProxy } from './fault-proxy.ts'
 import { call, collection, Followed, held, writeKubeconfig, writeService, writeVirtualService } from './fixtures.ts'
+import { errorEvent } from './stream-faults.ts'
 
 let plane: ControlPlane
 let proxy: FaultProxy
@@ -49,7 +50,9 @@ const path = `${collection('Service', 'default')}/reviews`
 t.test('every kind that is followed is as the API server has it, over TLS and compressed', async (t) => {
   const followed = new Followed(plane.kubeconfig, {}, WATCHED_KINDS)
   await followed.start()
-  for (const kind of WATCHED_KINDS) t.strictSame(followed.objects(kind), await held(plane, kind), kind)
+  // Of all ConfigMaps one alone is followed, which is not there.
+  t.strictSame(followed.objects('MeshConfig'), [])
+  for (const kind of WATCHED_KINDS) if (kind !== 'MeshConfig') t.strictSame(followed.objects(kind), await held(plane, kind), kind)
   t.strictSame(followed.cluster.health().reasons, [])
   t.ok(followed.cluster.health().fresh)
   const [one, other] = ['reviews-v1', 'reviews-v2'].map((name) => followed.cluster.snapshot().find('Pod', 'default', name))
@@ -162,6 +165,20 @@ t.test('a stream that does not show what a read by name found is replaced', asyn
   )
   t.strictSame(followed.objects('Service'), await held(plane, 'Service'))
   t.equal(followed.count('synced', 'Service'), 1, 'it went on from where it was')
+  await followed.stop()
+})
+
+t.test('a list under way goes on, whatever is read meanwhile', async (t) => {
+  const followed = new Followed(writeKubeconfig(plane.directory, url, 'token'), { lagMs: 20, idleMs: 600_000, listMs: 60_000 }, ['Service'])
+  await followed.start()
+  // The list takes many times as long as a stream may lag behind a read.
+  Object.assign(proxy, { trickleMs: 50, pieceBytes: 200 })
+  for (const stream of proxy.streams('services')) stream.inject(errorEvent(410, 'Expired'))
+  let reads = 0
+  for (; followed.count('synced', 'Service') < 2; reads++) await followed.cluster.facts.read(reviews, signal())
+  Object.assign(proxy, { trickleMs: 0, pieceBytes: 0 })
+  t.ok(reads > 1, `${reads} reads`)
+  t.equal(followed.interruptions('Service', 'lagging'), 0)
   await followed.stop()
 })
 
