@@ -38,6 +38,19 @@ export function onCluster(command: Command, description: string): Command {
   return ofCluster(command.option('--cluster', description, false))
 }
 
+/** The options of a command that writes to one. */
+export function onWriter(command: Command): Command {
+  return command
+    .option('--timeout <seconds>', 'for how long to wait for Pods, and for proxies, between writes', secondsOf, 600)
+    .option('--istiod-account <name>', "the ServiceAccount in Istio's root namespace that istiod is asked as", 'hitless-settle')
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text)
+  if (seconds > 0 && seconds <= 86_400) return seconds
+  throw new InvalidArgumentError('It must be a number of seconds, at most a day.')
+}
+
 /** For an option that may be given more than once: one with several values would swallow the paths that follow it. */
 export function collect(value: string, values: readonly string[]): string[] {
   return [...values, value]

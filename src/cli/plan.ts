@@ -10,7 +10,7 @@ import { printUnread } from '../output/unread.ts'
 import { type Sequence, sequenceOf } from '../sandbox/planner.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { ClusterFlags } from './cluster-source.ts'
-import { type Cli, collect, examples, namespaceOption, onCluster, outputOption } from './command.ts'
+import { type Cli, collect, examples, namespaceOption, onCluster, onWriter, outputOption } from './command.ts'
 import { filesShow, printUnknowns } from './not-known.ts'
 import { fluxOf, foldersOf, wavesOf, writeFiles } from './plan-layouts.ts'
 import { byKey, differencesOf } from './plan-states.ts'
@@ -36,10 +36,11 @@ interface PlanOptions extends ClusterFlags {
 }
 
 export function planCommand({ io, done }: Cli): Command {
-  return onCluster(
+  const command = onCluster(
     new Command('plan'),
     'what is there is read from it; of what --from holds and --to has no more, what it still has is deleted'
   )
+  return onWriter(command)
     .description('the shortest safe sequence of writes from one state to another, and the writes themselves')
     .option('--from <path>', 'what is there; may be given more than once', collect, [])
     .option('--to <path>', 'what is to be there; may be given more than once', collect, [])
@@ -49,8 +50,6 @@ export function planCommand({ io, done }: Cli): Command {
     .option('--flux', 'with --write: all of the target, a folder a step, with a Kustomization of Flux for each', false)
     .option('--apply', 'with --cluster: make the writes, one by one; stop at the first surprise', false)
     .option('--dry-run', 'with --apply: ask the API server about every write, and make none', false)
-    .option('--timeout <seconds>', 'with --apply: for how long to wait for Pods, and for proxies', secondsOf, 600)
-    .option('--istiod-account <name>', "the ServiceAccount in Istio's root namespace that istiod is asked as", 'hitless-settle')
     .addOption(namespaceOption())
     .addOption(outputOption())
     .addHelpText(
@@ -137,10 +136,4 @@ function percentOf(text: string): number {
   const percent = Number(text)
   if (percent >= 1 && percent <= 100) return percent
   throw new InvalidArgumentError('It must be a number from 1 to 100.')
-}
-
-function secondsOf(text: string): number {
-  const seconds = Number(text)
-  if (seconds > 0 && seconds <= 86_400) return seconds
-  throw new InvalidArgumentError('It must be a number of seconds, at most a day.')
 }

@@ -5,12 +5,21 @@ import { Ajv, type ErrorObject } from 'ajv'
 import { policyOf, settingsOf, toConfig } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import { InvalidField } from '../kinds/fields.ts'
-import { formatRef, isLookedAtAlone, kindOf, type MeshObject, type ObjectRef, parseObject, WORKLOAD_KINDS } from '../kinds/index.ts'
+import {
+  formatRef,
+  isLookedAtAlone,
+  type Kind,
+  kindOf,
+  type MeshObject,
+  type ObjectRef,
+  parseObject,
+  WORKLOAD_KINDS
+} from '../kinds/index.ts'
 import { readYaml, type YamlDocument } from '../manifests/documents.ts'
 import { readText } from '../manifests/files.ts'
 import { asStored, readManifests } from '../manifests/manifests.ts'
 import type { Path } from '../mesh/names/path.ts'
-import type { Author } from '../review/change.ts'
+import type { Author, Change } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { KUBECTL, Session, type View } from './session.ts'
@@ -54,6 +63,26 @@ export interface Scenario {
 
 /** A scenario of which some writes may be malformed. */
 export type ReadScenario = Omit<Scenario, 'writes'> & { readonly writes: readonly (Write | HitlessError)[] }
+
+interface Judged {
+  readonly change: Change
+  readonly decision: Decision
+}
+
+/** Where a scenario is played. What cannot be done there rejects with HitlessError. */
+export interface Stage {
+  readonly domain: string
+  /** `raw` is the manifest. */
+  apply(object: MeshObject, author: Author, dryRun: boolean, raw: unknown): Promise<Judged>
+  /** null where there is nothing of that name. */
+  delete(ref: ObjectRef, author: Author, dryRun: boolean): Promise<Judged | null>
+  /** null where there is no such workload, of any kind where none is named. */
+  scale(namespace: string, name: string, replicas: number, author: Author, dryRun: boolean, kind?: Kind): Promise<Judged | null>
+  /** False where there is no such workload or Pod. */
+  ready(namespace: string, name: string, kind?: Kind): boolean | Promise<boolean>
+  load(object: MeshObject): void
+  unload(ref: ObjectRef): void
+}
 
 /** What came of a scenario: what could be played, and what could not. */
 export interface Played {
@@ -169,17 +198,25 @@ export async function play(scenario: ReadScenario, nowMs: () => number, view?: V
 
 /** Plays what can be played of a scenario: a step that cannot is an error, and the next one follows. */
 export async function playAll(scenario: ReadScenario, nowMs: () => number, view?: View): Promise<Played> {
-  const steps: PlayedStep[] = []
   const errors: HitlessError[] = []
   const session = orError(() => sessionOf(scenario, nowMs, view), errors)
-  if (session === null) return { steps, errors }
+  return session === null ? { steps: [], errors } : playOn(session, scenario)
+}
+
+/** Plays the writes on what is there, and no more of them once one is over. */
+export async function playOn(stage: Stage, scenario: ReadScenario, isOver = (_: PlayedStep | HitlessError) => false): Promise<Played> {
+  const steps: PlayedStep[] = []
+  const errors: HitlessError[] = []
   for (const [at, write] of scenario.writes.entries()) {
     try {
-      const step = await playOne(scenario, orThrow(write), ['writes', at], session)
-      if (step !== null) steps.push(step)
+      const step = await playOne(scenario, orThrow(write), ['writes', at], stage)
+      if (step === null) continue
+      steps.push(step)
+      if (isOver(step)) break
     } catch (error) {
       if (!(error instanceof HitlessError)) throw error
       errors.push(error)
+      if (isOver(error)) break
     }
   }
   return { steps, errors }
@@ -214,25 +251,25 @@ function startState({ state = [], file, document }: ReadScenario, domain: string
   })
 }
 
-async function playOne(scenario: ReadScenario, write: Write, path: Path, session: Session): Promise<PlayedStep | null> {
+async function playOne(scenario: ReadScenario, write: Write, path: Path, stage: Stage): Promise<PlayedStep | null> {
   const { file, document } = scenario
   const author = authorOf({ ...scenario.as, ...write.as })
   const dryRun = write.dryRun ?? false
   const fail = (text: string) => new HitlessError('HITLESS_SCENARIO', `${place(file, document, path)}: ${text}`)
   if (write.set !== undefined) {
-    session.sandbox.load(parsed(write.set, { file, document, path: [...path, 'set'] }, session.domain))
+    stage.load(parsed(write.set, { file, document, path: [...path, 'set'] }, stage.domain))
     return null
   }
   if (write.unset !== undefined) {
-    session.sandbox.unload(refOf(write.unset, fail))
+    stage.unload(refOf(write.unset, fail))
     return null
   }
   if (write.ready !== undefined) {
     const { namespace = 'default', name, kind } = write.ready
-    if (!session.sandbox.ready(namespace, name, kind)) throw fail(`there is no ${kind ?? 'workload'} ${name}`)
+    if (!(await stage.ready(namespace, name, kind))) throw fail(`there is no ${kind ?? 'workload'} ${name}`)
     return null
   }
-  const played = await judged(write, author, dryRun, session, { file, document, path, fail })
+  const played = await judged(write, author, dryRun, stage, { file, document, path, fail })
   const { line, column } = document.position(path)
   const { change, decision } = played
   return {
@@ -259,18 +296,18 @@ interface At extends Place {
   readonly fail: (text: string) => HitlessError
 }
 
-async function judged(write: Write, author: Author, dryRun: boolean, session: Session, { file, document, path, fail }: At) {
+async function judged(write: Write, author: Author, dryRun: boolean, stage: Stage, { file, document, path, fail }: At) {
   if (write.apply !== undefined)
-    return session.apply(parsed(write.apply, { file, document, path: [...path, 'apply'] }, session.domain), author, dryRun)
+    return stage.apply(parsed(write.apply, { file, document, path: [...path, 'apply'] }, stage.domain), author, dryRun, write.apply)
   if (write.scale !== undefined) {
     const { namespace = 'default', name, replicas, kind } = write.scale
-    const scaled = await session.scale(namespace, name, replicas, author, dryRun, kind)
+    const scaled = await stage.scale(namespace, name, replicas, author, dryRun, kind)
     if (scaled === null) throw fail(`there is no ${kind ?? 'workload'} ${namespace}/${name} to scale`)
     return scaled
   }
   if (write.delete === undefined) throw fail('one of apply, delete, scale, ready, set, unset is needed')
   const ref = refOf(write.delete, fail)
-  const deleted = await session.delete(ref, author, dryRun)
+  const deleted = await stage.delete(ref, author, dryRun)
   if (deleted === null) throw fail(`there is no ${formatRef(ref)} to delete`)
   return deleted
 }

@@ -64,6 +64,19 @@ export class Session {
     return { change, decision: await this.#review(change) }
   }
 
+  /** False where there is no such workload or Pod. */
+  ready(namespace: string, name: string, kind?: Kind): boolean {
+    return this.sandbox.ready(namespace, name, kind)
+  }
+
+  load(object: MeshObject): void {
+    this.sandbox.load(object)
+  }
+
+  unload(ref: ObjectRef): void {
+    this.sandbox.unload(ref)
+  }
+
   #find(ref: ObjectRef): MeshObject | null {
     return this.sandbox.stored(ref)
   }

@@ -1,4 +1,4 @@
-/** `hitless plan --cluster --apply`, as somebody at the desk would use it, on a real API server. */
+/** `hitless plan --cluster --apply` and `hitless replay --cluster`, as somebody at the desk would use them, on a real API server. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -162,4 +162,50 @@ t.test('replicas, labels and what the server filled in are left alone', async (t
   t.match(out, '[1/1] apply Deployment default/helloworld-v2: written')
   const shown = await kubectl(['get', 'deployment', 'helloworld-v2', '-o', 'jsonpath={.spec.replicas} {.metadata.labels.team} {..image}'])
   t.equal(shown, '3 shop example/other')
+})
+
+/** A file with one scenario, of which the state that it names is not looked at. */
+function scenario(name: string, writes: readonly object[]): string {
+  const path = join(plane.directory, `${name}.yaml`)
+  writeFileSync(path, JSON.stringify({ name, state: ['nowhere.yaml'], writes }))
+  return path
+}
+
+const replay = (file: string, ...args: string[]) => hitless(['replay', file, '--cluster', '--kubeconfig', plane.kubeconfig, ...args])
+
+t.test('replay makes the writes of a scenario, waits for Pods, and writes nothing that is refused', async (t) => {
+  const named = { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule', namespace: 'default', name: 'helloworld' }
+  const release = scenario('a release on a cluster', [
+    { apply: destinationRule(['v1', 'v3']), expect: 'allow' },
+    { apply: deployment('v3'), expect: 'allow' },
+    { ready: { namespace: 'default', name: 'helloworld-v3' } },
+    { apply: virtualService([rule([to('v1', 50), to('v3', 50)])]), expect: 'allow' },
+    { delete: named, expect: 'deny', rules: ['subset-in-use'] },
+    { scale: { namespace: 'default', name: 'helloworld-v3', replicas: 3 }, expect: 'allow' }
+  ])
+  const { exit, out, err } = await replay(release)
+  t.equal(exit, 0, `${out}${err}`)
+  t.match(out, '5 writes in 1 scenarios, 0 not as expected')
+  t.equal(await weights(), 'v1=50 v3=50 ')
+  t.match(await kubectl(['get', 'destinationrule', 'helloworld', '-o', 'name']), 'destinationrule')
+  t.equal(await kubectl(['get', 'deployment', 'helloworld-v3', '-o', 'jsonpath={.spec.replicas}']), '3')
+})
+
+t.test('it stops where a write goes otherwise than the scenario says', async (t) => {
+  const wrong = scenario('too early', [
+    { apply: virtualService([rule([to('v1', 50), to('v9', 50)])]), expect: 'allow' },
+    { apply: virtualService([rule([to('v1')])]), expect: 'allow' }
+  ])
+  const { exit, out } = await replay(wrong)
+  t.equal(exit, 1, out)
+  t.match(
+    out,
+    /deny {2}UPDATE VirtualService default\/helloworld\n[\s\S]*expected allow, got deny \(undefined-subset\)\n1 writes in 1 scenarios, 1 not as expected/
+  )
+  t.equal(await weights(), 'v1=50 v3=50 ', 'neither the refused one nor the one after it was made')
+  const foreign = await replay(scenario('foreign', [{ set: deployment('v1') }, { apply: virtualService([rule([to('v1')])]) }]))
+  t.match(foreign, { exit: 2, err: /set Deployment default\/helloworld-v1: a real cluster is changed by its own controllers/ })
+  const dry = await replay(scenario('dry', [{ apply: virtualService([rule([to('v1')])]), dryRun: true, expect: 'allow' }]))
+  t.equal(dry.exit, 0, dry.out)
+  t.equal(await weights(), 'v1=50 v3=50 ')
 })
