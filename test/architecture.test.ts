@@ -20,6 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   admission: ['kinds', 'mesh', 'rules', 'review', 'errors'],
   output: ['kinds', 'mesh', 'rules', 'review', 'manifests', 'errors'],
   manifests: ['kinds', 'mesh', 'errors'],
+  page: ['kinds', 'mesh', 'output'],
   sandbox: ['kinds', 'mesh', 'rules', 'review', 'admission', 'manifests', 'errors', 'config'],
   server: ['kinds', 'mesh', 'rules', 'review', 'admission', 'errors', 'config', 'watchdog'],
   certificates: ['errors'],
@@ -37,6 +38,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'certificates',
     'manifests',
     'output',
+    'page',
     'errors',
     'config'
   ],
@@ -53,6 +55,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'webhook',
     'manifests',
     'output',
+    'page',
     'errors',
     'config',
     'nearest'

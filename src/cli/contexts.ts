@@ -1,11 +1,10 @@
 /** Who asks: as a state shows it, and as a command line names it. */
 import { HitlessError } from '../errors.ts'
-import { gatewayContexts, listenerContexts } from '../mesh/gaps/contexts.ts'
+import { gatewayProxies } from '../mesh/gaps/contexts.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import { everyVirtualService } from '../mesh/routing/gateway-api/compiled.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import { formatContext } from '../output/route-table.ts'
 
 /** The contexts that a world shows: each namespace, with the labels that something in it asks its clients for, and each gateway's Pods. */
 export function contextsOf(snapshot: Snapshot): Context[] {
@@ -15,7 +14,7 @@ export function contextsOf(snapshot: Snapshot): Context[] {
   for (const { namespace } of everyVirtualService(snapshot)) namespaces.add(namespace)
   const labelSets = labelsAskedFor(snapshot)
   const clients = [...namespaces].sort().flatMap((namespace) => labelSets.map((labels) => ({ kind: 'mesh' as const, namespace, labels })))
-  return [...clients, ...proxiesOfGateways(snapshot)]
+  return [...clients, ...gatewayProxies(snapshot)]
 }
 
 /** A context of the command line, as `parseContext` reads it; throws HITLESS_USAGE where it is none. */
@@ -45,13 +44,4 @@ function labelsAskedFor(snapshot: Snapshot): Labels[] {
   for (const { workloadSelector } of snapshot.all('DestinationRule')) add(workloadSelector)
   for (const { workloadSelector } of snapshot.all('Sidecar')) add(workloadSelector)
   return sets
-}
-
-function proxiesOfGateways(snapshot: Snapshot): Context[] {
-  const found = new Map<string, Context>()
-  for (const { namespace, name } of snapshot.all('Gateway'))
-    for (const context of gatewayContexts(snapshot, `${namespace}/${name}`)) found.set(formatContext(context), context)
-  for (const { namespace, name } of snapshot.all('KubernetesGateway'))
-    for (const context of listenerContexts(snapshot, `${namespace}/${name}`)) found.set(formatContext(context), context)
-  return [...found.values()]
 }

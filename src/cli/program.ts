@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(cli: Cli, program: Comman
   routes: async () => (await import('./routes.ts')).routesCommand,
   ask: async () => (await import('./ask.ts')).askCommand,
   audit: async () => (await import('./audit.ts')).auditCommand,
+  look: async () => (await import('./look.ts')).lookCommand,
   explain: async () => (await import('./explain.ts')).explainCommand,
   serve: async () => (await import('./serve.ts')).serveCommand,
   prove: async () => (await import('./prove.ts')).proveCommand,

@@ -8,6 +8,7 @@ export interface OpenGap {
   /** Equal for the same gap at any time. */
   readonly key: string
   readonly rule: string
+  readonly host: string
   /** At fault; null where the gap is of Istio's own default routes. */
   readonly object: ObjectRef | null
   readonly message: string

@@ -134,7 +134,7 @@ function blockLines({ head, rows }: Block, columns: number): Lines {
 }
 
 /** `uri prefix /api, header end-user=jason`. */
-function formatCondition(condition: Condition): string {
+export function formatCondition(condition: Condition): string {
   const value = (match: Condition['uri']) => (match === null || match.type === 'present' ? 'present' : `${match.type} ${match.value}`)
   const fields = (['uri', 'scheme', 'method', 'authority'] as const).flatMap((field) =>
     condition[field] === null ? [] : `${field} ${value(condition[field])}`

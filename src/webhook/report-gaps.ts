@@ -54,7 +54,7 @@ export function reportGaps(options: ReportOptions): void {
   const loop = new AuditLoop({
     clock: systemClock,
     snapshot: () => live.cluster.snapshot(),
-    find: (snapshot, target, tell) => openGaps(snapshot, [target], policy(), tell).map((found) => describe(found, snapshot)),
+    find: (snapshot, target, tell) => openGaps(snapshot, [target], policy(), tell).map((found) => describeGap(found, snapshot)),
     opened: (gap) => reporter.tell(gap, 'opened'),
     closed: (gap) => reporter.tell(gap, 'closed'),
     settled: () => reporter.show(loop),
@@ -162,7 +162,8 @@ class GapReporter {
   }
 }
 
-function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
+/** A gap as it is told, whoever tells it. */
+export function describeGap({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
   const { context, host, port, requestClass, share, path, destination } = gap
   const what = `${percent(share)} of ${describeClass(requestClass, `${host}:${port}`)}`
   const subset = destination === null || destination.subset === null ? '' : ` subset "${destination.subset}"`
@@ -170,5 +171,5 @@ function describe({ rule, gap }: AuditedGap, { settings }: Snapshot): OpenGap {
   const service = serviceOfHost(host, settings.domain)
   const object: ObjectRef | null = gap.source ?? (service === null ? null : { kind: 'Service', ...service })
   const by = path.length === 0 ? '' : ` by ${formatPath(path)}`
-  return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, object, message: line(`${what} ${isLost(gap)}${by}${to}`, '') }
+  return { key: `${rule} ${context.kind} ${gapKey(gap)}`, rule, host, object, message: line(`${what} ${isLost(gap)}${by}${to}`, '') }
 }

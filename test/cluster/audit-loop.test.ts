@@ -38,7 +38,7 @@ function rig(find: (target: Target, tell: TellUnjudged) => readonly OpenGap[]) {
   return { clock, loop, told, write, signal: end.signal }
 }
 
-const gapOf = (host: string): OpenGap => ({ key: host, rule: 'undefined-subset', object: null, message: '' })
+const gapOf = (host: string): OpenGap => ({ key: host, rule: 'undefined-subset', host, object: null, message: '' })
 const isOther = ({ host }: Target) => host.startsWith('other.')
 const HOST = 'helloworld.default.svc.cluster.local'
 const OTHER_HOST = 'other.default.svc.cluster.local'

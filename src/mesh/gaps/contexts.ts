@@ -103,7 +103,20 @@ export function gatewayContexts(snapshot: Snapshot, gateway: string, cut: TellCu
 export function listenerContexts(snapshot: Snapshot, gateway: string): Context[] {
   const servers = serversMadeOf(snapshot, gateway)
   const contexts = servers.flatMap(({ namespace, name }) => gatewayContexts(snapshot, `${namespace}/${name}`))
+  return unique(contexts)
+}
+
+function unique(contexts: readonly Context[]): Context[] {
   return [...new Map(contexts.map((context) => [`${context.namespace} ${labelsKey(context.labels)}`, context])).values()]
+}
+
+/** The proxies of all Gateways of both APIs, each once. */
+export function gatewayProxies(snapshot: Snapshot): Context[] {
+  const contexts = [
+    ...[...snapshot.all('Gateway')].flatMap(({ namespace, name }) => gatewayContexts(snapshot, `${namespace}/${name}`)),
+    ...[...snapshot.all('KubernetesGateway')].flatMap(({ namespace, name }) => listenerContexts(snapshot, `${namespace}/${name}`))
+  ]
+  return unique(contexts)
 }
 
 /** Anybody's Pods may have a gateway's labels: where there are too many to tell apart, the namespaces with the fewest different ones come first. */
