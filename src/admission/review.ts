@@ -171,20 +171,26 @@ function changeOf(request: Envelope['request'], snapshot: Snapshot): Change | nu
 
 /** `before` and `after` of an object of a judged kind. On DELETE the object is in oldObject alone, and of a deletecollection so is its name. */
 function written(request: Envelope['request'], snapshot: Snapshot): [MeshObject | null, MeshObject | null] | null {
-  const { operation, namespace, name } = request
+  const { operation, name } = request
   const kind = judgedKind(request.kind)
   if (kind === null) return null
+  // Of a Namespace the API server says that it is in itself.
+  const namespace = kindModule<Kind>(kind).api.namespaced ? request.namespace : ''
   const parse = (field: 'object' | 'oldObject') => {
     const raw = request[field]
     if (!isRecord(raw)) throw badReview(`request.${field} is missing in a review of ${operation}`)
     return parseAs(kind, raw, snapshot.settings.domain, { namespace, name })
   }
-  const before = () => storedAlready(kind, request, snapshot) ?? parse('oldObject')
+  const before = () => storedAlready(kind, { ...request, namespace }, snapshot) ?? parse('oldObject')
   return [operation === 'CREATE' ? null : before(), operation === 'DELETE' ? null : parse('object')]
 }
 
 /** The same state of the same object, which the watch has brought and parsed before. */
-function storedAlready(kind: Kind, { oldObject, namespace = '' }: Envelope['request'], snapshot: Snapshot): MeshObject | null {
+function storedAlready(
+  kind: Kind,
+  { oldObject, namespace = '' }: Pick<Envelope['request'], 'oldObject'> & { readonly namespace?: string | undefined },
+  snapshot: Snapshot
+): MeshObject | null {
   const metadata = isRecord(oldObject) ? oldObject['metadata'] : undefined
   if (!isRecord(metadata) || typeof metadata['name'] !== 'string') return null
   const { uid, resourceVersion } = metadata

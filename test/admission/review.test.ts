@@ -4,7 +4,7 @@ import { World } from '../../src/mesh/snapshot/snapshot.ts'
 import type { Change } from '../../src/review/change.ts'
 import { ADMITTED } from '../../src/review/decide.ts'
 import { worldOf } from '../changes.ts'
-import { guide, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { guide, type Manifest, namespace, rule, to, virtualService } from '../manifests.ts'
 import { create, type Review, remove, scale, stored, UID, update } from './reviews.ts'
 
 const world = worldOf(guide())
@@ -41,6 +41,12 @@ t.test('a delete is identified by the old object, whose name a deletecollection 
   const many = remove(stored('DestinationRule'))
   delete many.request['name']
   t.match(changeOf(many).ref, { kind: 'DestinationRule', namespace: 'default', name: 'helloworld' })
+})
+
+t.test('a Namespace is in none, though the API server says that it is in itself', async (t) => {
+  const review = update(namespace('default'), namespace('default', { labels: { routes: 'yes' } }))
+  const change = changeOf({ ...review, request: { ...review.request, namespace: 'default' } })
+  t.strictSame(change.ref, { kind: 'Namespace', namespace: '', name: 'default' })
 })
 
 t.test('a dry run is told apart', async (t) => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadAll } from 'js-yaml'
+import { GATEWAY_API } from '../../src/kinds/gateway-api.ts'
 import { kindModule, kindOf } from '../../src/kinds/index.ts'
 import type { Scenario } from '../../src/sandbox/scenario.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
@@ -47,6 +48,8 @@ const MERGE = 'application/merge-patch+json'
 /** What of a scenario this cluster cannot give; null for nothing. */
 export function whyUnplayable({ config, as, writes, state = [] }: Scenario): string | null {
   if (config !== undefined) return 'config'
+  if (writes.some(({ apply }) => isObject(apply) && String(apply['apiVersion']).startsWith(GATEWAY_API)))
+    return 'no istiod, which deploys Gateways'
   if ([as, ...writes.map((write) => write.as)].some((author) => author?.groups !== undefined)) return 'groups'
   if (writes.some(({ scale, ready }) => ![undefined, 'Deployment'].includes(scale?.kind ?? ready?.kind))) return 'kinds'
   const objects = [...state, ...writes.flatMap(({ apply, set }) => [apply, set])].filter(isObject) as unknown as Manifest[]

@@ -16,6 +16,10 @@ const ELSEWHERE = [
 
 /** Played by the embedded cluster alone: this one has one webhook with one configuration, and its writers are users of no group. */
 const EMBEDDED_ALONE: Readonly<Record<string, string>> = {
+  'a release by HTTPRoute weights, a Service for each version, in steps of 10 %, back once on the way': 'no istiod, which deploys Gateways',
+  'a release by HTTPRoute weights in careless orders': 'no istiod, which deploys Gateways',
+  'first install and teardown by the Gateway API': 'no istiod, which deploys Gateways',
+  'a backend of another namespace needs its ReferenceGrant for as long as it is sent to': 'no istiod, which deploys Gateways',
   'the mesh is that of the revision that is configured': 'config',
   'DestinationRules are private where the mesh says so': 'namespaces',
   'the configuration comes before what the mesh says': 'config',

@@ -54,6 +54,17 @@ export async function installBinaries(source: BinarySource = sourceFromEnvironme
   }
 }
 
+/** The path of the CustomResourceDefinitions of the Gateway API, its standard channel, in the release that istiod is built with. */
+export function installGatewayApi(source: BinarySource = sourceFromEnvironment()): Promise<string> {
+  return cached(source, 'istiod', 'gateway-api.yaml', async (path) => {
+    await requireGo('the CustomResourceDefinitions of the Gateway API')
+    const { Dir } = JSON.parse(await go('istiod', ['mod', 'download', '-json', 'sigs.k8s.io/gateway-api'])) as { Dir: string }
+    const folder = join(Dir, 'config', 'crd', 'standard')
+    const files = (await readdir(folder)).filter((name) => !name.includes('vap_')).sort()
+    await writeFile(path, (await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')))).join('\n---\n'))
+  })
+}
+
 /** The path of Helm, in the cache or built into it: envtest's folder never has it. */
 export function installHelm(source: BinarySource = sourceFromEnvironment()): Promise<string> {
   return built(source, 'helm')

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Api, connectApi } from './api.ts'
-import { type Binaries, installBinaries } from './binaries.ts'
+import { type Binaries, installBinaries, installGatewayApi } from './binaries.ts'
 import { type Containers, type PodMatch, startKubelet } from './kubelet.ts'
 import { type LocalProcess, startProcess } from './local-process.ts'
 import { registerWebhook, type WebhookRegistration } from './webhook.ts'
@@ -36,6 +36,8 @@ export interface ControlPlaneOptions {
   readonly controllers?: boolean
   /** Installs Istio's CustomResourceDefinitions. Default true. */
   readonly istio?: boolean
+  /** Installs those of the Gateway API too. Default false. */
+  readonly gatewayApi?: boolean
   /** What runs in the Pods. Default: nothing, they are only said to be Ready. */
   readonly containers?: Containers
   /** Further flags of kube-apiserver. */
@@ -88,7 +90,7 @@ export interface ControlPlane {
 
 /** Starts a control plane, in seconds once its binaries are built; see {@link ControlPlane}. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { controllers = true, istio = true, containers, apiServerFlags = [], etcdFlags = [] } = options
+  const { controllers = true, istio = true, gatewayApi = false, containers, apiServerFlags = [], etcdFlags = [] } = options
   const binaries = await installBinaries()
   const directory = await mkdtemp(join(tmpdir(), 'hitless-control-plane-'))
   const processes = new Map<string, LocalProcess>()
@@ -124,6 +126,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       runKubectl(binaries.kubectl, args, { input, kubeconfig, home: directory })
 
     if (istio) await installDefinitions(kubectl, binaries.istioDefinitions)
+    if (gatewayApi) await installDefinitions(kubectl, await installGatewayApi())
     let holdUnready: ControlPlane['holdUnready'] = () => {
       throw new Error('this control plane was started without controllers')
     }
@@ -313,7 +316,7 @@ async function installDefinitions(kubectl: ControlPlane['kubectl'], file: string
     ['wait', '--for=condition=Established', '--timeout=30s', '-f', file]
   ]) {
     const { code, stderr } = await kubectl(args)
-    if (code !== 0) throw new Error(`Istio's CustomResourceDefinitions could not be installed: ${stderr}`)
+    if (code !== 0) throw new Error(`the CustomResourceDefinitions of ${file} could not be installed: ${stderr}`)
   }
 }
 
