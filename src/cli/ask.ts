@@ -2,9 +2,9 @@
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import type { RouteObject } from '../kinds/http-rule.ts'
-import { formatRef, refusalOf } from '../kinds/index.ts'
+import { formatRef } from '../kinds/index.ts'
 import type { ExpectedAnswer, ExpectedRequest, RequestFields } from '../manifests/expected-requests.ts'
-import { readManifests } from '../manifests/manifests.ts'
+import { readManifests, refusedByIstio } from '../manifests/manifests.ts'
 import { gatewayContexts, listenerContexts } from '../mesh/gaps/contexts.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
 import { type Answer, noListener, serve } from '../mesh/requests/serve.ts'
@@ -107,12 +107,10 @@ function applied(
   const { manifests, errors } = readManifests(options.write, io.stdin, options)
   printErrors(errors, io)
   const sandbox = Sandbox.of(snapshot)
-  for (const { object, raw, file, position } of manifests) {
-    if (object === null) continue
-    const refused = refusalOf(raw)
-    if (refused !== null)
-      throw new HitlessError('HITLESS_MANIFEST', `${file}:${position([]).line}: Istio refuses ${formatRef(object)}: ${refused}`)
-    sandbox.load(object)
+  for (const manifest of manifests) {
+    const refusal = refusedByIstio(manifest)
+    if (refusal !== null) throw refusal
+    if (manifest.object !== null) sandbox.load(manifest.object)
   }
   return { state: { snapshot: sandbox.snapshot(), placeOf: placesIn(manifests, placeOf) }, errors }
 }

@@ -2,7 +2,15 @@
 import { Command, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { formatRef, type MeshObject, refKey } from '../kinds/index.ts'
-import { type Manifest, type Manifests, type Place, placeIn, readManifests, readManifestsAt } from '../manifests/manifests.ts'
+import {
+  type Manifest,
+  type Manifests,
+  type Place,
+  placeIn,
+  readManifests,
+  readManifestsAt,
+  refusedByIstio
+} from '../manifests/manifests.ts'
 import { TOOLS, type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
@@ -87,7 +95,9 @@ export function checkCommand({ io, done }: Cli): Command {
 async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
   const base = readManifests(options.base, io.stdin, options)
   const committed = readCommitted(paths, options, io)
-  const read = readManifests(paths, io.stdin, options)
+  const all = readManifests(paths, io.stdin, options)
+  const refused = all.manifests.flatMap((manifest) => refusedByIstio(manifest) ?? [])
+  const read = { manifests: all.manifests.filter((manifest) => refusedByIstio(manifest) === null), errors: [...all.errors, ...refused] }
   const written = options.strictReady ? { ...read, manifests: read.manifests.map(asJustApplied) } : read
   const errors = [...base.errors, ...committed.errors, ...written.errors]
   const shown = options.cluster ? null : filesShow(base, committed, written)

@@ -1,7 +1,7 @@
 /** The state that a command looks at: a live cluster, or manifests as Istio would come to know them. */
 import { HitlessError } from '../errors.ts'
-import { formatRef, type ObjectRef, refKey, refusalOf } from '../kinds/index.ts'
-import { type Manifest, type Place, placeIn, readManifests } from '../manifests/manifests.ts'
+import { type ObjectRef, refKey } from '../kinds/index.ts'
+import { type Manifest, type Place, placeIn, readManifests, refusedByIstio } from '../manifests/manifests.ts'
 import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Io, printErrors } from '../output/io.ts'
@@ -44,14 +44,10 @@ function stateOfPaths(paths: readonly string[], flags: LookFlags, io: Io): Looke
   const sandbox = new Sandbox(shown.settings)
   for (const object of shown.objects) if (object.kind !== 'Pod' || standInPods) sandbox.load(object)
   const refusals: HitlessError[] = []
-  for (const { object, raw, file, position } of manifests) {
-    if (object === null) continue
-    const refused = refusalOf(raw)
-    if (refused === null) sandbox.load(object)
-    else {
-      const where = `${file}:${position([]).line}: ${formatRef(object)}`
-      refusals.push(new HitlessError('HITLESS_MANIFEST', `${where} is left out, since Istio refuses it: ${refused}`))
-    }
+  for (const manifest of manifests) {
+    const refusal = refusedByIstio(manifest)
+    if (refusal !== null) refusals.push(refusal)
+    else if (manifest.object !== null) sandbox.load(manifest.object)
   }
   printErrors(refusals, io)
   return {

@@ -2,7 +2,7 @@
 
 import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../kinds/fields.ts'
-import { isManifest, type MeshObject, parseObject } from '../kinds/index.ts'
+import { formatRef, isManifest, type MeshObject, parseObject, refusalOf } from '../kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import type { Path } from '../mesh/names/path.ts'
 import { type Position, readYaml } from './documents.ts'
@@ -49,6 +49,16 @@ export function readManifests(paths: readonly string[], readStdin: () => string,
   const { files, errors: unreadable } = readFiles(paths, readStdin)
   const { manifests, errors } = readTexts(files, naming)
   return { manifests, errors: [...unreadable, ...errors] }
+}
+
+/** Where Istio's own webhook keeps the object of a manifest out (2.4), the error that says so and why; null where it takes it. */
+export function refusedByIstio({ object, raw, file, position }: Manifest): HitlessError | null {
+  const reason = object === null ? null : refusalOf(raw)
+  if (object === null || reason === null) return null
+  return new HitlessError(
+    'HITLESS_MANIFEST',
+    `${file}:${position([]).line}: ${formatRef(object)} is left out, since Istio refuses it: ${reason}`
+  )
 }
 
 /** Reads what a commit holds at the same paths; throws HITLESS_GIT. */

@@ -21,10 +21,16 @@ export const hiddenService: Rule = {
         severity: severityOf(subject, gap),
         object: { kind: 'Service', namespace: subject.after?.namespace ?? '', name: subject.after?.name ?? '' },
         path: external(subject) === null ? ['metadata', 'annotations', 'networking.istio.io/exportTo'] : ['spec', 'externalName'],
-        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject)}`,
+        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${sentTo(subject, gap)}, ${lost(subject)}`,
         remedy: remedyFor(subject, gap)
       })
     )
+}
+
+/** The Service itself, where the destination is what it stands for now. */
+function sentTo(subject: Subject, gap: Gap): string {
+  const { after } = subject
+  return after?.kind === 'Service' && external(subject) !== null ? after.host : destinationName(gap.destination)
 }
 
 /** The name that the Service newly stands for. */

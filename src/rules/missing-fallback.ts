@@ -86,8 +86,8 @@ function serverBefore({ servedBy, source }: Gap): ObjectRef | null {
 
 function remedyFor(subject: Subject, gap: Gap): string {
   const server = serverBefore(gap)
-  const delegate = missingDelegate(subject, gap)
-  if (delegate !== null) return delegate
+  const delegate = missingDelegate(subject, routeOwner(gap))
+  if (delegate !== null) return delegate.remedy
   if (server !== null && subject.operation !== 'DELETE')
     return `First copy the routes of ${subject.nameOf(server)} that take them, then apply this again`
   const meant = subject.operation === 'UPDATE' && gap.servedBy?.isFallback === false ? `; if this is meant, ${wayOut(subject)}` : ''
@@ -98,18 +98,24 @@ function remedyFor(subject: Subject, gap: Gap): string {
 }
 
 /** A rule whose delegate is not there takes nothing (7.2). */
-function missingDelegate({ operation, before, after, snapshotAfter, nameOf }: Subject, gap: Gap): string | null {
-  const root = routeOwner(gap)
+function missingDelegate({ operation, before, after, snapshotAfter, nameOf }: Subject, root: ObjectRef): Told | null {
   const rules = snapshotAfter.find('VirtualService', root.namespace, root.name)?.http ?? []
   for (const { delegate, path } of rules) {
     if (delegate === null || snapshotAfter.find('VirtualService', delegate.namespace, delegate.name) !== undefined) continue
     const ref: ObjectRef = { kind: 'VirtualService', ...delegate }
+    const from = `${nameOf(root)} ${formatPath(path.slice(1))}`
     if (operation === 'DELETE' && before !== null && refKey(before) === refKey(ref)) {
-      return `First take the delegate out of ${nameOf(root)} ${formatPath(path.slice(1))}, then delete this`
+      return { message: `${from} still delegates to it`, remedy: `First take the delegate out of ${from}, then delete this` }
     }
-    if (after !== null) return `First apply the delegate ${nameOf(ref)}, then apply this again`
+    const remedy = `First apply the delegate ${nameOf(ref)}, then apply this again`
+    if (after !== null) return { message: `${from} delegates to ${nameOf(ref)}, which does not exist`, remedy }
   }
   return null
+}
+
+interface Told {
+  readonly message: string
+  readonly remedy: string
 }
 
 function unmatchedRequests(gap: Gap): string {
@@ -123,33 +129,62 @@ function unmatchedRequests(gap: Gap): string {
 function sayUnbound(subject: Subject, gap: Gap) {
   const { after, before } = subject
   const written = after ?? before
+  const { message, remedy } = whyUnbound(subject, gap)
   return {
     severity: severityOf(subject, gap),
     object: { kind: written?.kind ?? 'VirtualService', namespace: written?.namespace ?? '', name: written?.name ?? '' },
     path: [],
-    message: `${loss(gap)}: ${unbound(subject, gap)}`,
-    remedy: unboundRemedy(subject, gap)
+    message: `${loss(gap)}: ${message}`,
+    remedy
   }
 }
 
-function unbound(subject: Subject, gap: Gap): string {
+function whyUnbound(subject: Subject, gap: Gap): Told {
   const { after, nameOf } = subject
+  const delegate = lostDelegate(subject)
+  if (delegate !== null) return delegate
   const missing = unknownGateway(subject) ?? unknownParent(subject)
-  if (missing !== null && after !== null) return `Gateway ${missing}, which ${nameOf(after)} names instead, does not exist`
-  if (after !== null && isNewlyHidden(subject, gap))
-    return `exportTo hides ${nameOf(after)} from namespace ${gap.context.namespace}, where the gateway runs`
-  if (after !== null && isRefused(subject))
-    return `Istio makes nothing of ${nameOf(after)}, for a filter or backend in it that it does not know`
-  if (gap.cause === 'closed' || gap.cause === 'no-listener') return 'no tls or tcp route would take them any longer'
-  return `no ${writtenKind(subject)} would serve this host any longer`
+  if (missing !== null && after !== null) {
+    const message = `Gateway ${missing}, which ${nameOf(after)} names instead, does not exist`
+    return { message, remedy: 'Name a Gateway that exists, as namespace/name, or create it first' }
+  }
+  if (after !== null && isNewlyHidden(subject, gap)) {
+    const message = `exportTo hides ${nameOf(after)} from namespace ${gap.context.namespace}, where the gateway runs`
+    return { message, remedy: 'Leave the namespace of the gateway in spec.exportTo' }
+  }
+  if (after !== null && isRefused(subject)) {
+    const message = `Istio makes nothing of ${nameOf(after)}, for a filter or backend in it that it does not know`
+    return { message, remedy: 'Leave out what Istio does not know, then apply this again' }
+  }
+  if (after !== null && subject.excuseOf(gap) === 'moved') {
+    return { message: `${nameOf(after)} leaves it for a gateway that goes on answering`, remedy: 'First let its clients call that gateway' }
+  }
+  const nobody =
+    gap.cause === 'closed' || gap.cause === 'no-listener'
+      ? 'no tls or tcp route would take them any longer'
+      : `no ${writtenKind(subject)} would serve this host any longer`
+  return {
+    message: nobody,
+    remedy: `First let another ${writtenKind(subject)} serve it, or move its clients to another host; if this is meant, ${wayOut(subject)}`
+  }
 }
 
-function unboundRemedy(subject: Subject, gap: Gap): string {
-  if ((unknownGateway(subject) ?? unknownParent(subject)) !== null)
-    return 'Name a Gateway that exists, as namespace/name, or create it first'
-  if (isNewlyHidden(subject, gap)) return 'Leave the namespace of the gateway in spec.exportTo'
-  if (isRefused(subject)) return 'Leave out what Istio does not know, then apply this again'
-  return `First let another ${writtenKind(subject)} serve it, or move its clients to another host; if this is meant, ${wayOut(subject)}`
+/** All of a root's delegates are missing, the last one goes, or the object becomes a delegate that nobody has. */
+function lostDelegate(subject: Subject): Told | null {
+  const { before, after, snapshotAfter, nameOf } = subject
+  const written = after ?? before
+  if (written?.kind !== 'VirtualService') return null
+  const roots = [written, ...snapshotAfter.lookup('virtualServiceByDelegate', `${written.namespace}/${written.name}`)]
+  for (const root of roots) {
+    const missing = missingDelegate(subject, root)
+    if (missing !== null) return missing
+  }
+  if (before?.kind !== 'VirtualService' || after === null || before.hosts.length === 0 || written.hosts.length > 0 || roots.length > 1)
+    return null
+  return {
+    message: `${nameOf(after)} has no hosts any longer, and no VirtualService delegates to it`,
+    remedy: 'First apply the VirtualService that has the hosts and delegates to it, then apply this again'
+  }
 }
 
 /** A Gateway that the write newly names and that nobody knows: a slip of the pen. */

@@ -25,16 +25,13 @@ export function subsetsOf(snapshot: Snapshot, { host }: Service): Subset[] {
   return destinationRulesOver(snapshot, host).flatMap(({ subsets }) => subsets)
 }
 
-/** The label keys that tell the releases of a Service apart: the well-known ones, and those on which its subsets differ. */
+/** The label keys that tell the releases of a Service apart: the well-known ones, and those on which its subsets differ; one that some of them leave out tells none apart. */
 export function versionKeys(snapshot: Snapshot, service: Service, { version }: LabelKeys): string[] {
-  const subsets = subsetsOf(snapshot, service)
   const values = new Map<string, Set<string>>()
-  const counts = new Map<string, number>()
-  for (const [key, value] of subsets.flatMap(({ labels }) => Object.entries(labels))) {
+  for (const [key, value] of subsetsOf(snapshot, service).flatMap(({ labels }) => Object.entries(labels))) {
     values.set(key, (values.get(key) ?? new Set()).add(value))
-    counts.set(key, (counts.get(key) ?? 0) + 1)
   }
-  const differing = [...values].filter(([key, found]) => found.size > 1 || (counts.get(key) ?? 0) < subsets.length)
+  const differing = [...values].filter(([, found]) => found.size > 1)
   return [...new Set([...version, ...differing.map(([key]) => key)])].filter((key) => !ADDED_TO_PODS.includes(key))
 }
 

@@ -31,7 +31,7 @@ function hostsLost(object: MeshObject, after: Snapshot): readonly string[] {
 }
 
 function consequence({ before, opened, snapshotAfter, nameOf }: Subject, host: string): Pick<Statement, 'message' | 'remedy'> | null {
-  // That of some requests to go unanswered is told by the rule that refuses it.
+  // Of a ServiceEntry, entry-in-use tells it where requests are lost.
   if (before?.kind === 'ServiceEntry' && opened.some(({ destination }) => destination?.host === host)) return null
   const senders = [...snapshotAfter.lookup('virtualServiceByDestination', host)].filter(({ deleting }) => !deleting)
   const [first, ...others] = [...new Set(senders.flatMap(sourcesOf).map(nameOf))].sort()

@@ -3,7 +3,7 @@
  * elsewhere. It is not known then, and never taken for gone: something stands in for it that nothing can be held against.
  */
 import type { Destination } from '../kinds/http-rule.ts'
-import { isWorkload, type MeshObject, parseAs } from '../kinds/index.ts'
+import { isWorkload, type MeshObject, parseAs, refKey } from '../kinds/index.ts'
 import type { Service } from '../kinds/service.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { type Labels, selects } from '../mesh/names/labels.ts'
@@ -101,9 +101,10 @@ function unknownWorkloads(objects: readonly MeshObject[], domain: string): Stand
     ({ host }) => host
   )
   const services = objects.filter((object) => object.kind === 'Service')
-  const unknown = services.filter(
-    (service) => service.selector !== null && !(made.get(service.namespace) ?? []).some((object) => isBehind(object, service))
-  )
+  const isBacked = (service: Service) => (made.get(service.namespace) ?? []).some((object) => isBehind(object, service))
+  // One that files show with its Pods in one state and without any in the other has lost them.
+  const backed = new Set(services.filter(isBacked).map(refKey))
+  const unknown = services.filter((service) => service.selector !== null && !backed.has(refKey(service)))
   return {
     unknowns: [...new Set(unknown.map((service) => hostOf(service, domain)))].map((host) => ({ host, missing: 'workload' })),
     objects: unknown.flatMap((service, at) => {

@@ -1,21 +1,60 @@
-/** Writes after public reports (reports/b01 to b29): each document a scenario with the verdict of a tool that understands Istio. The comments name the reports. */
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+/** Writes and files after public reports (reports/): what a tool that understands Istio says of each, and the words it says it in. The comments name the reports. */
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { dump, load } from 'js-yaml'
 import { HitlessError } from '../../src/errors.ts'
-import { type PlayedStep, play, readScenarios } from '../../src/sandbox/scenario.ts'
+import { type PlayedStep, playAll, scenariosIn } from '../../src/sandbox/scenario.ts'
+import { hitless } from '../cli/commands.ts'
 
 export const REPORTS = join(import.meta.dirname, 'reports')
-const REACHED = join(import.meta.dirname, 'reached.yaml')
+/** What every case is told, word for word: `npm run -s cases -- --write` writes it, and it is read before it is committed. */
+export const TEXTS = join(import.meta.dirname, 'texts.txt')
 
 export interface Case {
-  /** Below reports. */
-  readonly file: string
   readonly name: string
   readonly steps: readonly PlayedStep[]
-  /** Why it could not be played; '' otherwise. */
-  readonly error: string
+  /** What could not be played. */
+  readonly errors: readonly HitlessError[]
 }
+
+/** A command about files, its exit code, and what its output must have. */
+export interface FileCase {
+  readonly args: readonly string[]
+  readonly exit: number
+  readonly says: RegExp
+}
+
+const NONE = /: 0 would be denied, 0 with warnings\n$/
+const NOTHING = /^0 gaps, 0 findings\n$/
+
+export const FILES: readonly FileCase[] = [
+  { args: ['check', 'files/03-egress-gateway-of-istios-docs.yaml'], exit: 0, says: NONE },
+  { args: ['check', 'files/04-flow-collection-closing-bracket.yaml'], exit: 0, says: /^3 writes: 0 would be denied/ },
+  { args: ['check', 'files/05-statefulset-canary.yaml'], exit: 0, says: NONE },
+  { args: ['audit', 'files/05-statefulset-canary.yaml'], exit: 0, says: NOTHING },
+  {
+    args: ['check', '-n', 'prod', '--base', 'files/06-release-namespace.old.yaml', 'files/06-release-namespace.new.yaml'],
+    exit: 1,
+    says: /deny \[undefined-subset\]/
+  },
+  { args: ['audit', '-n', 'prod', 'files/06-release-namespace.old.yaml'], exit: 0, says: NOTHING },
+  { args: ['check', 'files/07-app-label-taken-for-a-version.yaml'], exit: 0, says: NONE },
+  { args: ['check', '--as', 'flux', 'files/08-flux-order.yaml'], exit: 0, says: NONE },
+  { args: ['check', 'files/09-all-weights-zero.yaml'], exit: 2, says: /Istio refuses it: total destination weight = 0/ },
+  { args: ['audit', 'files/09-all-weights-zero.yaml'], exit: 2, says: /Istio refuses it: total destination weight = 0/ },
+  { args: ['audit', 'files/b17/rollout-base.yaml'], exit: 0, says: NOTHING },
+  { args: ['check', '--base', 'files/b17/rollout-base.yaml', 'files/b17/rollout-change.yaml'], exit: 1, says: /deny \[subset-in-use\]/ },
+  { args: ['audit', 'files/b17/statefulset-base.yaml'], exit: 0, says: NOTHING },
+  {
+    args: ['check', '--base', 'files/b17/statefulset-base.yaml', 'files/b17/statefulset-change.yaml'],
+    exit: 1,
+    says: /deny \[selector-in-use\]/
+  },
+  {
+    args: ['check', '--base', 'files/b17/deployment-base.yaml', 'files/b17/statefulset-change.yaml'],
+    exit: 1,
+    says: /deny \[selector-in-use\]/
+  }
+]
 
 export function caseFiles(): string[] {
   return globSync(['b*.yaml', 'files/*.scenario.yaml'], { cwd: REPORTS }).sort()
@@ -23,31 +62,37 @@ export function caseFiles(): string[] {
 
 export async function playFile(file: string): Promise<Case[]> {
   const played: Case[] = []
-  try {
-    for (const scenario of readScenarios(join(REPORTS, file))) {
-      played.push({ file, name: scenario.name, steps: await play(scenario, Date.now), error: '' })
-    }
-  } catch (error) {
-    if (!(error instanceof HitlessError)) throw error
-    played.push({ file, name: '', steps: [], error: error.message })
+  for (const scenario of scenariosIn(join(REPORTS, file))) {
+    if (scenario instanceof HitlessError) played.push({ name: '', steps: [], errors: [scenario] })
+    else played.push({ name: scenario.name, ...(await playAll(scenario, Date.now)) })
   }
   return played
 }
 
-export function asExpected(played: readonly Case[]): number {
-  return played.flatMap(({ steps }) => steps).filter(({ failure }) => failure === null).length
+/** What the command says on both streams, with paths below the reports. */
+export async function runFile({ args }: FileCase): Promise<{ exit: number; text: string }> {
+  const { exit, out, err } = await hitless(args.map((arg) => (arg.startsWith('files/') ? join(REPORTS, arg) : arg)))
+  return { exit, text: `${err}${out}`.replaceAll(`${REPORTS}/`, '') }
 }
 
-/** How many writes of each file come out as expected: what is checked in only grows. */
-export type Reached = Readonly<Record<string, number>>
-
-export function reachedSoFar(): Reached {
-  return load(readFileSync(REACHED, 'utf8')) as Reached
+/** Every message and warning. */
+export async function texts(): Promise<string> {
+  const lines: string[] = []
+  for (const file of caseFiles()) {
+    for (const { name, steps } of await playFile(file)) {
+      lines.push(`## ${file}: ${name}`)
+      for (const { verdict, operation, object, message, warnings } of steps) {
+        lines.push(`${verdict} ${operation} ${object}`, ...[message, ...warnings].filter(Boolean).map((text) => `    ${text}`))
+      }
+    }
+  }
+  for (const each of FILES) {
+    const { exit, text } = await runFile(each)
+    lines.push(`## ${each.args.join(' ')}: exit code ${exit}`, text.trimEnd())
+  }
+  return `${lines.join('\n')}\n`
 }
 
-export function raise(now: Reached): void {
-  const before = reachedSoFar()
-  const [comment = ''] = readFileSync(REACHED, 'utf8').split('\n')
-  const raised = Object.entries(now).map(([file, count]) => [file, Math.max(count, before[file] ?? 0)])
-  writeFileSync(REACHED, `${comment}\n${dump(Object.fromEntries(raised))}`)
+export function textsSoFar(): string {
+  return readFileSync(TEXTS, 'utf8')
 }

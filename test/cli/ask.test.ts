@@ -213,7 +213,7 @@ t.test('what cannot be asked', async (t) => {
   const refused = SPLIT.replace('weight: 75', 'weight: -1')
   t.match(
     await told('--host', 'a', '--write', file('refused.yaml', refused)),
-    /refused\.yaml:2: Istio refuses VirtualService prod\/reviews/
+    /refused\.yaml:2: VirtualService prod\/reviews is left out, since Istio refuses it/
   )
 })
 

@@ -179,10 +179,14 @@ for (const { args, stdin, says, writes } of BROKEN) {
 }
 
 const kinds = (found: readonly StepJson[]) => found.map(({ object }) => object.split(' ')[0])
+const SPECS: Readonly<Record<string, string>> = {
+  VirtualService: '{hosts: [n3], http: [{route: [{destination: {host: n3}}]}]}',
+  DestinationRule: '{host: n3}'
+}
 const BATCH = ['VirtualService', 'DestinationRule', 'Deployment', 'Service']
   .map((kind, at) => {
     const apiVersion = { Service: 'v1', Deployment: 'apps/v1' }[kind] ?? 'networking.istio.io/v1'
-    return `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: n${at}, annotations: {argocd.argoproj.io/sync-wave: '${kind === 'Service' ? 1 : 0}'}}\n`
+    return `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: n${at}, annotations: {argocd.argoproj.io/sync-wave: '${kind === 'Service' ? 1 : 0}'}}\nspec: ${SPECS[kind] ?? '{}'}\n`
   })
   .join('---\n')
 
@@ -200,11 +204,11 @@ for (const [tool, order] of Object.entries(ORDERS)) {
 }
 
 t.test('names that would steer a terminal are shown without that, in findings and in errors', async (t) => {
-  const route = { destination: { host: 'helloworld', subset: 'v9\u001b[2J\u202e' } }
-  const routes = virtualService([rule([route])])
+  const route = { destination: { host: 'helloworld', subset: 'v9' } }
+  const routes = virtualService([rule([route], [{ headers: { x: { exact: 'v9\u001b[2J\u202e' } } }])])
   const ports = service({ ports: ['\u202egnp'] })
   const { out, err } = await hitless(['check', '--base', WORLD, '-'], { stdin: `${JSON.stringify(routes)}\n---\n${JSON.stringify(ports)}` })
-  t.match(out, /subset "v9 \[2J "/)
+  t.match(out, /"v9 \[2J "/)
   t.match(err, /must be an object, not string " gnp"/)
 })
 
