@@ -1,6 +1,6 @@
 /**
  * How the cost of one decision grows with one dimension of a world: routes of a table, hosts of an object, namespaces, Sidecars, Pods. Each shape is
- * measured with 10, 100 and 1,000 in one run. Where one route of a table is changed, the size of the table should not matter; what truly
+ * measured with 10, 100 and 1,000 in one run, in time of a core, so that it can be read on a busy machine too. Where one route of a table is changed, the size of the table should not matter; what truly
  * differs should cost the same each.
  */
 import { type MeshObject, parseObject } from '../src/kinds/index.ts'
@@ -15,10 +15,10 @@ import type { Row } from './report.ts'
 import type { Fields } from './worlds.ts'
 
 const SIZES = [10, 100, 1000] as const
-/** Each size is decided so often, or for so long, but never less than `FEWEST` times. */
-const MOST = 200
+/** Each size is decided so often, or for so long, but never less than `FEWEST` times; the first half warms up. */
+const MOST = 400
 const FEWEST = 4
-const LONGEST_MS = 2000
+const LONGEST_MS = 400
 
 export interface Shape {
   readonly name: string
@@ -157,18 +157,19 @@ function rowsOf(shape: Shape): Row[] {
   return [row, { what: `${shape.name}, N = ${large}`, measured: most / 1000, unit: 'ms', bar: { of: 'measured', most: 50 } }]
 }
 
-/** The least that a decision took: what it costs where nothing else takes the core meanwhile. Infinity where it is too much work. */
+/** The time of a core that a decision took, on average: others on the machine do not count. Infinity where it is too much work. */
 function microseconds(shape: Shape, size: number): number {
   const world = new World()
   for (const manifest of shape.world(size)) world.set(parsed(manifest))
-  let least = Infinity
-  const endMs = performance.now() + LONGEST_MS
-  for (let turn = 0; turn < MOST && (turn < FEWEST || performance.now() < endMs); turn++) {
+  const times: number[] = []
+  const isLeft = () => times.length < MOST && (times.length < FEWEST || sumOf(times) < LONGEST_MS * 1000)
+  for (let turn = 0; isLeft(); turn++) {
     const change = changeOf(shape, world, size, turn)
-    const started = process.hrtime.bigint()
+    const started = process.threadCpuUsage()
     try {
       const { verdict, message, warnings } = decide(change, world, DEFAULT_POLICY, 0)
-      least = Math.min(least, Number(process.hrtime.bigint() - started) / 1000)
+      const { user, system } = process.threadCpuUsage(started)
+      times.push(user + system)
       // A wrong decision is no measurement.
       if (verdict !== shape.verdict)
         throw new Error(`${shape.name}: ${verdict} instead of ${shape.verdict}: ${message}${warnings.join('; ')}`)
@@ -180,7 +181,12 @@ function microseconds(shape: Shape, size: number): number {
     const { after } = shape.write(size, turn)
     if (change.operation === 'UPDATE' && shape.verdict === 'allow' && after !== null) world.set(parsed(after))
   }
-  return least
+  const warm = times.slice(times.length >> 1)
+  return sumOf(warm) / warm.length
+}
+
+function sumOf(times: readonly number[]): number {
+  return times.reduce((sum, time) => sum + time, 0)
 }
 
 function changeOf(shape: Shape, world: World, size: number, turn: number): Change {

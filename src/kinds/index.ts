@@ -234,16 +234,34 @@ export function decideAlike(one: MeshObject, other: MeshObject): boolean {
   return isSame(decisive(one), decisive(other))
 }
 
+/** The new state, with every entry of a list that the old one has at the same place taken from there: what is known of it is known still. */
+export function withPartsOf<O extends MeshObject>(after: O, before: MeshObject): O {
+  const known = before as unknown as Readonly<Record<string, unknown>>
+  const shared = Object.entries(after).map(([key, value]) => {
+    const old = Array.isArray(value) && Object.hasOwn(known, key) ? known[key] : null
+    return [key, Array.isArray(old) ? value.map((each: unknown, at: number) => (isSame(each, old[at]) ? old[at] : each)) : value]
+  })
+  return Object.fromEntries(shared) as O
+}
+
 /** Of plain data; looks no further than the first difference. */
 function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
-  if (Array.isArray(one) !== Array.isArray(other)) return false
-  const entries = Object.entries(one)
-  const others = other as Readonly<Record<string, unknown>>
-  return (
-    entries.length === Object.keys(other).length && entries.every(([key, value]) => Object.hasOwn(other, key) && isSame(value, others[key]))
-  )
+  if (Array.isArray(one)) {
+    if (!Array.isArray(other) || one.length !== other.length) return false
+    for (let at = 0; at < one.length; at++) if (!isSame(one[at], other[at])) return false
+    return true
+  }
+  if (Array.isArray(other)) return false
+  const [fields, others] = [one as Readonly<Record<string, unknown>>, other as Readonly<Record<string, unknown>>]
+  let more = 0
+  for (const key in fields) {
+    if (!Object.hasOwn(others, key) || !isSame(fields[key], others[key])) return false
+    more++
+  }
+  for (const _ in others) more--
+  return more === 0
 }
 
 /** True where `value` is a manifest: it names an apiVersion and a kind. */

@@ -5,6 +5,7 @@ import { everyTarget } from '../mesh/gaps/affected.ts'
 import type { TellUnjudged } from '../mesh/gaps/allowance.ts'
 import { type Cause, type Gap, gapKey, gaps, type Target } from '../mesh/gaps/gaps.ts'
 import { compareText } from '../mesh/names/text.ts'
+import { tablesIn } from '../mesh/routing/routes.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
 import type { Finding, Subject } from '../rules/rule.ts'
@@ -71,6 +72,7 @@ function hygiene(object: MeshObject, snapshot: Snapshot, policy: Policy): Findin
     after: object,
     snapshotBefore: snapshot,
     snapshotAfter: snapshot,
+    tablesAfter: tablesIn(snapshot),
     targets: [],
     gaps: [],
     opened: [],

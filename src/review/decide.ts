@@ -3,6 +3,7 @@
 import { formatRef, homeOf, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
 import type { Labels } from '../mesh/names/labels.ts'
+import { tablesIn } from '../mesh/routing/routes.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
@@ -54,7 +55,7 @@ export function judge(change: Change, snapshot: Snapshot, policy: Policy, nowMs:
   const judgement = judgementOf(change, snapshot)
   const namespace = snapshot.find('Namespace', '', homeOf(change.ref))?.labels ?? {}
   const { findings, unjudged } = findingsOf(judgement, policy)
-  const ending = judgement.change === judgement.asked ? [] : [whyCarriedOut(judgement.asked, snapshot) ?? []].flat()
+  const ending = judgement.change.operation === judgement.asked.operation ? [] : [whyCarriedOut(judgement.asked, snapshot) ?? []].flat()
   const found = lower(change, findings, policy, namespace)
   return { decision: conclude(change, exempt(change, found, nowMs, mayExempt), ending, unjudged), judgement }
 }
@@ -81,6 +82,7 @@ function findingsOf(judgement: Judgement, policy: Policy): Found {
     after: change.after,
     snapshotBefore: before,
     snapshotAfter: after,
+    tablesAfter: tablesIn(after),
     targets,
     gaps,
     opened: opened.filter((gap) => excuses.get(gap) !== 'off'),

@@ -1,6 +1,6 @@
 /** What a change does to what is answered, worked out once: rules, doubts, fresh reads and settle all read it here. */
 
-import type { MeshObject } from '../kinds/index.ts'
+import { type MeshObject, withPartsOf } from '../kinds/index.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { isCausedBy, type Unjudged } from '../mesh/gaps/allowance.ts'
 import { type Gap, gapsOfChange, type Target } from '../mesh/gaps/gaps.ts'
@@ -36,7 +36,7 @@ export const MOST_WORK = 5_000_000
 
 /** Throws `TooMuchWork` where that is the written object's own doing. */
 export function judgementOf(asked: Change, snapshot: Snapshot): Judgement {
-  const change = carriedOut(asked, snapshot)
+  const change = withKnownParts(carriedOut(asked, snapshot), snapshot)
   const meter = new Meter(MOST_WORK)
   const unjudged: Unjudged[] = []
   const { before, after } = snapshotsOf(change, overlay(metered(snapshot, meter), { added: standIns(change.after, snapshot) }))
@@ -58,11 +58,25 @@ export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snaps
   return { before, after: changed(reliable(change, before), { removed, added }) }
 }
 
+/** The change with as much as may be of what the cache holds already: rules of a VirtualService that stay as they are, are the ones that are known. */
+function withKnownParts(change: Change, snapshot: Snapshot): Change {
+  const before = cachedState(change, snapshot) ?? change.before
+  if (before === null) return change
+  return { ...change, before, after: change.after === null ? null : withPartsOf(change.after, before) }
+}
+
 /** Nothing is laid over a cache that shows the stored object already: each layer costs every look-up. */
-function asStored({ ref, before }: Change, snapshot: Snapshot): Snapshot {
+function asStored(change: Change, snapshot: Snapshot): Snapshot {
+  const { ref, before } = change
+  if (before !== null) return cachedState(change, snapshot) === null ? changed(snapshot, { added: [before] }) : snapshot
+  return snapshot.find(ref.kind, ref.namespace, ref.name) === undefined ? snapshot : changed(snapshot, { removed: [ref] })
+}
+
+/** The stored object, where the cache shows the very state that the API server sent. */
+function cachedState({ ref, before }: Change, snapshot: Snapshot): MeshObject | null {
   const cached = snapshot.find(ref.kind, ref.namespace, ref.name)
-  if (before === null) return cached === undefined ? snapshot : changed(snapshot, { removed: [ref] })
+  if (cached === undefined || before === null) return null
   const isShown =
-    cached === before || (cached?.uid === before.uid && before.resourceVersion !== '' && cached.resourceVersion === before.resourceVersion)
-  return isShown ? snapshot : changed(snapshot, { added: [before] })
+    cached === before || (cached.uid === before.uid && before.resourceVersion !== '' && cached.resourceVersion === before.resourceVersion)
+  return isShown ? cached : null
 }

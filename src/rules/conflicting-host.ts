@@ -1,5 +1,4 @@
 import { refKey } from '../kinds/index.ts'
-import { routeTables } from '../mesh/routing/routes.ts'
 import type { Rule } from './rule.ts'
 
 export const conflictingHost: Rule = {
@@ -11,7 +10,7 @@ export const conflictingHost: Rule = {
     'without a word - until the one in use is deleted. At a gateway they are merged.',
   remedy: 'Put the routes into the VirtualService that Istio uses, or delegate to this one from there.',
   reads: ['VirtualService', 'Service'],
-  check: ({ after, before, targets, snapshotAfter, nameOf }) => {
+  check: ({ after, before, targets, tablesAfter, nameOf }) => {
     if (after?.kind !== 'VirtualService') return []
     const own = refKey(after)
     const known = new Set(before?.kind === 'VirtualService' ? before.hosts : [])
@@ -20,7 +19,7 @@ export const conflictingHost: Rule = {
     return after.hosts.flatMap((name, at) => {
       const target = byHost.get(name)
       if (target === undefined || known.has(name)) return []
-      const users = routeTables(snapshotAfter, target.context, name).flatMap(({ takers }) => takers)
+      const users = tablesAfter({ context: target.context, host: name }).flatMap(({ takers }) => takers)
       const [user] = users
       if (user === undefined || users.some((each) => refKey(each) === own)) return []
       return [

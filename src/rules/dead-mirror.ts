@@ -1,5 +1,4 @@
 import { isSameRef } from '../kinds/index.ts'
-import { routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import type { Rule, Statement } from './rule.ts'
 import { destinationName } from './wording.ts'
@@ -12,11 +11,11 @@ export const deadMirror: Rule = {
     'Answers to mirrored requests are dropped, so a dead mirror hurts no caller and is never refused. But the version that was to be tried gets no request.',
   remedy: 'Define the subset and wait until its Pods are Ready.',
   reads: ['VirtualService', 'DestinationRule', 'Service', 'Pod'],
-  check: ({ after, targets, snapshotAfter, nameOf }) => {
+  check: ({ after, targets, tablesAfter, nameOf }) => {
     if (after?.kind !== 'VirtualService' || after.http.every(({ mirrors }) => mirrors.length === 0)) return []
     const found = new Map<string, Statement>()
-    for (const { context, host } of targets) {
-      for (const route of routeTables(snapshotAfter, context, host).flatMap(({ routes }) => routes)) {
+    for (const target of targets) {
+      for (const route of tablesAfter(target).flatMap(({ routes }) => routes)) {
         if (!isSameRef(route.source, after)) continue
         for (const mirror of route.mirrors.filter(isDead)) {
           found.set(JSON.stringify(mirror.path), {

@@ -3,7 +3,6 @@ import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
-import { routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
@@ -60,14 +59,14 @@ function isBacked(snapshot: Snapshot, { namespace, selector }: Service, { labels
 }
 
 /** The subsets that get requests, answered or not. Whoever sends to the host of the rule or of the Deployment's Service is among the targets of the write. */
-function carriedOf({ snapshotAfter, targets, gaps }: Subject, host: string): Set<string> {
+function carriedOf({ tablesAfter, targets, gaps }: Subject, host: string): Set<string> {
   const carried = new Set<string>()
   const note = (destination: RoutedDestination | null) => {
     if (destination?.host === host && destination.subset !== null) carried.add(destination.subset)
   }
   for (const { destination } of gaps) note(destination)
   for (const target of targets) {
-    for (const { routes } of routeTables(snapshotAfter, target.context, target.host)) {
+    for (const { routes } of tablesAfter(target)) {
       for (const { destinations } of routes) for (const destination of destinations) note(destination)
     }
   }

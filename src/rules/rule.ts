@@ -3,6 +3,7 @@
 import type { Kind, MeshObject, ObjectRef } from '../kinds/index.ts'
 import type { Gap, Target } from '../mesh/gaps/gaps.ts'
 import type { Path } from '../mesh/names/path.ts'
+import type { RouteTable } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 
 /** `deny` refuses the write, `warn` says it in a warning. */
@@ -55,6 +56,8 @@ export interface Subject {
   readonly after: MeshObject | null
   readonly snapshotBefore: Snapshot
   readonly snapshotAfter: Snapshot
+  /** The route tables of a target after the write. */
+  readonly tablesAfter: (target: Pick<Target, 'context' | 'host'>) => readonly RouteTable[]
   /** Gaps that are larger after the write than before it. */
   readonly opened: readonly Gap[]
   /** A Service takes part in the mesh: by its namespace, its Pods, or what is routed there. */

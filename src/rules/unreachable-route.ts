@@ -4,7 +4,6 @@ import type { VirtualService } from '../kinds/virtual-service.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
-import { routeTables } from '../mesh/routing/routes.ts'
 import type { Route } from '../mesh/routing/table.ts'
 import type { Rule, Statement, Subject } from './rule.ts'
 
@@ -22,8 +21,10 @@ export const unreachableRoute: Rule = {
 function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Statement[] {
   if (after?.kind !== 'VirtualService') return []
   const charge = (steps: number) => snapshotAfter.charge(steps)
-  const known = before?.kind === 'VirtualService' ? new Set(shadowed(before, charge).map(({ rule }) => textOf(rule))) : new Set()
-  return shadowed(after, charge)
+  const old = before?.kind === 'VirtualService' ? before : null
+  const found = shadowed(after, charge, old === null ? null : concerned(after, old, charge))
+  const known = old === null || found.length === 0 ? new Set() : new Set(shadowed(old, charge, null).map(({ rule }) => textOf(rule)))
+  return found
     .filter(({ rule }) => !known.has(textOf(rule)))
     .map(({ rule, by }) => ({
       severity: 'warn',
@@ -35,20 +36,43 @@ function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Statem
     }))
 }
 
+/** The rules that the write adds or moves, and those behind one of them that it covers: no other can lose its requests. null for all. */
+function concerned({ http }: VirtualService, before: VirtualService, charge: (steps: number) => void): ReadonlySet<HttpRoute> | null {
+  const old = new Set(before.http)
+  const fresh = http.flatMap((rule, at) => (old.has(rule) ? [] : [{ entries: entriesOf(rule), at }]))
+  const found = new Set(fresh.flatMap(({ at }) => http[at] ?? []))
+  const entries = fresh.reduce((sum, each) => sum + each.entries.length, 0)
+  if (entries * http.length > MOST_COMPARED) return null
+  charge(entries * http.length)
+  for (const wider of fresh) {
+    for (const rule of http.slice(wider.at + 1)) {
+      if (entriesOf(rule).some((entry) => wider.entries.some((each) => takes(each, entry)))) found.add(rule)
+    }
+  }
+  return found
+}
+
+/** More are compared by an index sooner than each with each. */
+const MOST_COMPARED = 20_000
+
 /** At a gateway the routes of several objects for one host are tried in the order of their age, catch-alls last (6.3): an older one's may take all of a younger one's. */
-function behindOthers({ after, before, targets, nameOf, snapshotAfter }: Subject): Statement[] {
+function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Statement[] {
   if (after?.kind !== 'VirtualService') return []
-  const known = before?.kind === 'VirtualService' ? new Set(before.http.map(textOf)) : new Set<string>()
-  const fresh = after.http.filter((rule) => !known.has(textOf(rule)))
+  const fresh = freshRules(after, before?.kind === 'VirtualService' ? before : null)
   if (fresh.length === 0) return []
+  const paths = new Set(fresh.map(({ path }) => formatPath(path)))
   const takers = new Map<string, ObjectRef | null>()
-  for (const { context, host } of targets.filter((target) => target.context.kind === 'gateway')) {
-    for (const { routes } of routeTables(snapshotAfter, context, host)) {
+  const known = new Set<readonly Route[]>()
+  for (const target of targets.filter(({ context }) => context.kind === 'gateway')) {
+    for (const { routes } of tablesAfter(target)) {
+      if (known.has(routes)) continue
+      known.add(routes)
       const mine = routes.filter(({ source }) => isSameRef(source, after)).length
-      snapshotAfter.charge(mine * (routes.length - mine))
+      if (mine < routes.length) snapshotAfter.charge(Math.min(mine, fresh.length) * (routes.length - mine))
       for (const [place, route] of routes.entries()) {
         if (!isSameRef(route.source, after)) continue
         const rule = formatPath(route.path.slice(0, 3))
+        if (!paths.has(rule)) continue
         const earlier = (other: Route, at: number) =>
           at < place && !isSameRef(other.source, after) && covers(other.condition, route.condition)
         const by = routes.find(earlier)?.source ?? null
@@ -74,13 +98,21 @@ function behindOthers({ after, before, targets, nameOf, snapshotAfter }: Subject
 }
 
 /** The rules of which an earlier rule takes every match; it must ask nothing of client or port that they do not ask as well. */
-function shadowed({ http }: VirtualService, charge: (steps: number) => void): { rule: HttpRoute; by: HttpRoute }[] {
+function shadowed(
+  { http }: VirtualService,
+  charge: (steps: number) => void,
+  among: ReadonlySet<HttpRoute> | null
+): { rule: HttpRoute; by: HttpRoute }[] {
+  if (among?.size === 0) return []
   // What a delegate takes is not written here, so a rule that delegates hides nothing.
   const wide = http.flatMap((rule, at) => (rule.delegate === null ? entriesOf(rule).map((entry) => ({ ...entry, rule, at })) : []))
   const conditions = new Conditions(wide, ({ match }) => match)
+  const few = among !== null && among.size <= FEW
   return http.flatMap((rule, at) => {
+    if (among?.has(rule) === false) return []
     const takers = entriesOf(rule).map((entry) => {
-      const found = [...conditions.mayCover(entry.match, charge)].filter((wider) => wider.at < at && takes(wider, entry))
+      if (few) charge(wide.length)
+      const found = [...(few ? wide : conditions.mayCover(entry.match, charge))].filter((wider) => wider.at < at && takes(wider, entry))
       return new Set(found.map((wider) => wider.rule))
     })
     const [first = new Set<HttpRoute>(), ...others] = takers
@@ -88,6 +120,9 @@ function shadowed({ http }: VirtualService, charge: (steps: number) => void): { 
     return by === undefined ? [] : [{ rule, by }]
   })
 }
+
+/** So many are compared with each before they are worth an index. */
+const FEW = 8
 
 interface Entry {
   readonly match: HttpMatch
@@ -99,8 +134,25 @@ function takes(wider: Entry, { match, source }: Entry): boolean {
   return covers(wider.match, match) && !hasExclusion(wider.match)
 }
 
+/** Rules that say what none of the old ones says. */
+function freshRules({ http }: VirtualService, before: VirtualService | null): HttpRoute[] {
+  const [old, now] = [new Set(before?.http), new Set(http)]
+  const moved = http.filter((rule) => !old.has(rule))
+  const texts = moved.length === 0 ? new Set() : new Set(before?.http.filter((rule) => !now.has(rule)).map(textOf))
+  return moved.filter((rule) => !texts.has(textOf(rule)))
+}
+
+/** Asked again for each write of an object. */
+const entries = new WeakMap<HttpRoute, Entry[]>()
+
 /** A rule without match takes everything. */
-function entriesOf({ match }: HttpRoute): Entry[] {
+function entriesOf(rule: HttpRoute): Entry[] {
+  const known = entries.get(rule) ?? toEntries(rule)
+  entries.set(rule, known)
+  return known
+}
+
+function toEntries({ match }: HttpRoute): Entry[] {
   return (match.length === 0 ? [emptyMatch([])] : match).map((each) => ({ match: each, source: sourceOf(each) }))
 }
 

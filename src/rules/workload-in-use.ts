@@ -1,7 +1,6 @@
 import { isOfGatewayApi, isWorkload, ROUTE_KINDS, WORKLOAD_KINDS } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
-import { routeTables } from '../mesh/routing/routes.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { otherVersions } from './releases.ts'
 import type { Rule, Subject } from './rule.ts'
@@ -80,10 +79,10 @@ function remedyFor(subject: Subject, gap: Gap): string {
 }
 
 /** A destination of the host is answered still: there is somewhere to move the requests to. */
-function hasOtherVersion({ snapshotAfter, labelKeys }: Subject, { context, host, source, destination }: Gap): boolean {
+function hasOtherVersion({ snapshotAfter, tablesAfter, labelKeys }: Subject, { context, host, source, destination }: Gap): boolean {
   if (source === null) return false
   const name = destination?.host ?? host
-  const routed = routeTables(snapshotAfter, context, host).flatMap(({ routes }) => routes.flatMap(({ destinations }) => destinations))
+  const routed = tablesAfter({ context, host }).flatMap(({ routes }) => routes.flatMap(({ destinations }) => destinations))
   if (routed.some(({ missing, ready }) => missing === null && ready !== 0)) return true
   const [service] = snapshotAfter.lookup('serviceByHost', name)
   if (service === undefined || service.selector === null) return false

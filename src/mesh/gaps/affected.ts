@@ -130,7 +130,8 @@ function claimsThrough(survey: Survey, reach: Reach, object: MeshObject): Claim[
       return allowance.for({ host: reach.hosts[0] ?? '', namespace }, claims) ?? []
     }
     case 'roots':
-      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((root) => claimsOf(survey, root))
+      // A delegate that delegates again takes nothing (7.5), and may even delegate to itself.
+      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((vs) => (vs.hosts.length > 0 ? claimsOf(survey, vs) : []))
     case 'senders':
       return senders(survey, reach.host).flatMap((vs) => claimsOf(survey, vs))
     case 'service':

@@ -8,13 +8,14 @@ import { classKey, effortToClass, type RequestClass, requestClasses } from '../r
 import { Conditions } from '../requests/conditions.ts'
 import { forAuthority } from '../routing/authority.ts'
 import { type Connection, type Ending, ends, type Reached } from '../routing/connections.ts'
-import { covers, coversEverything, intersection } from '../routing/covers.ts'
+import { coversEverything, intersection } from '../routing/covers.ts'
 import { candidatesTo, reach } from '../routing/listeners.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
-import { type Scope, scopeOf, serviceInScope } from '../routing/scope.ts'
-import type { Context, Missing, Route, RoutedDestination, RouteTable } from '../routing/table.ts'
+import { type Scope, scopeOf, scopesOf, serviceInScope } from '../routing/scope.ts'
+import { type Context, contextKey, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
+import { alteredRoutes, type Fate, fails, sameCondition } from './altered.ts'
 
 /** One host as one context sees it. */
 export interface Target {
@@ -72,7 +73,8 @@ const NO_GAPS = { all: [], opened: [] }
 export function gaps(snapshot: Snapshot, targets: readonly Target[], tell: TellUnjudged = () => undefined): Gap[] {
   const allowance = new Allowance(tell)
   const bounded = allowance.bound(snapshot)
-  return targets.flatMap((target) => allowance.for(target, () => compare(target, null, viewOf(bounded, target)).all) ?? [])
+  const views = new Views(bounded)
+  return targets.flatMap((target) => allowance.for(target, () => compare(target, null, views.viewOf(target.context)).all) ?? [])
 }
 
 /** The gaps of a change's targets after it, and among them those that it opens: more of a class fails after it than before. */
@@ -91,7 +93,7 @@ export function gapsOfChange(
   own: string | null = null
 ): GapsOfChange {
   const allowance = new Allowance(tell, own)
-  const [earlier, later] = [allowance.bound(before), allowance.bound(after)]
+  const [earlier, later] = [new Views(allowance.bound(before)), new Views(allowance.bound(after))]
   const found = targets.flatMap((target) => {
     const each = allowance.for(target, () => ofTarget(earlier, later, target))
     return each === null ? [] : [{ ...each, target }]
@@ -103,17 +105,19 @@ export function gapsOfChange(
   }
 }
 
-function ofTarget(before: Snapshot, after: Snapshot, target: Target): Pick<GapsOfChange, 'all' | 'opened'> {
-  const now = viewAfter(before, after, target)
-  if (isServedAlike(before, now, target)) return NO_GAPS
-  const found = compare(target, viewOf(before, target), now)
-  return isTornDown(before, after, target) ? { ...found, opened: [] } : found
+function ofTarget(before: Views, after: Views, target: Target): Pick<GapsOfChange, 'all' | 'opened'> {
+  const earlier = before.viewOf(target.context)
+  const now = after.viewAfter(before.snapshot, target.context)
+  if (isServedAlike(earlier, now, target)) return NO_GAPS
+  const found = compare(target, earlier, now)
+  return found.opened.length > 0 && isTornDown(before.snapshot, after.snapshot, target) ? { ...found, opened: [] } : found
 }
 
 /** Every request of the class is answered on some connection by which the target can be reached. */
 export function answers(snapshot: Snapshot, target: Target, requestClass: RequestClass): boolean {
-  const view = viewOf(snapshot, target)
-  return candidatesTo(scopeOf(snapshot, target.context), target.host).some((connection) => {
+  const scope = scopeOf(snapshot, target.context)
+  const view: View = { snapshot, scope }
+  return candidatesTo(scope, target.host).some((connection) => {
     const reached = reachedIn(view, connection)
     return leads(reached) && failures(snapshot, reached, requestClass)?.length === 0
   })
@@ -135,14 +139,32 @@ interface View {
   readonly scope: Scope | null
 }
 
-function viewOf(snapshot: Snapshot, { context }: Target): View {
-  return { snapshot, scope: scopeOf(snapshot, context) }
-}
+/** One snapshot as its contexts see it, for one piece of work. */
+class Views {
+  readonly snapshot: Snapshot
+  readonly #scopeOf: (context: Context) => Scope
+  readonly #after = new Map<string, View>()
 
-/** The gateway's Pods may have other labels after the change, or be gone. */
-function viewAfter(before: Snapshot, after: Snapshot, { context }: Target): View {
-  const moved = context.kind === 'gateway' ? gatewayAfter(before, after, context) : context
-  return { snapshot: after, scope: moved === null ? null : scopeOf(after, moved) }
+  constructor(snapshot: Snapshot) {
+    this.snapshot = snapshot
+    this.#scopeOf = scopesOf(snapshot)
+  }
+
+  viewOf(context: Context): View {
+    return { snapshot: this.snapshot, scope: this.#scopeOf(context) }
+  }
+
+  /** The gateway's Pods may have other labels after the change, or be gone. */
+  viewAfter(before: Snapshot, context: Context): View {
+    if (context.kind === 'mesh') return this.viewOf(context)
+    const key = contextKey(context)
+    const known = this.#after.get(key)
+    if (known !== undefined) return known
+    const moved = gatewayAfter(before, this.snapshot, context)
+    const view = moved === null ? { snapshot: this.snapshot, scope: null } : this.viewOf(moved)
+    this.#after.set(key, view)
+    return view
+  }
 }
 
 function reachedIn({ scope }: View, connection: Connection): Reached {
@@ -157,16 +179,17 @@ function reachedIn({ scope }: View, connection: Connection): Reached {
  * No class can fail, whichever it is: the host is the same service before and after, so that it has the same ports, and on each a table whose
  * routes all are answered, with one for every request.
  */
-function isServedAlike(before: Snapshot, { snapshot: after, scope }: View, { context, host }: Target): boolean {
-  if (context.kind === 'gateway' || scope === null) return false
+function isServedAlike(before: View, { snapshot: after, scope }: View, { context, host }: Target): boolean {
+  if (context.kind === 'gateway' || scope === null || before.scope === null) return false
   const service = serviceInScope(scope, host)
   if (service === null || service.resolution === 'alias' || service.ports.some(({ protocol }) => protocol !== 'http')) return false
-  if (service.object !== serviceInScope(scopeOf(before, context), host)?.object) return false
+  if (service.object !== serviceInScope(before.scope, host)?.object) return false
+  const fate = fateIn(after)
   return service.ports.every(({ number: port }) => {
     const reached = reach(scope, { host, port, serverName: null, http: true })
     if (reached.by !== 'virtual-host' || reached.table === null) return false
     const { catchAll, routes } = reached.table
-    return catchAll && routes.every((route) => routeFailures(after, route).length === 0)
+    return catchAll && routes.every((route) => !fails(route, fate))
   })
 }
 
@@ -174,10 +197,12 @@ function compare(target: Target, before: View | null, after: View): { all: Gap[]
   const all: Gap[] = []
   const opened: Gap[] = []
   for (const { earlier, servedBy, now, ...rest } of comparisons(target, before, after)) {
+    if (now.length === 0) continue
     const known = new Map(earlier?.map((failure) => [failure.key, failure.share]))
     const grew = earlier !== null && total(now) > total(earlier) + EPSILON
+    const servedBefore = servedBy()
     for (const { key, ...failure } of now) {
-      const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0, servedBy: servedBy() }
+      const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0, servedBy: servedBefore }
       all.push(gap)
       if (grew && gap.share > gap.shareBefore + EPSILON) opened.push(gap)
     }
@@ -185,8 +210,11 @@ function compare(target: Target, before: View | null, after: View): { all: Gap[]
   return { all, opened }
 }
 
-/** How one class fares on one connection after a change, and before it; `earlier` is null where nobody can know how it fared. */
-interface Comparison extends Pick<Gap, 'port' | 'requestClass' | 'serverName' | 'protocol'> {
+/** How one class fares on a connection after a change, and before it; `earlier` is null where nobody can know how it fared. */
+interface Comparison extends OfClass, Pick<Gap, 'port' | 'serverName' | 'protocol'> {}
+
+interface OfClass {
+  readonly requestClass: RequestClass
   readonly earlier: readonly Failure[] | null
   readonly now: readonly Failure[]
   readonly servedBy: () => Served | null
@@ -206,17 +234,52 @@ function ofConnection(before: View | null, after: View, connection: Connection):
   const now = reachedIn(after, connection)
   const earlier = before === null ? null : reachedIn(before, connection)
   if (!leads(now) && (earlier === null || !leads(earlier))) return []
-  const tables = [earlier, now].flatMap((reached) => (reached?.by === 'virtual-host' ? (reached.table ?? []) : []))
-  const classes = tables.length === 0 ? [EVERY_REQUEST] : [...classesOf(after.snapshot, tables), ...overlaps(after.snapshot, tables)]
-  return classes.map((requestClass) => ({
-    port: connection.port,
+  const { port, serverName, http } = connection
+  return ofClasses(before, after, earlier, now).map((each) => ({ ...each, port, serverName, protocol: http ? 'http' : 'tcp' }))
+}
+
+/** By the routes after and those before a change: all hosts and ports of a VirtualService have the same. */
+const compared = new WeakMap<readonly Route[], Map<readonly Route[] | null, OfClass[]>>()
+
+function ofClasses(before: View | null, after: View, earlier: Reached | null, now: Reached): OfClass[] {
+  const [was, is] = [earlier, now].map((reached) => (reached?.by === 'virtual-host' && !reached.redirects ? reached.table : null))
+  if (!is || (earlier !== null && !was)) return findOfClasses(before, after, earlier, now)
+  const known = compared.get(is.routes) ?? new Map<readonly Route[] | null, OfClass[]>()
+  compared.set(is.routes, known)
+  const found = known.get(was?.routes ?? null) ?? findOfClasses(before, after, earlier, now)
+  known.set(was?.routes ?? null, found)
+  return found
+}
+
+function findOfClasses(before: View | null, after: View, earlier: Reached | null, now: Reached): OfClass[] {
+  return classesBetween(before, after, earlier, now).map((requestClass) => ({
     requestClass,
-    serverName: connection.serverName,
-    protocol: connection.http ? 'http' : 'tcp',
     earlier: before === null || earlier === null ? null : failures(before.snapshot, earlier, requestClass),
     now: failures(after.snapshot, now, requestClass) ?? [],
     servedBy: () => (before === null || earlier === null ? null : servedBy(before.snapshot, earlier, requestClass))
   }))
+}
+
+/** Of two tables those that the change can alter, and those that fail; where there is one alone, all of it is new or gone. */
+function classesBetween(before: View | null, after: View, earlier: Reached | null, now: Reached): RequestClass[] {
+  const { snapshot } = after
+  const [was, is] = [earlier, now].map((reached) => (reached?.by === 'virtual-host' ? reached.table : null))
+  if (!was && !is) return [EVERY_REQUEST]
+  if (!is || (before !== null && !was))
+    return classesOf(
+      snapshot,
+      [was ?? is].flatMap((table) => table ?? [])
+    )
+  const fate = fateIn(snapshot)
+  const twin = was ?? is
+  const altered = alteredRoutes(snapshot, {
+    before: twin.routes,
+    after: is.routes,
+    fateBefore: before === null ? fate : fateIn(before.snapshot),
+    fateAfter: fate
+  })
+  const asked = altered === null ? [twin, is] : altered.map((routes) => ({ routes }))
+  return [...classesOf(snapshot, asked), ...overlaps(snapshot, twin.routes, is.routes, fate)]
 }
 
 function connectionKey({ host, port, serverName, http }: Connection): string {
@@ -228,7 +291,7 @@ function leads(reached: Reached): boolean {
   return reached.by === 'chain' || (reached.by === 'virtual-host' && reached.table !== null)
 }
 
-function classesOf(snapshot: Snapshot, tables: readonly RouteTable[]): RequestClass[] {
+function classesOf(snapshot: Snapshot, tables: readonly Pick<RouteTable, 'routes'>[]): RequestClass[] {
   for (const { routes } of tables) for (const { condition } of routes) snapshot.charge(effortToClass(condition))
   return requestClasses(tables)
 }
@@ -240,19 +303,18 @@ const MOST_OVERLAPS = 4096
  * Requests that meet two conditions at once: what a route took that is gone, or stands elsewhere, goes to a later one that fails, of which neither
  * condition alone tells.
  */
-function overlaps(snapshot: Snapshot, [before, after]: readonly RouteTable[]): RequestClass[] {
-  if (before === undefined || after === undefined) return []
-  const keys = ({ routes }: RouteTable) => routes.map(({ condition }) => classKey(condition))
-  const [old, now] = [keys(before), keys(after)]
+function overlaps(snapshot: Snapshot, before: readonly Route[], after: readonly Route[], fate: Fate): RequestClass[] {
+  const isAlike = (one: Route | undefined, other: Route | undefined) =>
+    one !== undefined && other !== undefined && sameCondition(one.condition, other.condition)
   let start = 0
-  while (start < old.length && old.at(start) === now.at(start)) start++
-  let [end, endNow] = [old.length, now.length]
-  while (end > start && endNow > start && old.at(end - 1) === now.at(endNow - 1)) {
+  while (isAlike(before[start], after[start])) start++
+  let [end, endNow] = [before.length, after.length]
+  while (end > start && endNow > start && isAlike(before[end - 1], after[endNow - 1])) {
     end--
     endNow--
   }
-  const moved = before.routes.slice(start, end)
-  const failing = moved.length === 0 ? [] : after.routes.filter((route) => routeFailures(snapshot, route).length > 0)
+  const moved = before.slice(start, end)
+  const failing = moved.length === 0 ? [] : after.filter((route) => fails(route, fate))
   const pairs = Math.min(moved.length * failing.length, MOST_OVERLAPS)
   snapshot.charge(pairs)
   const found: RequestClass[] = []
@@ -308,15 +370,12 @@ function lost(ending: LostEnding): Failure {
 }
 
 /** Made once for each table: every class asks it. */
-const conditionsOf = new WeakMap<RouteTable, Conditions<Route>>()
+const conditionsOf = new WeakMap<readonly Route[], Conditions<Route>>()
 
 function firstRoute(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Route | undefined {
-  const conditions = conditionsOf.get(table) ?? new Conditions(table.routes, ({ condition }) => condition)
-  conditionsOf.set(table, conditions)
-  for (const route of conditions.mayCover(requestClass, (steps) => snapshot.charge(steps))) {
-    if (covers(route.condition, requestClass)) return route
-  }
-  return undefined
+  const conditions = conditionsOf.get(table.routes) ?? new Conditions(table.routes, ({ condition }) => condition)
+  conditionsOf.set(table.routes, conditions)
+  return conditions.first(requestClass, (steps) => snapshot.charge(steps))
 }
 
 function routeFailures(snapshot: Snapshot, route: Route): Failure[] {
@@ -341,8 +400,9 @@ function noRoute({ takers: [taker] }: RouteTable): Failure {
 }
 
 function destinationFailures(snapshot: Snapshot, { source, destinations }: Pick<Route, 'source' | 'destinations'>): Failure[] {
+  const fate = fateIn(snapshot)
   return destinations.flatMap((destination) => {
-    const cause = failureOf(snapshot, destination)
+    const cause = fate(destination)
     if (cause === null) return []
     const key = `${destination.host}|${destination.port}|${destination.subset ?? ''}`
     const status = destination.missing !== null && isOfApi({ source }) ? 500 : 503
@@ -354,10 +414,16 @@ function isOfApi({ source }: Pick<Route, 'source'>): boolean {
   return source !== null && isOfGatewayApi(source)
 }
 
-function failureOf(snapshot: Snapshot, { missing, ready, host }: RoutedDestination): Cause | null {
-  if (missing !== null) return missing
-  if (ready === 0) return 'no-endpoints'
-  return isGone(snapshot, host, false) ? 'no-endpoints' : null
+/** What becomes of requests to a destination in the snapshot; whether its Service is terminating is looked up once. */
+function fateIn(snapshot: Snapshot): Fate {
+  const gone = new Map<string, boolean>()
+  return ({ missing, ready, host }) => {
+    if (missing !== null) return missing
+    if (ready === 0) return 'no-endpoints'
+    const isGoing = gone.get(host) ?? isGone(snapshot, host, false)
+    gone.set(host, isGoing)
+    return isGoing ? 'no-endpoints' : null
+  }
 }
 
 /** The host names a Service that is terminating, or is `absent` where the caller takes that for gone too. */

@@ -17,7 +17,7 @@ const EXCLUSION_EFFORT = 4
 type Matches = Readonly<Record<string, StringMatch>>
 
 /** The classes that tell tables apart: every condition in them, each header that one of them excludes, and every other request. */
-export function requestClasses(tables: readonly RouteTable[]): RequestClass[] {
+export function requestClasses(tables: readonly Pick<RouteTable, 'routes'>[]): RequestClass[] {
   const classes = new Map<string, RequestClass>([[classKey(EVERY_REQUEST), EVERY_REQUEST]])
   for (const table of tables) {
     for (const { condition, matchesAll, source } of table.routes) {

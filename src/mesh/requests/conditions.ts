@@ -2,7 +2,7 @@
 
 import type { Condition, StringMatch } from '../../kinds/http-rule.ts'
 import { literalStart, matchesEveryPath } from '../names/regex.ts'
-import { effortOf, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
+import { covers, effortOf, isPlainCondition, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
 import type { RequestClass } from './classes.ts'
 
 /** So few are asked one by one sooner than they are indexed. */
@@ -18,6 +18,49 @@ const ITEMS_A_STEP = 8
 type Items<T> = readonly { readonly item: T; readonly condition: Condition; readonly place: number }[]
 
 export class Conditions<T> {
+  readonly #items: readonly T[]
+  readonly #conditionOf: (item: T) => Condition
+  #asked = 0
+  #index: Index<T> | null = null
+
+  constructor(items: readonly T[], conditionOf: (item: T) => Condition) {
+    this.#items = items
+    this.#conditionOf = conditionOf
+  }
+
+  /** The first that covers the class. `charge` is told the effort of asking each. */
+  first(requestClass: RequestClass, charge: (steps: number) => void): T | undefined {
+    if (!this.#isIndexed()) return this.#items.find((item) => this.#coversPlainly(item, requestClass, charge))
+    for (const item of this.mayCover(requestClass, charge)) if (covers(this.#conditionOf(item), requestClass)) return item
+    return undefined
+  }
+
+  /** An index costs as much as to ask each of many a few times. */
+  #isIndexed(): boolean {
+    return this.#items.length > FEW && (this.#index !== null || this.#asked++ >= FEW)
+  }
+
+  /** In their order, those that may cover the class; every one that does is among them. `charge` is told the effort of asking each. */
+  *mayCover(requestClass: RequestClass, charge: (steps: number) => void): Iterable<T> {
+    const index = this.#index ?? new Index(this.#items, this.#conditionOf)
+    this.#index = index
+    charge(index.effortToFind(requestClass))
+    const found = index.find(requestClass)
+    charge(found.length / ITEMS_A_STEP)
+    for (const { item, condition } of found) {
+      charge(effortOf(condition, requestClass))
+      yield item
+    }
+  }
+
+  #coversPlainly(item: T, requestClass: RequestClass, charge: (steps: number) => void): boolean {
+    const condition = this.#conditionOf(item)
+    charge(isPlainCondition(requestClass) && isPlainCondition(condition) ? 1 : effortOf(condition, requestClass))
+    return covers(condition, requestClass)
+  }
+}
+
+class Index<T> {
   readonly #items: Items<T>
   readonly #byAnchor: ReadonlyMap<string, Items<T>> | null
   readonly #prefixLengths: readonly number[]
@@ -28,24 +71,13 @@ export class Conditions<T> {
     this.#prefixLengths = [...new Set([...(this.#byAnchor?.keys() ?? [])].flatMap((anchor) => prefixLength(anchor) ?? []))]
   }
 
-  /** In their order, those that may cover the class; every one that does is among them. `charge` is told the effort of asking each. */
-  *mayCover(requestClass: RequestClass, charge: (steps: number) => void): Iterable<T> {
-    charge(this.#effortToFind(requestClass))
-    const found = this.#found(requestClass)
-    charge(found.length / ITEMS_A_STEP)
-    for (const { item, condition } of found) {
-      charge(effortOf(condition, requestClass))
-      yield item
-    }
-  }
-
   /** Each length of a prefix cuts the path once. */
-  #effortToFind({ uri }: RequestClass): number {
+  effortToFind({ uri }: RequestClass): number {
     if (uri === null || uri.type === 'present') return 0
     return (Math.min(this.#prefixLengths.length, uri.value.length) * uri.value.length) / TEXT_A_STEP
   }
 
-  #found(requestClass: RequestClass): Items<T> {
+  find(requestClass: RequestClass): Items<T> {
     const byAnchor = this.#byAnchor
     if (byAnchor === null) return this.#items
     return this.#anchorsOf(requestClass)

@@ -6,7 +6,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import { carried, type Lookup, toWhole } from './destinations.ts'
 import { boundTo, type Server, serversOf, virtualHosts } from './gateways.ts'
 import { type Place, standsForL4 } from './matches.ts'
-import { type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
+import { oncePerScope, type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
 import type { Chain, Context } from './table.ts'
 import { hostsOfVirtualService, importedAt } from './virtual-services.ts'
 
@@ -21,7 +21,7 @@ export function defaultChain(scope: Scope, host: string, port: number, serverNam
   return { host, port, serverNames, source: null, path: [], destinations: [toWhole(scope, host, port)] }
 }
 
-export function meshChains(scope: Scope, host: string): Chain[] {
+export const meshChains = oncePerScope((scope, host: string): Chain[] => {
   const service = serviceInScope(scope, host)
   if (service === null || service.resolution === 'alias') return []
   return service.ports.flatMap(({ number: port, protocol }) => {
@@ -30,7 +30,7 @@ export function meshChains(scope: Scope, host: string): Chain[] {
     const place: Place = { context: scope.context, port, gateway: 'mesh' }
     return protocol === 'tls' ? tlsChains(scope, named, place, host) : tcpChains(scope, named, place, host)
   })
-}
+})
 
 /** The first rule that stands takes the port, of whichever VirtualService (12.1). `buildSidecarOutboundTCPFilterChainOpts`. */
 function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place, host: string): Chain[] {

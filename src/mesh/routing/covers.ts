@@ -37,6 +37,23 @@ export function effortOf(condition: Condition, requestClass: Condition): number 
   )
 }
 
+/** Asked of each condition for each class. */
+const plain = new WeakMap<Condition, boolean>()
+
+/** Short, and without regular expressions: to compare it with another such one is a step of work. */
+export function isPlainCondition(condition: Condition): boolean {
+  const known = plain.get(condition)
+  if (known !== undefined) return known
+  const { uri, scheme, method, authority, headers, withoutHeaders, queryParams } = condition
+  const named = [headers, withoutHeaders, queryParams].flatMap((matches) => Object.values(matches))
+  const isShort = (match: StringMatch | null) => match?.type !== 'regex' && lengthOf(match) <= TEXT_A_STEP
+  const found = named.length <= MOST_PLAIN && [uri, scheme, method, authority, ...named].every(isShort)
+  plain.set(condition, found)
+  return found
+}
+
+const MOST_PLAIN = 4
+
 function effortToImply(known: StringMatch | null | undefined, asked: StringMatch | null): number {
   if (known === null || known === undefined || asked === null || asked.type === 'present' || known.type === 'present') return 0
   if (asked.type === 'regex') return known.type === 'regex' ? asked.value.length / TEXT_A_STEP : effortToMatch(asked.value, known.value)

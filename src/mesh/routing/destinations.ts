@@ -2,7 +2,7 @@
 
 import type { Destination } from '../../kinds/http-rule.ts'
 import { hasNoCluster, readyEndpoints } from './endpoints.ts'
-import { type ClusterState, destinationInScope, type Scope, serviceInScope, subsetLabels } from './scope.ts'
+import { type ClusterState, destinationInScope, oncePerScope, type Scope, serviceInScope, subsetLabels } from './scope.ts'
 import { type MeshService, portOf } from './services.ts'
 import type { Missing, RoutedDestination } from './table.ts'
 
@@ -36,26 +36,17 @@ export function toCluster(scope: Scope, destination: Destination, share: number,
     share,
     path: destination.path
   }
-  return { ...cluster, ...stateOf(scope, cluster, destination.host) }
+  return { ...cluster, ...stateOf(scope, cluster.host, cluster.port, cluster.subset, destination.host) }
 }
 
 /** The cluster of a whole service, as Istio's default route has it. */
 export function toWhole(scope: Scope, host: string, port: number): RoutedDestination {
   const cluster = { host, subset: null, port, share: 1, path: [] }
-  return { ...cluster, ...stateOf(scope, cluster, host) }
+  return { ...cluster, ...stateOf(scope, host, port, null, host) }
 }
-
-type Cluster = Pick<RoutedDestination, 'host' | 'port' | 'subset'>
 
 /** `named` is the host that the VirtualService itself names, and thereby imports (3.9). */
-function stateOf(scope: Scope, cluster: Cluster, named: string): ClusterState {
-  const key = `${cluster.port}|${cluster.subset ?? ''}|${cluster.host}|${named}`
-  const known = scope.clusters.get(key) ?? findState(scope, cluster, named)
-  scope.clusters.set(key, known)
-  return known
-}
-
-function findState(scope: Scope, { host, port, subset }: Cluster, named: string): ClusterState {
+const stateOf = oncePerScope((scope, host: string, port: number, subset: string | null, named: string): ClusterState => {
   const { snapshot, context } = scope
   if (!snapshot.knows('Service') || !snapshot.knows('ServiceEntry')) return { missing: null, ready: null }
   const service = host === named ? destinationInScope(scope, host) : serviceInScope(scope, host)
@@ -68,7 +59,7 @@ function findState(scope: Scope, { host, port, subset }: Cluster, named: string)
   const labels = subsetLabels(scope, service, subset)
   if (labels === null || hasNoCluster(snapshot, context, service, port, labels)) return none('subset')
   return { missing: null, ready: readyEndpoints(snapshot, context, service, port, labels) }
-}
+})
 
 function none(missing: Missing): ClusterState {
   return { missing, ready: 0 }

@@ -3,11 +3,11 @@
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard, serviceHost } from '../names/hosts.ts'
 import { inOrderFor } from '../names/visibility.ts'
-import { listensForHttp, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
-import { everyService, type MeshService, portOf, takesHttp } from './services.ts'
+import { listensForHttp, oncePerScope, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
+import { everyService, type MeshService, takesHttp } from './services.ts'
 import type { RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
-import { contenders, hostsOfVirtualService, importedAt, meshRoutes, takerOfService } from './virtual-services.ts'
+import { contenders, hostsOfVirtualService, importedAt, meshRoutes, namesHost, takerOfService } from './virtual-services.ts'
 
 /** The port on which a VirtualService may serve names that no service has. */
 const HTTP_PORT = 80
@@ -25,7 +25,7 @@ export function foreignTables(scope: Scope, host: string): RouteTable[] {
 
 function foreignTable(scope: Scope, host: string, port: number): RouteTable | null {
   for (const vs of namers(scope, host, port)) {
-    if (port !== HTTP_PORT && !servicesTaken(scope, vs).some((service) => takesHttp(portOf(service, port)))) continue
+    if (port !== HTTP_PORT && !portsTaken(scope, vs).has(port)) continue
     const routes = meshRoutes(scope, vs, port)
     if (routes.length === 0) continue
     return isSpelledBefore(scope, host, port, vs) ? null : toTable(host, port, [vs], routes)
@@ -36,7 +36,7 @@ function foreignTable(scope: Scope, host: string, port: number): RouteTable | nu
 /** VirtualServices with exactly this host, in order. */
 function namers(scope: Scope, host: string, port: number): VirtualService[] {
   // A route of the Gateway API serves its Service, and no name beside.
-  return importedAt(scope, port, host).filter((vs) => vs.madeFor === null && hostsOfVirtualService(scope.snapshot, vs).includes(host))
+  return importedAt(scope, port, host).filter((vs) => vs.madeFor === null && namesHost(vs, host))
 }
 
 function portsOf(scope: Scope, host: string): Set<number> {
@@ -44,11 +44,17 @@ function portsOf(scope: Scope, host: string): Set<number> {
   for (const { port: listener } of scope.listeners) {
     for (const vs of namers(scope, host, listener ?? HTTP_PORT)) {
       if (vs.hosts.length < 2) continue
-      for (const service of servicesTaken(scope, vs)) for (const port of service.ports) if (takesHttp(port)) ports.add(port.number)
+      for (const port of portsTaken(scope, vs)) ports.add(port)
     }
   }
   return ports
 }
+
+/** The ports for HTTP of the services that a VirtualService may take: all its foreign hosts stand on them. */
+const portsTaken = oncePerScope(
+  (scope, vs: VirtualService): ReadonlySet<number> =>
+    new Set(servicesTaken(scope, vs).flatMap(({ ports }) => ports.filter(takesHttp).map(({ number }) => number)))
+)
 
 /** The services that a VirtualService may take by one of its hosts. */
 function servicesTaken(scope: Scope, vs: VirtualService): MeshService[] {

@@ -2,7 +2,7 @@
 import { chainsOfServers } from './chains.ts'
 import { type Connection, chosenFor, ends, type Reached } from './connections.ts'
 import { type RouteGroup, routeGroups, type Server, serversOf, virtualHostOf } from './gateways.ts'
-import type { Scope } from './scope.ts'
+import { oncePerScope, type Scope } from './scope.ts'
 import type { Chain } from './table.ts'
 
 /** One way into a gateway's listener. */
@@ -26,7 +26,7 @@ export function reachAtGateway(scope: Scope, { host, port, serverName, http }: C
   return { by: 'virtual-host', table: found?.table ?? null, redirects: found?.redirects === true && serverName === null }
 }
 
-function entrancesOf(scope: Scope, port: number): Entrance[] {
+const entrancesOf = oncePerScope((scope, port: number): Entrance[] => {
   const servers = serversOf(scope).filter((server) => server.port === port)
   const groups = routeGroups(servers).map((leadsTo): Entrance => {
     const [first] = leadsTo.servers
@@ -41,7 +41,7 @@ function entrancesOf(scope: Scope, port: number): Entrance[] {
     })
   )
   return [...groups, ...chains]
-}
+})
 
 function serverNamesOf({ hosts }: Server): string[] {
   return hosts.map((host) => host.slice(host.indexOf('/') + 1))

@@ -9,7 +9,7 @@ import { parseProtocol } from '../names/ports.ts'
 import { byAge, inOrderFor } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { isIstioCatchAll } from './matches.ts'
-import { registeredService, type Scope, serviceInScope } from './scope.ts'
+import { oncePerScope, registeredService, type Scope, serviceInScope } from './scope.ts'
 import { isVisible, type MeshService } from './services.ts'
 import type { Route, RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
@@ -35,10 +35,11 @@ export interface RouteGroup {
 export function gatewayTables(scope: Scope, host: string): RouteTable[] {
   const named = virtualServicesTouching(scope, host)
   if (named.length === 0) return []
-  return routeGroups(serversOf(scope)).flatMap((group) => gatewayTable(scope, group, named, host) ?? [])
+  return groupsOf(scope).flatMap((group) => gatewayTable(scope, group, host) ?? [])
 }
 
-function gatewayTable(scope: Scope, { port, servers }: RouteGroup, named: readonly VirtualService[], host: string): RouteTable | null {
+const gatewayTable = oncePerScope((scope, { port, servers }: RouteGroup, host: string): RouteTable | null => {
+  const named = virtualServicesTouching(scope, host)
   const routes: Route[] = []
   const takers = new Set<VirtualService>()
   for (const server of servers) {
@@ -52,7 +53,7 @@ function gatewayTable(scope: Scope, { port, servers }: RouteGroup, named: readon
   }
   // A host without any route has no virtual host: there is no default to return to (6.5).
   return routes.length === 0 ? null : toTable(host, port, [...takers], catchAllsLast(routes), namesOfServers(servers))
-}
+})
 
 /** What a group of servers does with plain HTTP for a host: its virtual host, and whether that sends every request to HTTPS (6.6). */
 export interface VirtualHost {
@@ -62,19 +63,19 @@ export interface VirtualHost {
 }
 
 /** The virtual host of a group that Envoy chooses for a host: its own name, else the longest wildcard over it; null where there is none. */
-export function virtualHostOf(scope: Scope, group: RouteGroup, host: string): VirtualHost | null {
+export const virtualHostOf = oncePerScope((scope, group: RouteGroup, host: string): VirtualHost | null => {
   const named = virtualServicesTouching(scope, host)
   const names = new Set(named.flatMap((vs) => group.servers.flatMap((server) => [...virtualHosts(scope, server, vs)])))
   // Such a server redirects its own hosts too, as they are written. `buildGatewayHTTPRouteConfig`.
   const redirecting = group.servers.filter(({ httpsRedirect }) => httpsRedirect)
   for (const written of redirecting.flatMap(({ hosts }) => hosts)) names.add(written.toLowerCase())
   for (const name of bySpecificity([...names].filter((each) => hostCovers(each, host)))) {
-    const table = gatewayTable(scope, group, named, name)
+    const table = gatewayTable(scope, group, name)
     const redirects = redirecting.some((server) => isRedirected(scope, server, named, name))
     if (table !== null || redirects) return { table, redirects }
   }
   return null
-}
+})
 
 function isRedirected(scope: Scope, server: Server, named: readonly VirtualService[], host: string): boolean {
   if (server.hosts.some((written) => written.toLowerCase() === host)) return true
@@ -107,7 +108,7 @@ export function boundTo({ snapshot, context }: Scope, gateway: string): VirtualS
 }
 
 /** The names that a server and a VirtualService share, of each two the more specific (6.2). `Names.Intersection`. */
-export function virtualHosts({ snapshot }: Scope, server: Server, vs: VirtualService): Set<string> {
+export const virtualHosts = oncePerScope(({ snapshot }, server: Server, vs: VirtualService): ReadonlySet<string> => {
   const shared = new Set<string>()
   const own = hostsOfVirtualService(snapshot, vs)
   snapshot.charge((own.length * server.hosts.length) / HOSTS_A_STEP)
@@ -121,10 +122,10 @@ export function virtualHosts({ snapshot }: Scope, server: Server, vs: VirtualSer
     }
   }
   return shared
-}
+})
 
 /** The servers of every Gateway whose selector the proxy's labels meet, of any namespace (6.1); of conflicting ones the first. `mergeGateways`. */
-export function serversOf(scope: Scope): Server[] {
+export const serversOf = oncePerScope((scope): Server[] => {
   const accepted: Server[] = []
   const plain = new Map<number, Server>()
   const secureHosts = new Map<number, Set<string>>()
@@ -139,7 +140,9 @@ export function serversOf(scope: Scope): Server[] {
     if (!isSecure(server)) plain.set(server.port, current ?? server)
   }
   return accepted
-}
+})
+
+const groupsOf = oncePerScope((scope): RouteGroup[] => routeGroups(serversOf(scope)))
 
 /** The ports on which a proxy accepts connections: without routes, those for HTTP alone. */
 export function openPorts(scope: Scope): number[] {
@@ -231,19 +234,19 @@ function claim(taken: Map<number, Set<string>>, { port, hosts }: Server): boolea
 }
 
 /** VirtualServices with a host that is, covers or is covered by `host`: only then can it be a virtual host. */
-function virtualServicesTouching({ snapshot, context }: Scope, host: string): VirtualService[] {
+const virtualServicesTouching = oncePerScope(({ snapshot, context }, host: string): VirtualService[] => {
   const keys = isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]
   return inOrderFor(context.namespace, snapshot.settings, new Set(keys.flatMap((key) => [...snapshot.lookup('virtualServiceByHost', key)])))
-}
+})
 
 /** A destination without port takes the port of a service that has one alone (8.2), and of several services with its host the VirtualService's own. */
-function gatewayRoutes(scope: Scope, vs: VirtualService, { port, gateway }: Server): Route[] {
+const gatewayRoutes = oncePerScope((scope, vs: VirtualService, { port, gateway }: Server): Route[] => {
   const service = (host: string): MeshService | null => {
     const own = registeredService(scope, host, vs.namespace)
     return own !== null && isVisible(own, scope.context.namespace) ? own : serviceInScope(scope, host)
   }
   return routesOf(scope, vs, { context: scope.context, port, gateway }, { port, service })
-}
+})
 
 /** `SortVHostRoutes`: whose catch-all it is does not matter (6.3). */
 function catchAllsLast(routes: readonly Route[]): Route[] {

@@ -58,7 +58,16 @@ export function isAccepted({ uri, headers, queryParams }: Condition): boolean {
   return values.every((value) => value === null || value.type !== 'regex' || isRe2(value.value))
 }
 
-function conditionOf({ uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }: HttpMatch): Condition {
+/** Made once for each match: what is known of a condition is kept as long as its object is. */
+const conditions = new WeakMap<HttpMatch, Condition>()
+
+function conditionOf(match: HttpMatch): Condition {
+  const known = conditions.get(match) ?? toCondition(match)
+  conditions.set(match, known)
+  return known
+}
+
+function toCondition({ uri, ignoreUriCase, scheme, method, authority, headers, withoutHeaders, queryParams }: HttpMatch): Condition {
   // Envoy compares an expression as it is written.
   return { uri, ignoreUriCase: ignoreUriCase && uri?.type !== 'regex', scheme, method, authority, headers, withoutHeaders, queryParams }
 }

@@ -8,7 +8,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import { toWhole } from './destinations.ts'
 import { foreignTables } from './foreign-hosts.ts'
 import { gatewayHosts, gatewayTables } from './gateways.ts'
-import { type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
+import { oncePerScope, type Scope, scopeOf, scopesOf, serviceInScope, serviceOnPort } from './scope.ts'
 import { everyService, type MeshService, portOf, takesHttp } from './services.ts'
 import type { Context, RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
@@ -29,10 +29,16 @@ export function routeTables(snapshot: Snapshot, context: Context, host: string):
   return tablesOf(scopeOf(snapshot, context), host)
 }
 
-/** The same in a scope that is there already. */
-export function tablesOf(scope: Scope, host: string): RouteTable[] {
-  return scope.context.kind === 'mesh' ? meshTables(scope, host, 0) : gatewayTables(scope, host)
+/** The same for many hosts of one moment: what a context sees is worked out once for all of them. */
+export function tablesIn(snapshot: Snapshot): (of: { readonly context: Context; readonly host: string }) => RouteTable[] {
+  const scopes = scopesOf(snapshot)
+  return ({ context, host }) => tablesOf(scopes(context), host)
 }
+
+/** The same in a scope that is there already. */
+export const tablesOf = oncePerScope((scope, host: string): RouteTable[] =>
+  scope.context.kind === 'mesh' ? meshTables(scope, host, 0) : gatewayTables(scope, host)
+)
 
 /** Every host for which a VirtualService can make a table or chain in the context, in order. */
 export function hostsOf(snapshot: Snapshot, context: Context): string[] {

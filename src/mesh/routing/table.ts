@@ -11,6 +11,12 @@ export interface Context {
   readonly labels: Labels
 }
 
+/** One text for equal contexts. */
+export function contextKey({ kind, namespace, labels }: Context): string {
+  const pairs = Object.entries(labels)
+  return pairs.length === 0 ? `${kind} ${namespace}` : JSON.stringify([kind, namespace, pairs.sort()])
+}
+
 /** Why a destination has no cluster: 503 NC. */
 export type Missing = 'host' | 'port' | 'subset'
 

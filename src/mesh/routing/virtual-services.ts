@@ -9,7 +9,7 @@ import { coversEverything } from './covers.ts'
 import { effectiveRules } from './delegates.ts'
 import { carried, type Lookup, toCluster } from './destinations.ts'
 import { entriesAt, isIstioCatchAll, type Place } from './matches.ts'
-import { type Scope, serviceOnPort } from './scope.ts'
+import { oncePerScope, type Scope, serviceOnPort } from './scope.ts'
 import { listenerFor } from './sidecars.ts'
 import type { Route } from './table.ts'
 
@@ -30,27 +30,38 @@ export function hostsOfVirtualService(snapshot: Snapshot, vs: VirtualService): r
   return vs.hosts
 }
 
-/** The VirtualServices with a host that is or covers `host`, bound to a gateway, as the client takes them in order. */
-function virtualServicesAt({ snapshot, context }: Scope, gateway: string, host: string): VirtualService[] {
+/** Each asked for as many times as it has hosts. */
+const hostSets = new WeakMap<VirtualService, ReadonlySet<string>>()
+
+/** It names exactly this host. */
+export function namesHost(vs: VirtualService, host: string): boolean {
+  const known = hostSets.get(vs) ?? new Set(vs.hosts)
+  hostSets.set(vs, known)
+  return known.has(host)
+}
+
+/** The VirtualServices of the mesh with a host that is or covers `host`, as the client takes them in order. */
+const virtualServicesOnMesh = oncePerScope(({ snapshot, context }, host: string): VirtualService[] => {
   const found = new Set<VirtualService>()
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const vs of snapshot.lookup('virtualServiceByHost', key)) {
       snapshot.charge(vs.gateways.length)
-      if (vs.gateways.includes(gateway) && hostsOfVirtualService(snapshot, vs).some((own) => hostCovers(own, host))) found.add(vs)
+      if (!vs.gateways.includes('mesh')) continue
+      if (namesHost(vs, host) || hostsOfVirtualService(snapshot, vs).some((own) => hostCovers(own, host))) found.add(vs)
     }
   }
   return inOrderFor(context.namespace, snapshot.settings, found)
-}
+})
 
 /** Those of them that the client's Sidecar imports, on a port (3.9). */
-export function importedAt(scope: Scope, port: number, host: string): VirtualService[] {
+export const importedAt = oncePerScope((scope, port: number, host: string): VirtualService[] => {
   const listener = listenerFor(scope.listeners, port)
   if (listener === null) return []
-  return virtualServicesAt(scope, 'mesh', host).filter((vs) => {
+  return virtualServicesOnMesh(scope, host).filter((vs) => {
     scope.snapshot.charge(vs.hosts.length * listener.effort)
     return listener.importsVirtualService(vs.namespace, hostsOfVirtualService(scope.snapshot, vs))
   })
-}
+})
 
 /**
  * Who takes a service on a port: the first of those that name it, or where none does the one with the most specific wildcard (3.5), if any
@@ -67,7 +78,7 @@ export function takerOfService(scope: Scope, host: string, port: number): Taken 
 /** Those that may take a service, in order. `computeWildcardHostVirtualServiceIndex`, `separateVSHostsAndServices`. */
 export function contenders(scope: Scope, host: string, port: number): VirtualService[] {
   const imported = importedAt(scope, port, host)
-  const exact = isWildcard(host) ? [] : imported.filter((vs) => hostsOfVirtualService(scope.snapshot, vs).includes(host))
+  const exact = isWildcard(host) ? [] : imported.filter((vs) => namesHost(vs, host))
   if (exact.length > 0) return exact
   let longest = ''
   let owner: VirtualService | undefined
@@ -82,11 +93,11 @@ export function contenders(scope: Scope, host: string, port: number): VirtualSer
 }
 
 /** A VirtualService's routes for a client on a port; without any it does not count there. */
-export function meshRoutes(scope: Scope, vs: VirtualService, port: number): Route[] {
+export const meshRoutes = oncePerScope((scope, vs: VirtualService, port: number): Route[] => {
   const place: Place = { context: scope.context, port, gateway: 'mesh' }
   // Only services that have the listener's port are looked up, with that port alone, so a destination's port is the listener's (8.2).
   return routesOf(scope, vs, place, { port, service: (host) => serviceOnPort(scope, host, port) })
-}
+})
 
 /** The routes that the rules of a VirtualService make at a place, up to the first catch-all that Istio knows (4.7). `BuildHTTPRoutesForVirtualService`. */
 export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup: Lookup): Route[] {
