@@ -131,7 +131,9 @@ function claimsThrough(survey: Survey, reach: Reach, object: MeshObject): Claim[
     }
     case 'roots':
       // A delegate that delegates again takes nothing (7.5), and may even delegate to itself.
-      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((vs) => (vs.hosts.length > 0 ? claimsOf(survey, vs) : []))
+      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((vs) =>
+        vs.hosts.length > 0 ? claimsOf(survey, vs) : []
+      )
     case 'senders':
       return senders(survey, reach.host).flatMap((vs) => claimsOf(survey, vs))
     case 'service':

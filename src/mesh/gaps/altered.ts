@@ -13,8 +13,8 @@ export type Fate = (destination: RoutedDestination) => Missing | 'no-endpoints' 
 export interface Tables {
   readonly before: readonly Route[]
   readonly after: readonly Route[]
-  readonly fateBefore: Fate
-  readonly fateAfter: Fate
+  /** Of destinations after the change. */
+  readonly fate: Fate
 }
 
 /** The routes of both tables whose conditions must be asked for, in their order. */
@@ -26,11 +26,11 @@ export type Altered = readonly [before: readonly Route[], after: readonly Route[
  * for. null where all of it is no less work than to ask for every class.
  */
 export function alteredRoutes(snapshot: Snapshot, tables: Tables): Altered | null {
-  const { before, after, fateAfter } = tables
+  const { before, after, fate } = tables
   const { changed, isChanged, twinOf } = differing(tables)
   const asked = new Set(changed.after)
   after.forEach((route, at) => {
-    if (fails(route, fateAfter)) asked.add(at)
+    if (fails(route, fate)) asked.add(at)
   })
   const sources = [
     ...changed.before.map((at) => ({ route: before[at], next: twinOf(at) })),
@@ -59,11 +59,10 @@ interface Differing {
 }
 
 /** Tables of one length are compared place by place; of others the middle differs, that is not alike at the beginning and the end. */
-function differing(tables: Tables): Differing {
-  const { before, after } = tables
+function differing({ before, after }: Tables): Differing {
   const isAlike = (at: number, atAfter: number) => {
     const [one, other] = [before[at], after[atAfter]]
-    return one !== undefined && other !== undefined && sameRoute(one, other, tables)
+    return one !== undefined && other !== undefined && sameRoute(one, other)
   }
   if (before.length === after.length) {
     const places = before === after ? [] : range(0, before.length).filter((at) => !isAlike(at, at))
@@ -88,8 +87,8 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, at) => from + at)
 }
 
-/** Both answer the same requests alike; where they stand in their objects does not matter. */
-function sameRoute(one: Route, other: Route, { fateBefore, fateAfter }: Tables): boolean {
+/** Both send the same requests to the same destinations; where they stand in their objects does not matter. Whether those answer is asked apart. */
+function sameRoute(one: Route, other: Route): boolean {
   return (
     one.action === other.action &&
     one.source?.name === other.source?.name &&
@@ -99,7 +98,7 @@ function sameRoute(one: Route, other: Route, { fateBefore, fateAfter }: Tables):
     sameCondition(one.condition, other.condition) &&
     one.destinations.every((destination, at) => {
       const now = other.destinations[at]
-      return now !== undefined && sameCluster(destination, now) && fateBefore(destination) === fateAfter(now)
+      return now !== undefined && sameCluster(destination, now)
     })
   )
 }

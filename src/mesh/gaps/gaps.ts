@@ -272,12 +272,7 @@ function classesBetween(before: View | null, after: View, earlier: Reached | nul
     )
   const fate = fateIn(snapshot)
   const twin = was ?? is
-  const altered = alteredRoutes(snapshot, {
-    before: twin.routes,
-    after: is.routes,
-    fateBefore: before === null ? fate : fateIn(before.snapshot),
-    fateAfter: fate
-  })
+  const altered = alteredRoutes(snapshot, { before: twin.routes, after: is.routes, fate })
   const asked = altered === null ? [twin, is] : altered.map((routes) => ({ routes }))
   return [...classesOf(snapshot, asked), ...overlaps(snapshot, twin.routes, is.routes, fate)]
 }
