@@ -2,10 +2,13 @@ import type { ClientTls, DestinationRule } from '../kinds/destination-rule.ts'
 import type { MtlsMode, PeerAuthentication } from '../kinds/peer-authentication.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
+import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { hostCovers } from '../mesh/names/hosts.ts'
 import { type Labels, selects } from '../mesh/names/labels.ts'
 import { byAge, exportsOf, isExported } from '../mesh/names/visibility.ts'
+import { routeTables } from '../mesh/routing/routes.ts'
+import type { RoutedDestination } from '../mesh/routing/table.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Rule, Severity, Statement, Subject } from './rule.ts'
 
@@ -67,23 +70,49 @@ function mismatches(subject: Subject, snapshot: Snapshot, service: Service): Mis
   if (selector === null || !subject.isInMesh(service)) return []
   const { defaultDestinationRuleExportTo: byDefault } = snapshot.settings
   const rules = destinationRulesOver(snapshot, host).filter(
-    (rule) => hostCovers(rule.host, host) && isExported(exportsOf(rule, byDefault), rule.namespace, namespace)
+    (rule) =>
+      hostCovers(rule.host, host) &&
+      isExported(exportsOf(rule, byDefault), rule.namespace, namespace) &&
+      [rule, ...rule.subsets].some(({ tls }) => tls.length > 0)
   )
-  return rules.flatMap((rule) => {
-    const whole = rule.tls.map((tls) => ({ tls, subset: null, labels: {} }))
-    const ofSubsets = rule.subsets.flatMap(({ name, labels, tls }) => tls.map((each) => ({ tls: each, subset: name, labels })))
-    return [...whole, ...ofSubsets].flatMap(({ tls, subset, labels }) => {
+  const found = new Map<string, Mismatch>()
+  for (const destination of rules.length === 0 ? [] : carried(snapshot, host, service)) {
+    for (const rule of rules) {
+      const spoken = spokenTo(rule, destination)
+      if (spoken === null) continue
+      const { tls, labels } = spoken
       const pods = podsSelected(snapshot, namespace, { ...selector, ...labels }).filter(({ ready, deleting }) => ready && !deleting)
-      if (pods.length === 0) return []
-      const strict = pods.map((pod) => strictFor(snapshot, pod, targetOf(service, tls)))
+      if (pods.length === 0) continue
+      const strict = pods.map((pod) => strictFor(snapshot, pod, targetOf(service, destination.port)))
       const isCertain = PLAIN.includes(tls.mode) && strict.every((each) => each !== null)
-      if (!isCertain && !OWN_TLS.includes(tls.mode)) return []
-      return [{ service, rule, tls, subset, strict: isCertain ? (strict[0] ?? null) : null }]
-    })
-  })
+      if (!isCertain && !OWN_TLS.includes(tls.mode)) continue
+      const mismatch = { service, rule, tls, subset: spoken.subset, strict: isCertain ? (strict[0] ?? null) : null }
+      found.set(keyOf(mismatch), mismatch)
+    }
+  }
+  return [...found.values()]
 }
 
-function targetOf({ ports }: Service, { port }: ClientTls): number | null {
+/** The destinations by which clients and gateways reach the Service: by routes, or by Istio's default one. */
+function carried(snapshot: Snapshot, host: string, service: Service): RoutedDestination[] {
+  return affectedTargets(snapshot, snapshot, [service])
+    .flatMap((target) => routeTables(snapshot, target.context, target.host))
+    .flatMap(({ routes }) => routes.flatMap(({ destinations }) => destinations))
+    .filter((destination) => destination.host === host && destination.share > 0)
+}
+
+/** What a rule has clients speak to a destination, the labels of its subset, and where that is said: a subset before the whole, of each a port before all (13.5, 13.6). */
+function spokenTo({ tls, subsets }: DestinationRule, { subset, port }: RoutedDestination) {
+  const own = subsets.find(({ name }) => name === subset)
+  if (subset !== null && own === undefined) return null
+  const labels = own?.labels ?? {}
+  const forPort = (levels: readonly ClientTls[]) => levels.find((each) => each.port === port) ?? levels.find((each) => each.port === null)
+  const [ofSubset, ofWhole] = [forPort(own?.tls ?? []), forPort(tls)]
+  if (ofSubset !== undefined) return { tls: ofSubset, subset, labels }
+  return ofWhole === undefined ? null : { tls: ofWhole, subset: null, labels }
+}
+
+function targetOf({ ports }: Service, port: number): number | null {
   const target = ports.find((each) => each.port === port)?.targetPort
   return typeof target === 'number' ? target : null
 }

@@ -10,7 +10,8 @@ const page = read('docs/istio-semantics.md')
 const statements = new Map(
   [...page.matchAll(/^\*\*(\d+\.\d+)\*\* ([\s\S]*?)(?=\n\n|\n$(?![\s\S]))/gm)].map(([, number = '', text = '']) => [number, text])
 )
-const worlds = readdirSync(join(ROOT, 'test/conformance/worlds/named')).map((name) => name.split('-')[0] ?? '')
+const mtls = [...read('test/proof/mtls/worlds.yaml').matchAll(/^(m\d\d):/gm)].map(([, name = '']) => name)
+const worlds = [...readdirSync(join(ROOT, 'test/conformance/worlds/named')).map((name) => name.split('-')[0] ?? ''), ...mtls]
 
 /** Numbers in brackets, such as (3.4) or (3.2, 3.8): nothing else in the sources looks so. */
 function cited(text: string): string[] {

@@ -15,10 +15,10 @@ const DEADLINE_MS = 60_000
  */
 export class Marker {
   readonly #api: Api
-  readonly #mesh: Mesh
+  readonly #mesh: Pick<Mesh, 'know'>
   #number = 0
 
-  constructor(api: Api, mesh: Mesh) {
+  constructor(api: Api, mesh: Pick<Mesh, 'know'>) {
     this.#api = api
     this.#mesh = mesh
   }

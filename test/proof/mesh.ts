@@ -59,7 +59,7 @@ export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecar
     await Promise.all(processes.map((running) => running.stop()))
   }
   try {
-    const istiod = start('istiod', binaries.istiod, await istiodArguments(plane), { ...ISTIOD_ENVIRONMENT, ...env })
+    const istiod = start('istiod', binaries.istiod, await istiodArguments(plane, false), { ...ISTIOD_ENVIRONMENT, ...env })
     await untilIstiodReady(istiod)
     const proxies: ProxyKind[] = [...Array.from({ length: sidecars }, () => 'sidecar' as const), 'gateway']
     const envoys: LocalProcess[] = []
@@ -103,7 +103,7 @@ async function announce({ api }: ControlPlane): Promise<void> {
   )
 }
 
-const ISTIOD_ENVIRONMENT = {
+export const ISTIOD_ENVIRONMENT = {
   INJECT_ENABLED: 'false',
   VALIDATION_WEBHOOK_CONFIG_NAME: '',
   PILOT_ENABLE_GATEWAY_API: 'false',
@@ -113,10 +113,10 @@ const ISTIOD_ENVIRONMENT = {
   PILOT_ENABLE_ALPN_FILTER: 'false'
 }
 
-async function istiodArguments({ directory, kubeconfig }: ControlPlane): Promise<string[]> {
+/** With mTLS, proxies wait for certificates, which somebody has to serve. */
+export async function istiodArguments({ directory, kubeconfig }: ControlPlane, enableAutoMtls: boolean): Promise<string[]> {
   const meshConfig = join(directory, 'mesh.json')
-  // With mTLS the proxies would wait for certificates that nobody here issues.
-  await writeFile(meshConfig, JSON.stringify({ enableAutoMtls: false }))
+  await writeFile(meshConfig, JSON.stringify({ enableAutoMtls }))
   const addresses = [
     '--grpcAddr',
     `127.0.0.1:${GRPC_PORT}`,
@@ -139,7 +139,7 @@ async function istiodArguments({ directory, kubeconfig }: ControlPlane): Promise
   ]
 }
 
-async function untilIstiodReady(istiod: LocalProcess): Promise<void> {
+export async function untilIstiodReady(istiod: LocalProcess): Promise<void> {
   const deadline = performance.now() + START_TIMEOUT_MS
   for (;;) {
     const answer = await fetch(`http://127.0.0.1:${HTTP_PORT}/ready`).catch(() => undefined)
@@ -158,27 +158,57 @@ async function routesOf(index: number): Promise<string> {
   )
 }
 
-/** What a proxy says of itself, and where it is told the rest. Interception NONE: the sidecar listens on a port of its own, without iptables. */
+/** The proof's own proxies. Interception NONE: the sidecar listens on a port of its own, without iptables. */
 function bootstrap(proxy: ProxyKind, index: number, delta: boolean): unknown {
   const namespace = proxy === 'sidecar' ? CLIENTS : INGRESS
-  const address = `10.244.255.${index + 1}`
-  const type = proxy === 'sidecar' ? 'sidecar' : 'router'
+  return bootstrapOf({
+    type: proxy === 'sidecar' ? 'sidecar' : 'router',
+    address: `10.244.255.${index + 1}`,
+    name: `${proxy}-${index}`,
+    namespace,
+    labels: proxy === 'gateway' ? INGRESS_LABELS : {},
+    adminPort: ADMIN_PORT + index,
+    delta
+  })
+}
+
+export interface ProxyOptions {
+  readonly type: 'sidecar' | 'router'
+  readonly address: string
+  readonly name: string
+  readonly namespace: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly adminPort: number
+  readonly delta?: boolean
+  /** Where certificates are served, as Istio's agent does beside each proxy. */
+  readonly secretsPort?: number
+}
+
+/** What a proxy says of itself, and where it is told the rest. */
+export function bootstrapOf({ type, address, name, namespace, labels, adminPort, delta = false, secretsPort }: ProxyOptions): unknown {
   const http2 = {
     '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
     explicit_http_config: { http2_protocol_options: {} }
   }
+  const grpcCluster = (cluster: string, port: number) => ({
+    name: cluster,
+    type: 'STATIC',
+    connect_timeout: '1s',
+    typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': http2 },
+    load_assignment: { cluster_name: cluster, endpoints: [{ lb_endpoints: [endpoint('127.0.0.1', port)] }] }
+  })
   return {
     node: {
-      id: `${type}~${address}~${proxy}-${index}.${namespace}~${namespace}.svc.cluster.local`,
-      cluster: `${proxy}.${namespace}`,
+      id: `${type}~${address}~${name}.${namespace}~${namespace}.svc.cluster.local`,
+      cluster: `${name}.${namespace}`,
       metadata: {
         NAMESPACE: namespace,
         CLUSTER_ID: 'Kubernetes',
-        LABELS: proxy === 'gateway' ? INGRESS_LABELS : {},
-        ...(proxy === 'sidecar' ? { INTERCEPTION_MODE: 'NONE' } : {})
+        LABELS: labels,
+        ...(type === 'sidecar' ? { INTERCEPTION_MODE: 'NONE' } : {})
       }
     },
-    admin: { address: socketAddress('127.0.0.1', ADMIN_PORT + index) },
+    admin: { address: socketAddress('127.0.0.1', adminPort) },
     dynamic_resources: {
       ads_config: {
         api_type: delta ? 'DELTA_GRPC' : 'GRPC',
@@ -189,15 +219,7 @@ function bootstrap(proxy: ProxyKind, index: number, delta: boolean): unknown {
       lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' }
     },
     static_resources: {
-      clusters: [
-        {
-          name: 'istiod',
-          type: 'STATIC',
-          connect_timeout: '1s',
-          typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': http2 },
-          load_assignment: { cluster_name: 'istiod', endpoints: [{ lb_endpoints: [endpoint('127.0.0.1', GRPC_PORT)] }] }
-        }
-      ]
+      clusters: [grpcCluster('istiod', GRPC_PORT), ...(secretsPort === undefined ? [] : [grpcCluster('sds-grpc', secretsPort)])]
     }
   }
 }

@@ -1,4 +1,4 @@
-import { destinationRule, guideWith, type Manifest } from '../manifests.ts'
+import { destinationRule, guideWith, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const speaks = (mode: string) => destinationRule(['v1', 'v2'], { trafficPolicy: { tls: { mode } } })
@@ -28,6 +28,13 @@ export const tlsMismatch: RuleExamples = {
       says: 'First set tls mode ISTIO_MUTUAL in DestinationRule default/helloworld'
     },
     {
+      name: 'of two versions the one that is routed to takes mTLS alone',
+      given: guideWith(takes('STRICT', v1Alone)),
+      apply: speaks('DISABLE'),
+      severity: 'deny',
+      says: 'First set mode PERMISSIVE in PeerAuthentication default/default'
+    },
+    {
       name: 'clients speak TLS of their own to Pods of the mesh',
       apply: speaks('SIMPLE'),
       severity: 'warn',
@@ -45,6 +52,18 @@ export const tlsMismatch: RuleExamples = {
       }),
       apply: speaks('DISABLE')
     },
-    { name: 'only some of the Pods take mTLS alone', given: guideWith(takes('STRICT', v1Alone)), apply: speaks('DISABLE') }
+    {
+      name: 'only some of the Pods behind the host take mTLS alone',
+      given: guideWith(takes('STRICT', v1Alone), virtualService([rule([to(null)])])),
+      apply: speaks('DISABLE')
+    },
+    {
+      name: 'plain text to a host of which routes name a subset alone, that speaks mTLS',
+      given: guideWith(takes('STRICT')),
+      apply: destinationRule([], {
+        trafficPolicy: { tls: { mode: 'DISABLE' } },
+        subsets: [{ name: 'v1', labels: { version: 'v1' }, trafficPolicy: { tls: { mode: 'ISTIO_MUTUAL' } } }]
+      })
+    }
   ]
 }
