@@ -4,7 +4,7 @@ import { posix } from 'node:path'
 import { importsOf, resolved } from './modules.ts'
 
 /** What is built or downloaded before a test can run, by what makes it in test/rig/binaries.ts. */
-export type Need = 'installBinaries' | 'installHelm' | 'installKustomize' | 'installMesh'
+export type Need = 'installBinaries' | 'installHelm' | 'installKustomize' | 'installMesh' | 'installReleaseControllers'
 
 /** `fast`: nothing but Node. `long`: the same, for more than a minute on a busy machine. The others: real servers. */
 export type Group = (typeof GROUPS)[number]
@@ -12,7 +12,7 @@ export type Group = (typeof GROUPS)[number]
 export const GROUPS = ['fast', 'long', 'cluster', 'chart', 'mesh'] as const
 
 const BINARIES = 'test/rig/binaries.ts'
-const NEEDS: readonly Need[] = ['installBinaries', 'installHelm', 'installKustomize', 'installMesh']
+const NEEDS: readonly Need[] = ['installBinaries', 'installHelm', 'installKustomize', 'installMesh', 'installReleaseControllers']
 const ROOT_TIMEOUT = /^t\.setTimeout\(([\d_ *]+)\)/m
 export const DEFAULT_TIMEOUT_MS = 240_000
 const FAST_TIMEOUT_MS = 60_000

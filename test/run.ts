@@ -11,7 +11,7 @@ import { inspect } from 'node:util'
 import type { Result } from 'tap-parser'
 import { coverageFlags } from './coverage.ts'
 import { DEFAULT_TIMEOUT_MS, filesAt, filesOf, GROUPS, type Group, groupOf, needsOf, timeoutMs } from './groups.ts'
-import { installBinaries, installHelm, installKustomize, installMesh } from './rig/binaries.ts'
+import { installBinaries, installHelm, installKustomize, installMesh, installReleaseControllers } from './rig/binaries.ts'
 import { add, type Counts, type Ending, NOTHING, tally } from './tally.ts'
 
 process.chdir(join(import.meta.dirname, '..'))
@@ -19,7 +19,7 @@ const CACHE = resolve('node_modules', '.cache')
 const typesOf = (project: string) =>
   ['tsc', '-p', project, '--noEmit', '--incremental', '--tsBuildInfoFile', join(CACHE, `${project}.tsbuildinfo`)] as const
 const CHECKS = [typesOf('test/tsconfig.json'), typesOf('tsconfig.json'), ['biome', 'check', '.']] as const
-const INSTALLS = { installBinaries, installHelm, installKustomize, installMesh }
+const INSTALLS = { installBinaries, installHelm, installKustomize, installMesh, installReleaseControllers }
 /** Files at a time. Real servers of two files would wait for each other, and for time-outs, on two cores. */
 const LANES: Readonly<Record<Group, number>> = { fast: 2, long: 2, cluster: 2, chart: 1, mesh: 1 }
 /** From the first sign to end until the last. */

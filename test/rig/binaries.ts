@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { constants, createReadStream, createWriteStream } from 'node:fs'
 import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -17,10 +17,16 @@ const BUILDABLE = {
   kubectl: { module: 'kubernetes', package: 'k8s.io/kubernetes/cmd/kubectl', minutes: 2 },
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', minutes: 6 },
   kustomize: { module: 'kustomize', package: 'sigs.k8s.io/kustomize/kustomize/v5', minutes: 1 },
+  'rollouts-controller': { module: 'argo-rollouts', package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller', minutes: 5 },
+  flagger: { module: 'flagger', package: 'github.com/fluxcd/flagger/cmd/flagger', minutes: 3 },
   istiod: { module: 'istiod', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 5 }
 } as const
 // Without it kubectl cannot parse the server's version, "v0.0.0-master+$Format:%H$".
 const LDFLAGS = '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3'
+
+const ROLLOUT_DEFINITIONS = ['rollout', 'analysis-run', 'analysis-template', 'cluster-analysis-template', 'experiment'].map(
+  (name) => `manifests/crds/${name}-crd.yaml`
+)
 
 type BinaryName = keyof typeof BUILDABLE
 
@@ -103,6 +109,33 @@ export async function installChromium(source: BinarySource = sourceFromEnvironme
   return join(folder, 'chromium')
 }
 
+/** A release controller, and the files of its CustomResourceDefinitions. */
+export interface ReleaseController {
+  readonly path: string
+  readonly definitions: readonly string[]
+}
+
+/** Argo Rollouts and Flagger, in the cache or built into it. */
+export async function installReleaseControllers(
+  source: BinarySource = sourceFromEnvironment()
+): Promise<{ rollouts: ReleaseController; flagger: ReleaseController }> {
+  const definitions = async (module: string, from: string, files: readonly string[]) => {
+    const found: string[] = []
+    for (const file of files) found.push(await moduleFile(source, module, from, file))
+    return found
+  }
+  return {
+    rollouts: {
+      path: await built(source, 'rollouts-controller'),
+      definitions: await definitions('argo-rollouts', 'github.com/argoproj/argo-rollouts', ROLLOUT_DEFINITIONS)
+    },
+    flagger: {
+      path: await built(source, 'flagger'),
+      definitions: await definitions('flagger', 'github.com/fluxcd/flagger', ['artifacts/flagger/crd.yaml'])
+    }
+  }
+}
+
 function sourceFromEnvironment(): BinarySource {
   return {
     assets: process.env['KUBEBUILDER_ASSETS'] || undefined,
@@ -132,11 +165,16 @@ async function built(source: BinarySource, name: BinaryName): Promise<string> {
   })
 }
 
-async function istioDefinitions(source: BinarySource): Promise<string> {
-  return cached(source, 'istio', 'customresourcedefinitions.gen.yaml', async (path) => {
-    await requireGo("Istio's CustomResourceDefinitions")
-    const { Dir } = JSON.parse(await go('istio', ['mod', 'download', '-json', 'istio.io/api'])) as { Dir: string }
-    await copyFile(join(Dir, 'kubernetes', 'customresourcedefinitions.gen.yaml'), path)
+function istioDefinitions(source: BinarySource): Promise<string> {
+  return moduleFile(source, 'istio', 'istio.io/api', 'kubernetes/customresourcedefinitions.gen.yaml')
+}
+
+/** A file of a Go module that the folder `module` of test/tools pins. */
+function moduleFile(source: BinarySource, module: string, from: string, file: string): Promise<string> {
+  return cached(source, module, basename(file), async (path) => {
+    await requireGo(file)
+    const { Dir } = JSON.parse(await go(module, ['mod', 'download', '-json', from])) as { Dir: string }
+    await copyFile(join(Dir, file), path)
   })
 }
 
