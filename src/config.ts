@@ -37,6 +37,7 @@ export interface Config {
     readonly port: number
     readonly healthHost: string
     readonly healthPort: number
+    readonly page: boolean
     readonly maxInFlight: number
     readonly maxConnections: number
     readonly maxBodyMebibytes: number
@@ -134,6 +135,11 @@ export function configSchema(ruleIds: readonly string[]): Schema {
         port: count('Port for reviews.', 9443, 0, 65_535),
         healthHost: text('Address for probes and metrics.', '0.0.0.0'),
         healthPort: count('Port for probes and metrics.', 8080, 0, 65_535),
+        page: {
+          type: 'boolean',
+          default: false,
+          description: 'A page at /look/ on the port for probes: hosts, shares, gaps, refusals, for whoever reaches that port.'
+        },
         maxInFlight: count('Reviews answered at once; more get 503, and failurePolicy decides.', 200, 1, 10_000),
         maxConnections: count('Connections to the port for reviews; beyond, those end that were not used for longest.', 1000, 10, 100_000),
         maxBodyMebibytes: count('What reviews in flight may take together, as they were sent; beyond, the slowest get 503.', 32, 7, 4096),

@@ -16,9 +16,16 @@ export interface WatchdogData {
   readonly endMs: number
 }
 
+/** What is asked for, and what the asker has of it (If-None-Match). */
+export interface Probe {
+  /** Path and query. */
+  readonly url: string
+  readonly etag?: string
+}
+
 export interface ProbeAnswer {
   readonly status: number
-  readonly type: string
+  readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
@@ -26,7 +33,7 @@ export interface ProbeAnswer {
 export type FromWatchdog =
   | { readonly says: 'listening'; readonly port: number }
   | { readonly says: 'not listening'; readonly why: string }
-  | { readonly says: 'asked'; readonly id: number; readonly path: string }
+  | { readonly says: 'asked'; readonly id: number; readonly probe: Probe }
 
 /** What it is told. */
 export type ToWatchdog = { readonly id: number; readonly answer: ProbeAnswer }
@@ -73,14 +80,14 @@ function watch(port: MessagePort, data: WatchdogData): void {
   const waiting = new Map<number, (answer: ProbeAnswer) => void>()
   let asked = 0
   port.on('message', ({ id, answer }: ToWatchdog) => waiting.get(id)?.(answer))
-  const answerOf = async (path: string): Promise<ProbeAnswer> => {
+  const answerOf = async (probe: Probe): Promise<ProbeAnswer> => {
     const id = ++asked
     const timeout = new AbortController()
     const answered = new Promise<ProbeAnswer>((resolve) => waiting.set(id, resolve))
-    port.postMessage({ says: 'asked', id, path } satisfies FromWatchdog)
+    port.postMessage({ says: 'asked', id, probe } satisfies FromWatchdog)
     const late = sleep(PATIENCE_MS, null, { signal: timeout.signal }).catch(() => null)
     try {
-      return (await Promise.race([answered, late])) ?? busy(path, pulse)
+      return (await Promise.race([answered, late])) ?? busy(probe, pulse)
     } finally {
       waiting.delete(id)
       timeout.abort()
@@ -100,20 +107,27 @@ function watch(port: MessagePort, data: WatchdogData): void {
 }
 
 async function respond(
-  { method = '', url = '' }: IncomingMessage,
+  { method = '', url = '', headers: sent }: IncomingMessage,
   response: ServerResponse,
-  answerOf: (path: string) => Promise<ProbeAnswer>
+  answerOf: (probe: Probe) => Promise<ProbeAnswer>
 ): Promise<void> {
-  const path = url.split('?', 1)[0] ?? ''
+  const etag = sent['if-none-match']
   const isRead = method === 'GET' || method === 'HEAD'
-  const { status, type, body } = isRead ? await answerOf(path) : { status: 405, type: 'text/plain', body: 'probes are read by GET\n' }
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
+  const { status, headers, body } = isRead
+    ? await answerOf({ url, ...(etag === undefined ? {} : { etag }) })
+    : plain(405, 'probes are read by GET')
+  response.writeHead(status, { ...headers, ...(status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }) })
   response.end(method === 'HEAD' ? undefined : body)
 }
 
 /** Alive all the same: the end is the guard's. Others may judge meanwhile. */
-function busy(path: string, pulse: Pulse): ProbeAnswer {
-  return { status: path === '/livez' ? 200 : 503, type: 'text/plain', body: `busy since it turned to ${pulse.work || 'its start'}\n` }
+function busy({ url }: Probe, pulse: Pulse): ProbeAnswer {
+  return plain(url === '/livez' ? 200 : 503, `busy since it turned to ${pulse.work || 'its start'}`)
+}
+
+/** One line of text. */
+export function plain(status: number, text: string): ProbeAnswer {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: `${text}\n` }
 }
 
 /** Time is the process' own: one that is stopped or starved is not busy. */

@@ -15,6 +15,7 @@ t.test('a file that says nothing is the default policy', async (t) => {
     port: 9443,
     healthHost: '0.0.0.0',
     healthPort: 8080,
+    page: false,
     maxInFlight: 200,
     maxConnections: 1000,
     maxBodyMebibytes: 32,

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { AuditLoop } from '../cluster/audit-loop.ts'
 import type { LiveCluster } from '../cluster/live-cluster.ts'
 import { HitlessError } from '../errors.ts'
-import { formatRef, type MeshObject } from '../kinds/index.ts'
+import type { MeshObject } from '../kinds/index.ts'
 import { systemClock } from '../kubernetes/clock.ts'
 import { refusalEvents } from '../kubernetes/events.ts'
 import { everyTarget } from '../mesh/gaps/affected.ts'
@@ -12,6 +12,7 @@ import { createPage } from '../page/page.ts'
 import type { Shown, ShownGap, ShownWrite } from '../page/shown.ts'
 import { openGaps } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
+import { shownGap } from '../webhook/page.ts'
 import { describeGap } from '../webhook/report-gaps.ts'
 import { type ClusterFlags, followed, sourceOf } from './cluster-source.ts'
 import { stateOf } from './looked-at.ts'
@@ -98,10 +99,6 @@ function followRefusals({ connection }: LiveCluster, namespace: string, signal: 
   const timer = setInterval(() => void read(), REFUSALS_MS)
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
   return () => known
-}
-
-function shownGap({ rule, host, object, message }: ReturnType<typeof describeGap>): ShownGap {
-  return { rule, host, object: object === null ? null : formatRef(object), text: message }
 }
 
 async function served(looked: Looked, { port }: LookOptions, io: Io): Promise<void> {

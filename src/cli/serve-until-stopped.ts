@@ -21,6 +21,7 @@ export interface ServeFlags extends CertificateFlags, SourceFlags {
   readonly port?: string
   readonly healthHost?: string
   readonly healthPort?: string
+  readonly page: boolean
   readonly drain?: string
   readonly settle?: string
   readonly logLevel?: string
@@ -51,6 +52,7 @@ export async function serveUntilStopped(flags: ServeFlags, io: Io): Promise<void
     })
     const { host, healthHost } = config.server
     io.out(`hitless answers on https://${host}:${server.port}/validate, probes on http://${healthHost}:${server.healthPort}\n`)
+    if (config.server.page) io.out(`A page to look at: http://${healthHost}:${server.healthPort}/look/\n`)
     await Promise.race([keeping, failed]).finally(() => server.close())
   } finally {
     following.abort()
@@ -81,7 +83,7 @@ function stateOf(
 function configOf(flags: ServeFlags, content: string): Config {
   const config = flags.config === undefined ? defaultConfig(RULE_IDS) : parseConfig(content, flags.config, RULE_IDS)
   return withSettings(
-    config,
+    flags.page ? { ...config, server: { ...config.server, page: true } } : config,
     [
       { flag: '--host', section: 'server', field: 'host', value: flags.host },
       { flag: '--port', section: 'server', field: 'port', value: flags.port },

@@ -21,13 +21,14 @@ export function serveCommand({ io }: Cli): Command {
     .option('--port <number>', 'port of the webhook')
     .option('--health-host <address>', 'address of probes and metrics')
     .option('--health-port <number>', 'port of probes and metrics')
+    .option('--page', 'a page to look at, at /look/ on the port of probes', false)
     .option('--drain <seconds>', 'how long to go on answering after a signal to stop')
     .option('--settle <milliseconds>', 'how long a write is held behind a change that it relies on; 0 holds nothing, "exact" asks istiod')
     .option('--log-level <level>', 'fatal, error, warn, info, debug')
     .addHelpText(
       'after',
       examples(
-        'hitless serve --sandbox mesh/ --port 9443',
+        'hitless serve --sandbox mesh/ --port 9443 --page',
         'hitless serve --config hitless.yaml --webhook-configuration hitless --service hitless   # as the chart runs it'
       )
     )

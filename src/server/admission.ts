@@ -23,6 +23,8 @@ export interface AdmissionOptions {
   readonly maxInFlight: number
   /** Told of each write that was refused, or would have been. */
   readonly onRefusal?: (change: Change, decision: Decision) => void
+  /** Told of each write that begins (1) or ceases (-1) to be held. */
+  readonly onHeld?: (change: Change, held: 1 | -1) => void
   /** Told the object of each review that is judged. */
   readonly turnTo: (work: string) => void
   /** Reviews are remembered whoever sends them; else only those of a client with a certificate. */
@@ -31,7 +33,7 @@ export interface AdmissionOptions {
 
 /** Answers reviews; more than `maxInFlight` at once get 503, and the failurePolicy of the webhook decides about those writes. */
 export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionOptions): void {
-  const { reviewer, snapshot, metrics, inFlight, maxInFlight, onRefusal, turnTo, believesAnybody = false } = options
+  const { reviewer, snapshot, metrics, inFlight, maxInFlight, onRefusal, onHeld, turnTo, believesAnybody = false } = options
   app.route<{ Querystring: { timeout?: unknown } }>({
     method: 'POST',
     url: '/validate',
@@ -52,7 +54,14 @@ export function admission(app: FastifyInstance<HttpsServer>, options: AdmissionO
       request.body = undefined
       const deadline = deadlineMs(request.query.timeout)
       const isBelieved = believesAnybody || hasCertificate(request.raw.socket)
-      const asker: Asker = { isBelieved, remainingMs: () => deadline - reply.elapsedTime, held: (held) => inFlight.hold(held) }
+      const asker: Asker = {
+        isBelieved,
+        remainingMs: () => deadline - reply.elapsedTime,
+        held: (held) => {
+          inFlight.hold(held)
+          if (change !== null) onHeld?.(change, held)
+        }
+      }
       const decision =
         change === null
           ? { ...ADMITTED, ...(warnings.length > 0 ? { outcome: 'unjudged' as const } : {}), warnings }

@@ -2,7 +2,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { HitlessError } from '../errors.ts'
-import { type FromWatchdog, type ProbeAnswer, Pulse, type ToWatchdog, type WatchdogData } from '../watchdog.ts'
+import { type FromWatchdog, type Probe, type ProbeAnswer, Pulse, plain, type ToWatchdog, type WatchdogData } from '../watchdog.ts'
 
 export interface ProbesOptions {
   readonly host: string
@@ -10,7 +10,7 @@ export interface ProbesOptions {
   readonly port: number
   /** CPU time of one turn after which the process ends, to be started anew. */
   readonly maxTurnMs: number
-  readonly answer: (path: string) => Promise<ProbeAnswer>
+  readonly answer: (probe: Probe) => Promise<ProbeAnswer>
 }
 
 export interface Probes {
@@ -41,7 +41,7 @@ export async function startProbes({ host, port, maxTurnMs, answer }: ProbesOptio
       thread.on('message', (message: FromWatchdog) => {
         if (message.says === 'listening') resolve(message.port)
         else if (message.says === 'not listening') reject(new Error(message.why))
-        else void reply(thread, message.id, answer(message.path))
+        else void reply(thread, message.id, answer(message.probe))
       })
     })
     return { port: listening, turnTo: (work) => pulse.turnTo(work), close }
@@ -52,6 +52,6 @@ export async function startProbes({ host, port, maxTurnMs, answer }: ProbesOptio
 }
 
 async function reply(thread: Worker, id: number, answered: Promise<ProbeAnswer>): Promise<void> {
-  const answer = await answered.catch((): ProbeAnswer => ({ status: 500, type: 'text/plain', body: 'this could not be answered\n' }))
+  const answer = await answered.catch(() => plain(500, 'this could not be answered'))
   thread.postMessage({ id, answer } satisfies ToWatchdog)
 }

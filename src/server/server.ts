@@ -10,7 +10,7 @@ import type { Change } from '../review/change.ts'
 import type { Decision, Reviewer } from '../review/decision.ts'
 import { admission } from './admission.ts'
 import { type Clients, clientChecks, requireName } from './clients.ts'
-import { answerProbe } from './health.ts'
+import { answerProbe, type Page } from './health.ts'
 import { InFlight } from './in-flight.ts'
 import { type IntakeLimits, intake } from './intake.ts'
 import type { Metrics } from './metrics.ts'
@@ -36,6 +36,10 @@ export interface ServerOptions extends IntakeLimits {
   readonly snapshot: () => Snapshot
   /** Told of each write that was refused, or would have been. */
   readonly onRefusal?: (change: Change, decision: Decision) => void
+  /** Told of each write that begins (1) or ceases (-1) to be held. */
+  readonly onHeld?: (change: Change, held: 1 | -1) => void
+  /** The page on the port for probes; there is none where absent. */
+  readonly lookedAt?: Page | null
   readonly health: () => Health
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger
@@ -78,7 +82,8 @@ export async function startServer(options: ServerOptions, signal?: AbortSignal):
     host: options.healthHost,
     port: options.healthPort,
     maxTurnMs: options.maxTurnMs,
-    answer: (path) => answerProbe(path, { health: options.health, registry: options.metrics.registry, isDraining })
+    answer: (probe) =>
+      answerProbe(probe, { health: options.health, registry: options.metrics.registry, isDraining, page: options.lookedAt ?? null })
   })
   const reviews = await listening(options, inFlight, probes, isDraining)
   const close = () => (closed ??= drain(reviews, probes, inFlight, options.drainMs))

@@ -46,11 +46,12 @@ type Happening = 'opened' | 'closed'
 
 /**
  * Every replica looks, so that one that takes over knows at once; only the holder of the Lease reports, and shows `hitless_gaps`,
- * so that a sum over all replicas counts each gap once.
+ * so that a sum over all replicas counts each gap once. Gives the gaps that this replica sees; null until it has looked at all.
  */
-export function reportGaps(options: ReportOptions): void {
+export function reportGaps(options: ReportOptions): () => readonly OpenGap[] | null {
   const { live, policy, log, nowMs, signal } = options
   const reporter = new GapReporter(options)
+  let hasLooked = false
   const loop = new AuditLoop({
     clock: systemClock,
     snapshot: () => live.cluster.snapshot(),
@@ -74,12 +75,14 @@ export function reportGaps(options: ReportOptions): void {
   const reported = live.synced
     .then(() => loop.start(signal))
     .then((existing) => {
+      hasLooked = true
       if (existing.length > 0 && !signal.aborted) log.info({ gaps: existing.length }, 'gaps that were there at the start')
       return Promise.all([loop.run(signal), lease.run(signal)])
     })
     // That the cluster cannot be followed is told, and ends the process, where it is followed.
     .catch((error: unknown) => signal.aborted || log.error({ err: error }, 'gaps are not reported'))
   live.cluster.keepOpen(reported)
+  return () => (hasLooked ? loop.open() : null)
 }
 
 /** What one replica tells of gaps, as long as it is the one that does. */

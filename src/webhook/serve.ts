@@ -12,13 +12,12 @@ import { readText } from '../manifests/files.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
 import type { Io } from '../output/io.ts'
-import type { Change } from '../review/change.ts'
-import type { Decision } from '../review/decision.ts'
 import type { Policy } from '../review/policy.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { clientsOf } from '../server/clients.ts'
 import { type Server, startServer } from '../server/server.ts'
 import { type ConfigFile, followConfig } from './follow-config.ts'
+import { RecentWrites, webhookPage } from './page.ts'
 import { type LiveFeed, reportGaps } from './report-gaps.ts'
 import { reportRefusals } from './report-refusals.ts'
 import { EventSender } from './send-events.ts'
@@ -96,8 +95,9 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     onTimeout: () => config().settle.onTimeout,
     onHeld: (heldMs) => metrics.held(heldMs / 1000)
   })
-  const onRefusal = live === null ? undefined : reported(live, policy, { log, metrics }, io)
-  const { maxBodyMebibytes, maxTurnSeconds, drainSeconds, clientCa, clientNames, ...listening } = config().server
+  const recent = new RecentWrites(io.nowMs)
+  const reporting = live === null ? null : reported(live, policy, { log, metrics }, io)
+  const { maxBodyMebibytes, maxTurnSeconds, drainSeconds, clientCa, clientNames, page, ...listening } = config().server
   return startServer({
     ...listening,
     maxTurnMs: maxTurnSeconds * 1000,
@@ -106,7 +106,12 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     believesAnybody: live === null,
     tls,
     reviewer,
-    ...(onRefusal === undefined ? {} : { onRefusal }),
+    onRefusal: (change, decision) => {
+      recent.refused(change, decision)
+      reporting?.onRefusal(change, decision)
+    },
+    onHeld: (change, held) => recent.hold(change, held),
+    lookedAt: page ? webhookPage({ config, state, recent, gaps: reporting?.gaps ?? null, nowMs: io.nowMs }) : null,
     metrics,
     drainMs: drainSeconds * 1000,
     log,
@@ -115,17 +120,12 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
   })
 }
 
-/** Tells of gaps as they stand; gives what is to be told of each refusal. */
-function reported(
-  live: LiveFeed,
-  policy: () => Policy,
-  { log, metrics }: Telling,
-  { nowMs, signal }: Io
-): (change: Change, decision: Decision) => void {
+/** Tells of gaps as they stand, which it gives, and of each refusal that it is told. */
+function reported(live: LiveFeed, policy: () => Policy, { log, metrics }: Telling, { nowMs, signal }: Io) {
   const identity = randomUUID()
   const sender = new EventSender({ connection: live.cluster.connection, instance: identity, log, nowMs, signal })
-  reportGaps({ live, policy, sender, identity, metrics, log, nowMs, signal })
-  return reportRefusals(sender, nowMs)
+  const gaps = reportGaps({ live, policy, sender, identity, metrics, log, nowMs, signal })
+  return { gaps, onRefusal: reportRefusals(sender, nowMs) }
 }
 
 function withProblem(health: Health, problem: string | null): Health {
