@@ -18,6 +18,7 @@ import { type Judgement, judgementOf } from './judgement.ts'
 import { excuseOf, isInMesh } from './limits.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
+import { waypointNotes } from './waypoints.ts'
 
 /** Objects that are named each for the work they make. */
 const MOST_CAUSES = 3
@@ -74,7 +75,7 @@ function findingsOf(judgement: Judgement, policy: Policy): Found {
   const { change, before, after, meter, targets, gaps, opened } = judgement
   const excuses = new Map(opened.map((gap) => [gap, excuseOf(judgement, policy, gap)]))
   const nameOf = (ref: ObjectRef) => nameFor(ref, homeOf(change.ref), policy)
-  const unjudged = notesOn(judgement.unjudged, refKey(change.ref), nameOf)
+  const unjudged = [...notesOn(judgement.unjudged, refKey(change.ref), nameOf), ...waypointNotes(judgement)]
   const subject: Subject = {
     operation: change.operation,
     tool: toolOf(change),

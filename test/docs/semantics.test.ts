@@ -58,3 +58,21 @@ t.test('no named world is without a statement', async (t) => {
     []
   )
 })
+
+t.test('each statement on the Gateway API names worlds of its own that show it, and none is missing between two', async (t) => {
+  const own = read('docs/gateway-api-semantics.md')
+  const named = readdirSync(join(ROOT, 'test/conformance/gateway-api/worlds/named')).map((name) => name.split('-')[0] ?? '')
+  const found = [...own.matchAll(/^\*\*(\d+)\.(\d+)\*\* (.*)$/gm)].map(([, section, at, text = '']) => ({
+    section: Number(section),
+    at: Number(at),
+    text
+  }))
+  t.ok(found.length > 20)
+  for (const [before, { section, at, text }] of found.entries()) {
+    const last = found[before - 1] ?? { section: 0, at: 0 }
+    t.ok(section === last.section ? at === last.at + 1 : section === last.section + 1 && at === 1, `${section}.${at}`)
+    const marks = [...text.matchAll(/\[([a-j]\d\d(?: [a-j]\d\d)*)\]/g)].flatMap(([, list = '']) => list.split(' '))
+    for (const mark of marks) t.equal(named.filter((name) => name === mark).length, 1, `${section}.${at}: ${mark}`)
+    if (marks.length === 0) t.match(text, /_By reading\._/, `${section}.${at}`)
+  }
+})

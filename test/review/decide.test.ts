@@ -4,7 +4,7 @@ import type { Change } from '../../src/review/change.ts'
 import { decide } from '../../src/review/decide.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/review/policy.ts'
 import { apply, remove, worldOf } from '../changes.ts'
-import { deployment, destinationRule, guide, guideWith, type Manifest, namespace, rule, to, virtualService } from '../manifests.ts'
+import { deployment, destinationRule, guide, guideWith, type Manifest, namespace, rule, service, to, virtualService } from '../manifests.ts'
 
 /** The DestinationRule loses the subset that has all requests. */
 function verdictOf(given: readonly Manifest[] = guide(), rest: Partial<Change> = {}, policy: Partial<Policy> = {}) {
@@ -31,6 +31,18 @@ t.test('and in a namespace, which cannot raise it', async (t) => {
   t.equal(verdictOf(labelled('off')).verdict, 'allow')
   t.equal(verdictOf(labelled('enforce')).verdict, 'deny')
   t.equal(verdictOf(labelled('enforce'), {}, { rules: { 'subset-in-use': 'warn' } }).verdict, 'warn')
+})
+
+t.test('what clients in ambient mode get by a waypoint is said not to be judged', async (t) => {
+  const behind = (...labelled: Manifest[]) => {
+    const world = worldOf(guideWith(...labelled))
+    return decide(apply(world, virtualService([rule([to('v2')])])), world, DEFAULT_POLICY, 0)
+  }
+  const label = (waypoint: string) => ({ labels: { 'istio.io/use-waypoint': waypoint } })
+  const said = 'helloworld.default.svc.cluster.local is served by waypoint way: what its clients in ambient mode get is not judged'
+  t.strictSame(behind(service({}, label('way'))).warnings, [said])
+  t.strictSame(behind(namespace('default', label('way'))).warnings, [said])
+  t.strictSame(behind(namespace('default', label('way')), service({}, label('none'))).warnings, [])
 })
 
 t.test('a dry run warns of what depends on other objects, and can be judged like a real write', async (t) => {
