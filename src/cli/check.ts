@@ -28,10 +28,10 @@ import { type Sequence, sequenceOf } from '../sandbox/planner.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import { Session } from '../sandbox/session.ts'
 import type { Unknown } from '../sandbox/unknowns.ts'
-import { type ClusterFlags, clusterState, sourceOf } from './cluster-source.ts'
+import { type ClusterFlags, clusterState, followed, sourceOf } from './cluster-source.ts'
 import { type Cli, collect, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { describeUnknown, filesShow, isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
-import { differencesOf } from './plan-states.ts'
+import { differencesOf, statesFrom } from './plan-states.ts'
 import { planJson, planLines } from './plan-text.ts'
 
 interface CheckOptions extends ClusterFlags {
@@ -119,8 +119,12 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   judging.done()
   const unknowns = shown?.unknowns ?? []
   const wholeChange = () => shiftsOf(start.snapshot(), endOf(start, writes, options), statesOf(start, writes))
-  const orderly = () => (shown === null ? null : planned(start, [...base.manifests, ...committed.manifests], written.manifests, pruned))
-  print({ steps, unknowns, errors, wholeChange, orderly }, options, io)
+  const orderly = () =>
+    options.cluster
+      ? plannedFromCluster(written.manifests, options, io)
+      : planned(start, [...base.manifests, ...committed.manifests], written.manifests, pruned)
+  const sequence = isPlanned(options.output) && isRefused(steps) ? await orderly() : null
+  print({ steps, unknowns, errors, wholeChange, sequence }, options, io)
   printUnread(written.manifests, io)
   if (errors.length > 0) return EXIT.usage
   if (isDenied(unknowns, options.unknown, options.failOn)) return EXIT.denied
@@ -182,12 +186,12 @@ interface Checked {
   readonly errors: readonly HitlessError[]
   /** What all writes together do, refused ones too. Worked out where it is asked for. */
   readonly wholeChange: () => Shifts
-  /** A plan for the same change; null where nobody knows what was written before, or where it is too much for one release. */
-  readonly orderly: () => Sequence | null
+  /** A plan for the same change; null where nothing is refused, nobody asked for one, or it is too much for one release. */
+  readonly sequence: Sequence | null
 }
 
 function print(checked: Checked, { output, unknown }: CheckOptions, io: Io): void {
-  const { steps, unknowns, errors, wholeChange, orderly } = checked
+  const { steps, unknowns, errors, wholeChange, sequence } = checked
   printErrors(errors, io)
   if (output === 'text') {
     printFindings(steps, io)
@@ -198,13 +202,12 @@ function print(checked: Checked, { output, unknown }: CheckOptions, io: Io): voi
   else {
     const unknownToo = unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }
     const { shifts, notCompared } = wholeChange()
-    const sequence = isRefused(steps) ? orderly() : null
     const plan = sequence === null ? {} : { plan: planJson(sequence) }
     printData({ steps, ...unknownToo, shifts, ...(notCompared.length === 0 ? {} : { notCompared }), ...plan }, output, io)
   }
 }
 
-function reportOf({ steps, unknowns, wholeChange, orderly }: Checked, unknown: UnknownMode): ChangeReport {
+function reportOf({ steps, unknowns, wholeChange, sequence }: Checked, unknown: UnknownMode): ChangeReport {
   const denied = steps.filter(({ verdict }) => verdict === 'deny').length
   return {
     ...wholeChange(),
@@ -213,7 +216,7 @@ function reportOf({ steps, unknowns, wholeChange, orderly }: Checked, unknown: U
     warned: steps.filter(({ verdict }) => verdict === 'warn').length,
     findings: steps.flatMap((step) => caseOf(step).findings),
     unknown: unknown === 'ignore' ? [] : unknowns.map(describeUnknown),
-    plan: planOf(isRefused(steps) ? orderly() : null)
+    plan: planOf(sequence)
   }
 }
 
@@ -261,6 +264,26 @@ function planned(start: Sandbox, from: readonly Manifest[], written: readonly Ma
   const kept = from.filter(({ object }) => object === null || !gone.has(refKey(object)))
   const differences = differencesOf(from, [...kept, ...written])
   return differences.length > MOST_PLANNED ? null : sequenceOf(start.snapshot(), differences)
+}
+
+/** The cluster is looked at once more, for the objects as they are stored. null where they cannot be read: the verdicts stand without a plan. */
+async function plannedFromCluster(written: readonly Manifest[], options: CheckOptions, io: Io): Promise<Sequence | null> {
+  if (written.length > MOST_PLANNED) return null
+  const { Objects } = await import('../kubernetes/objects.ts')
+  try {
+    return await followed(sourceOf(options, io.env), io, async (cluster) => {
+      const now = { snapshot: cluster.snapshot(), objects: new Objects(cluster.connection) }
+      const { snapshot, differences, starting } = await statesFrom(now, [], written, io.signal)
+      return sequenceOf(snapshot, differences, { starting })
+    })
+  } catch (error) {
+    if (error instanceof HitlessError && error.code === 'HITLESS_UNREACHABLE') return null
+    throw error
+  }
+}
+
+function isPlanned(output: CheckOptions['output']): boolean {
+  return output === 'markdown' || output === 'json' || output === 'yaml'
 }
 
 function caseOf({ operation, object, file, findings }: Step): Case {

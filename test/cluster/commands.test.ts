@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { hitless } from '../cli/commands.ts'
-import { guide, HOST, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { destinationRule, guide, HOST, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { startControlPlane } from '../rig/control-plane.ts'
 
 t.setTimeout(30 * 60_000)
@@ -45,6 +45,15 @@ t.test('check takes the cluster for what is there, its Pods too', async (t) => {
   const admitted = await hitless(['check', ...CLUSTER, shift])
   t.equal(admitted.exit, 0, `${admitted.out}${admitted.err}`)
   t.equal(admitted.out, '1 write: 0 would be denied, 0 with warnings\n')
+})
+
+t.test('the report of a change to the cluster has a plan from what it holds', async (t) => {
+  const change = file('change', destinationRule(['v2']), virtualService([rule([to('v2')])]))
+  const { exit, out, err } = await hitless(['check', ...CLUSTER, change, '-o', 'markdown'])
+  t.equal(exit, 1, err)
+  t.match(out, /^### hitless: 1 of 2 writes would be denied\n/)
+  t.match(out, '| moved | `helloworld.default.svc.cluster.local:3000` |')
+  t.match(out, /```text\n1\. apply VirtualService default\/helloworld\n2\. apply DestinationRule default\/helloworld\n2 writes in 2 steps/)
 })
 
 t.test('audit tells what is broken in it', async (t) => {
