@@ -1,6 +1,7 @@
 /** A plan in words, and as data. */
 import { formatRef, type ObjectRef } from '../kinds/index.ts'
-import type { PlannedWrite, Sequence } from '../sandbox/planner.ts'
+import type { PlannedWrite } from '../sandbox/lab.ts'
+import type { Sequence } from '../sandbox/planner.ts'
 
 export function planJson({ steps, stuck }: Sequence) {
   return {
