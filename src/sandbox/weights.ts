@@ -1,4 +1,4 @@
-/** Routes that move their requests bit by bit: the manifests between two states of a VirtualService. */
+/** Routes that move their requests bit by bit: the manifests between two states of a route object. */
 import { isDeepStrictEqual } from 'node:util'
 import { isRecord } from '../kinds/fields.ts'
 import type { Kind } from '../kinds/index.ts'
@@ -24,45 +24,63 @@ interface Move {
   readonly percent: number
 }
 
-const PROTOCOLS = ['http', 'tls', 'tcp'] as const
+/** Where a kind has its rules, and each of them its destinations with weights. */
+interface Shape {
+  readonly lists: readonly string[]
+  readonly match: string
+  readonly destinations: string
+  /** Of a destination among several that names none. */
+  readonly weight: number
+}
+
+const VIRTUAL_SERVICE: Shape = { lists: ['http', 'tls', 'tcp'], match: 'match', destinations: 'route', weight: 0 }
+const ROUTE: Shape = { lists: ['rules'], match: 'matches', destinations: 'backendRefs', weight: 1 }
+const SHAPES: Partial<Record<Kind, Shape>> = {
+  VirtualService: VIRTUAL_SERVICE,
+  HTTPRoute: ROUTE,
+  GRPCRoute: ROUTE,
+  TLSRoute: ROUTE,
+  TCPRoute: ROUTE
+}
 
 /**
  * What is written before `to`, so that no write moves more than `percent` of the requests of any route; empty where `to` itself moves no more, and for
  * kinds that have no weights. Rules are told from one another by their place and their match: one that is new is as it is to be from the start.
  */
 export function weightStages(kind: Kind, from: Raw, to: Raw, percent: number): readonly Stage[] {
-  if (kind !== 'VirtualService') return []
-  const most = Math.max(0, ...PROTOCOLS.flatMap((protocol) => movesOf(from, to, protocol).map((move) => move?.percent ?? 0)))
+  const shape = SHAPES[kind]
+  if (shape === undefined) return []
+  const most = Math.max(0, ...shape.lists.flatMap((list) => movesOf(shape, list, from, to).map((move) => move?.percent ?? 0)))
   const stages = Math.ceil(most / percent - 1e-9)
   return Array.from({ length: Math.max(0, stages - 1) }, (_, at) => {
     const moved = percent * (at + 1)
-    return { manifest: mixed(from, to, moved), forNow: `with ${Math.round(moved * 100) / 100}% of the requests moved` }
+    return { manifest: mixed(shape, from, to, moved), forNow: `with ${Math.round(moved * 100) / 100}% of the requests moved` }
   })
 }
 
 /** For each rule of `to` what moves in it; null where nothing does, or where nothing in `from` is the same rule. */
-function movesOf(from: Raw, to: Raw, protocol: string): readonly (Move | null)[] {
-  const before = rulesOf(from, protocol)
-  return rulesOf(to, protocol).map((rule, at) => {
+function movesOf(shape: Shape, list: string, from: Raw, to: Raw): readonly (Move | null)[] {
+  const before = rulesOf(from, list)
+  return rulesOf(to, list).map((rule, at) => {
     const old = before[at]
-    if (old === undefined || !isDeepStrictEqual(old['match'], rule['match'])) return null
-    const [left, taken] = [weightedOf(old), weightedOf(rule)]
+    if (old === undefined || !isDeepStrictEqual(old[shape.match], rule[shape.match])) return null
+    const [left, taken] = [weightedOf(shape, old), weightedOf(shape, rule)]
     if (left.length === 0 || taken.length === 0) return null
     const percent = taken.reduce((sum, { entry, share }) => sum + Math.max(0, share - shareOf(left, entry)), 0)
     return percent === 0 ? null : { from: left, to: taken, percent }
   })
 }
 
-function mixed(from: Raw, to: Raw, moved: number): Raw {
+function mixed(shape: Shape, from: Raw, to: Raw, moved: number): Raw {
   const spec = isRecord(to['spec']) ? to['spec'] : {}
-  const changed = PROTOCOLS.flatMap((protocol) => {
-    const moves = movesOf(from, to, protocol)
+  const changed = shape.lists.flatMap((list) => {
+    const moves = movesOf(shape, list, from, to)
     if (moves.every((move) => move === null)) return []
-    const rules = rulesOf(to, protocol).map((rule, at) => {
+    const rules = rulesOf(to, list).map((rule, at) => {
       const move = moves[at] ?? null
-      return move === null ? rule : { ...rule, route: between(move, Math.min(1, moved / move.percent)) }
+      return move === null ? rule : { ...rule, [shape.destinations]: between(move, Math.min(1, moved / move.percent)) }
     })
-    return [[protocol, rules] as const]
+    return [[list, rules] as const]
   })
   return { ...to, spec: { ...spec, ...Object.fromEntries(changed) } }
 }
@@ -88,9 +106,10 @@ function wholeNumbers(shares: readonly number[]): readonly number[] {
 }
 
 /** A lone destination takes all, whatever its weight. */
-function weightedOf({ route }: Raw): readonly Weighted[] {
-  const entries = Array.isArray(route) ? route.filter(isRecord) : []
-  const weights = entries.map(({ weight }) => (entries.length === 1 ? 1 : typeof weight === 'number' ? weight : 0))
+function weightedOf({ destinations, weight: unnamed }: Shape, rule: Raw): readonly Weighted[] {
+  const named = rule[destinations]
+  const entries = Array.isArray(named) ? named.filter(isRecord) : []
+  const weights = entries.map(({ weight }) => (entries.length === 1 ? 1 : typeof weight === 'number' ? weight : unnamed))
   const sum = weights.reduce((total, weight) => total + weight, 0)
   return sum === 0 ? [] : entries.map((entry, at) => ({ entry, share: (100 * (weights[at] ?? 0)) / sum }))
 }
@@ -100,10 +119,15 @@ function shareOf(weighted: readonly Weighted[], entry: Raw): number {
 }
 
 function isSame(one: Raw, other: Raw): boolean {
-  return isDeepStrictEqual(one['destination'], other['destination'])
+  return isDeepStrictEqual(whereTo(one), whereTo(other))
 }
 
-function rulesOf({ spec }: Raw, protocol: string): readonly Raw[] {
-  const rules = isRecord(spec) ? spec[protocol] : undefined
+/** A backend of the Gateway API stands beside its weight and filters, a destination of Istio's below. */
+function whereTo({ destination, group, kind, namespace, name, port }: Raw): unknown {
+  return destination ?? { group, kind, namespace, name, port }
+}
+
+function rulesOf({ spec }: Raw, list: string): readonly Raw[] {
+  const rules = isRecord(spec) ? spec[list] : undefined
   return Array.isArray(rules) ? rules.filter(isRecord) : []
 }

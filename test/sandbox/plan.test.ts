@@ -300,6 +300,27 @@ t.test('weights that are no percent, and three ways to go', async (t) => {
   ])
 })
 
+t.test('backends of the Gateway API move alike; one that names no weight has 1', async (t) => {
+  const service = (name: string) => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace: 'default' },
+    spec: { ports: [{ port: 80 }] }
+  })
+  const route = (backendRefs: readonly object[]) => ({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: 'shop', namespace: 'default' },
+    spec: { parentRefs: [{ group: '', kind: 'Service', name: 'shop' }], rules: [{ backendRefs }] }
+  })
+  const backend = (name: string, weight?: number) => ({ name, port: 80, ...(weight === undefined ? {} : { weight }) })
+  const world = ['shop', 'shop-v1', 'shop-v2'].map(service)
+  const from = [...world, route([backend('shop-v1'), backend('shop-v2', 3)])]
+  const { steps } = await planned(t.testdir(), from, [...world, route([backend('shop-v2')])], '--step', '20')
+  const shown = steps.map(({ writes }) => (writes[0]?.manifest['spec'] as { rules: { backendRefs: object[] }[] }).rules[0]?.backendRefs)
+  t.strictSame(shown, [[backend('shop-v2', 95), backend('shop-v1', 5)], [backend('shop-v2')]])
+})
+
 t.test('a folder a step for Flux, each with a Kustomization that waits for the one before', async (t) => {
   const folder = t.testdir()
   const from = [service(), deployment('v1'), destinationRule(['v1', 'v2']), virtualService([rule([to('v1')])])]
