@@ -103,7 +103,8 @@ function changed(folder: string, file: string, from: string, to: string): string
   return join(copy, folder)
 }
 
-await applied(['shop', 'prod'].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
+await applied(['shop', 'prod', 'istio-system'].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })))
+await applied(load('access.yaml'))
 
 t.test('every example has a page, and the pages name no file that is not there', (t) => {
   const page = readFileSync(join(EXAMPLES, 'README.md'), 'utf8')
@@ -118,14 +119,22 @@ function load(path: string): Manifest[] {
 }
 
 t.test('the Jobs may read what hitless follows, and nothing else', (t) => {
-  const followed = WATCHED_KINDS.map((kind) => kindModule(kind).api).filter(({ group }) => group !== 'argoproj.io')
-  for (const path of ['argo-cd/access.yaml', 'flux/check/access.yaml']) {
-    const role = load(path).find(({ kind }) => kind === 'ClusterRole')
-    const rules = role?.['rules'] as { apiGroups: string[]; resources: string[]; verbs: string[] }[]
-    const granted = rules.flatMap(({ apiGroups: [group = ''], resources }) => resources.map((plural) => `${group}/${plural}`))
-    t.strictSame(granted.sort(), followed.map(({ group, plural }) => `${group}/${plural}`).sort(), path)
-    for (const { verbs } of rules) t.strictSame(verbs, ['get', 'list', 'watch'])
-  }
+  const objects = load('access.yaml')
+  const rulesOf = (kind: string) =>
+    objects.find((object) => object.kind === kind)?.['rules'] as {
+      apiGroups: string[]
+      resources: string[]
+      resourceNames?: string[]
+      verbs: string[]
+    }[]
+  // The settings of the mesh are in one ConfigMap of the root namespace.
+  const followed = WATCHED_KINDS.filter((kind) => kind !== 'MeshConfig').map((kind) => kindModule(kind).api)
+  const granted = rulesOf('ClusterRole').flatMap(({ apiGroups: [group = ''], resources }) =>
+    resources.map((plural) => `${group}/${plural}`)
+  )
+  t.strictSame(granted.sort(), followed.map(({ group, plural }) => `${group}/${plural}`).sort())
+  t.match(rulesOf('Role'), [{ resources: ['configmaps'], resourceNames: ['istio'] }])
+  for (const { verbs } of [...rulesOf('ClusterRole'), ...rulesOf('Role')]) t.strictSame(verbs, ['get', 'list', 'watch'])
   t.end()
 })
 

@@ -230,5 +230,5 @@ t.test('the pre-commit hook judges what is to be committed', async (t) => {
   t.match(run(), { status: 0, stdout: '4 writes: 0 would be denied' })
   cpSync(join(ROOT, 'examples/helloworld/release/03-weight-10/virtual-service.yaml'), join(cwd, 'mesh/virtual-service.yaml'))
   git(cwd, 'add', '.')
-  t.match(run(), { status: 1, stdout: /mesh\/virtual-service\.yaml:\d+:\d+: deny \[undefined-subset\]/m })
+  t.match(run(), { status: 1, stdout: /mesh\/virtual-service\.yaml:\d+:\d+: deny \[unready-destination\]/ })
 })

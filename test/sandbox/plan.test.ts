@@ -317,7 +317,9 @@ t.test('backends of the Gateway API move alike; one that names no weight has 1',
   const world = ['shop', 'shop-v1', 'shop-v2'].map(service)
   const from = [...world, route([backend('shop-v1'), backend('shop-v2', 3)])]
   const { steps } = await planned(t.testdir(), from, [...world, route([backend('shop-v2')])], '--step', '20')
-  const shown = steps.map(({ writes }) => (writes[0]?.manifest['spec'] as { rules: { backendRefs: object[] }[] }).rules[0]?.backendRefs)
+  const shown = steps.flatMap(({ writes }) =>
+    writes.map(({ manifest }) => (manifest['spec'] as { rules: { backendRefs: object[] }[] }).rules[0]?.backendRefs)
+  )
   t.strictSame(shown, [[backend('shop-v2', 95), backend('shop-v1', 5)], [backend('shop-v2')]])
 })
 
