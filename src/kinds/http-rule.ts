@@ -80,6 +80,8 @@ export interface HttpRoute {
   readonly route: readonly Destination[]
   readonly redirect: { readonly code: number } | null
   readonly directResponse: { readonly status: number } | null
+  /** Of its requests, how many per cent get an error instead; null: it has no such fault. */
+  readonly abort: number | null
   readonly delegate: { readonly namespace: string; readonly name: string } | null
   readonly mirrors: readonly Mirror[]
 }

@@ -98,6 +98,7 @@ function parseHttpRoute(rule: Fields, names: Names, source: RouteObject): HttpRo
   const redirect = rule.child('redirect')
   const direct = rule.child('directResponse')
   const delegate = rule.child('delegate')
+  const abort = rule.child('fault')?.child('abort') ?? null
   const mirror = rule.child('mirror')
   const percentage = rule.child('mirrorPercentage')?.number('value', 0) ?? rule.number('mirrorPercent', 100)
   const mirrors: Mirror[] = mirror === null ? [] : [{ ...parseDestination(mirror, 0, names), percentage }]
@@ -114,6 +115,8 @@ function parseHttpRoute(rule: Fields, names: Names, source: RouteObject): HttpRo
     route: rule.children('route').map((weighted) => parseWeighted(weighted, names)),
     redirect: redirect === null ? null : { code: redirect.number('redirectCode', 301) },
     directResponse: direct === null ? null : { status: direct.number('status', 0) },
+    // Without a percentage none is aborted. `TranslateFault`.
+    abort: abort === null ? null : (abort.child('percentage')?.number('value', 0) ?? 0),
     delegate: delegate === null ? null : { namespace: delegate.string('namespace') || names.namespace, name: delegate.string('name') },
     mirrors
   }

@@ -1,5 +1,6 @@
 /** The rules, in the order of the documentation: gaps first, then hygiene. */
 import { allAtOnce } from './all-at-once.ts'
+import { answersNothing } from './answers-nothing.ts'
 import { conflictingHost } from './conflicting-host.ts'
 import { deadMirror } from './dead-mirror.ts'
 import { entryInUse } from './entry-in-use.ts'
@@ -51,7 +52,8 @@ export const RULES: readonly Rule[] = [
   deadMirror,
   conflictingHost,
   halfQualifiedHost,
-  serviceRemoved
+  serviceRemoved,
+  answersNothing
 ]
 
 export const RULE_IDS: readonly string[] = RULES.map(({ id }) => id)

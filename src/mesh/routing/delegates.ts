@@ -48,6 +48,7 @@ function join(root: HttpRoute, delegate: HttpRoute): HttpRoute | null {
     ...delegate,
     match,
     directResponse: delegate.directResponse ?? root.directResponse,
+    abort: delegate.abort ?? root.abort,
     mirrors: delegate.mirrors.length > 0 ? delegate.mirrors : root.mirrors
   }
 }

@@ -52,6 +52,7 @@ function convertRule(
     route: redirect === null ? destinations : [],
     redirect: redirect === null ? null : { code: redirect.code },
     directResponse: sendsNowhere ? { status: 500 } : null,
+    abort: null,
     delegate: null,
     mirrors
   }
