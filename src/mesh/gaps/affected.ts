@@ -27,7 +27,7 @@ export function affectedTargets(before: Snapshot, after: Snapshot, objects: read
   const own = objects[0]?.namespace ?? ''
   const { gone, come } = madeBetween(before, after, objects)
   const concerned = [...objects, ...gone, ...come]
-  for (const snapshot of [before, after]) {
+  for (const snapshot of new Set([before, after])) {
     const survey = surveyOf(snapshot, tell, own)
     const claims = concerned.flatMap((object) => claimsOf(survey, object))
     for (const target of targetsOf(survey, inTurn(claims, own))) {

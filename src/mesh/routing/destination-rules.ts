@@ -19,16 +19,12 @@ interface Joined {
 }
 
 /** The subsets of a service for a client: those of the one DestinationRule that it uses, if any. `destinationRule`, pilot/pkg/model/push_context.go. */
-export function subsetsOf(
-  snapshot: Snapshot,
-  context: Context,
-  { host, namespace }: { readonly host: string; readonly namespace: string }
-): readonly Subset[] {
-  return ruleFor(rulesOver(snapshot, host), context, namespace, snapshot.settings.rootNamespace)?.subsets ?? []
+export function subsetsOf(rules: HostRules, context: Context, serviceNamespace: string, rootNamespace: string): readonly Subset[] {
+  return ruleFor(rules, context, serviceNamespace, rootNamespace)?.subsets ?? []
 }
 
 /** Exactly one place is used (10.1): the client's namespace, the service's, or the root namespace. */
-function ruleFor(rules: readonly HostRule[], context: Context, serviceNamespace: string, rootNamespace: string): Joined | null {
+function ruleFor(rules: HostRules, context: Context, serviceNamespace: string, rootNamespace: string): Joined | null {
   const own =
     // Clients of the root namespace skip their own place but for what is private to it (10.3).
     context.namespace === rootNamespace
@@ -50,7 +46,11 @@ interface HostRule {
   readonly isPrivate: boolean
 }
 
-function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
+/** By the namespace that they are of: there may be one in each. */
+type HostRules = ReadonlyMap<string, readonly HostRule[]>
+
+/** Whatever DestinationRules there are for a host, whoever asks. */
+export function rulesOver(snapshot: Snapshot, host: string): HostRules {
   const found: HostRule[] = []
   for (const key of isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]) {
     for (const rule of snapshot.lookup('destinationRuleByHost', key)) {
@@ -58,7 +58,7 @@ function rulesOver(snapshot: Snapshot, host: string): HostRule[] {
       if (hostCovers(rule.host, host)) found.push(hostRule(rule, snapshot.settings))
     }
   }
-  return found
+  return Map.groupBy(found, ({ rule }) => rule.namespace)
 }
 
 /** One with a workloadSelector is private, whatever it says (10.7); of the mesh's defaults only `.` counts (10.5). */
@@ -78,8 +78,8 @@ function isExportedTo({ exportTo }: Joined, client: string): boolean {
 }
 
 /** Of a namespace's rules of one kind, those of the most specific host alone (10.4), joined. */
-function place(rules: readonly HostRule[], namespace: string, belongs: (rule: HostRule) => boolean): Joined[] {
-  const found = rules.filter((each) => each.rule.namespace === namespace && belongs(each))
+function place(rules: HostRules, namespace: string, belongs: (rule: HostRule) => boolean): Joined[] {
+  const found = (rules.get(namespace) ?? []).filter(belongs)
   if (found.length < 2) return found.map(toJoined)
   const mostSpecific = found.reduce((best, each) => (isMoreSpecific(each.rule.host, best) ? each.rule.host : best), '*')
   return join(found.filter(({ rule }) => rule.host === mostSpecific))

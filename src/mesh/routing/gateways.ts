@@ -65,7 +65,13 @@ export interface VirtualHost {
 /** The virtual host of a group that Envoy chooses for a host: its own name, else the longest wildcard over it; null where there is none. */
 export const virtualHostOf = oncePerScope((scope, group: RouteGroup, host: string): VirtualHost | null => {
   const named = virtualServicesTouching(scope, host)
-  const names = new Set(named.flatMap((vs) => group.servers.flatMap((server) => [...virtualHosts(scope, server, vs)])))
+  const names = new Set<string>()
+  for (const vs of named) {
+    for (const server of group.servers) {
+      if (virtualHosts(scope, server, vs).has(host)) names.add(host)
+      for (const wildcard of wildcardsOf(scope, server, vs)) names.add(wildcard)
+    }
+  }
   // Such a server redirects its own hosts too, as they are written. `buildGatewayHTTPRouteConfig`.
   const redirecting = group.servers.filter(({ httpsRedirect }) => httpsRedirect)
   for (const written of redirecting.flatMap(({ hosts }) => hosts)) names.add(written.toLowerCase())
@@ -76,6 +82,9 @@ export const virtualHostOf = oncePerScope((scope, group: RouteGroup, host: strin
   }
   return null
 })
+
+/** Those of its virtual hosts that may have another's requests too. */
+const wildcardsOf = oncePerScope((scope, server: Server, vs: VirtualService) => [...virtualHosts(scope, server, vs)].filter(isWildcard))
 
 function isRedirected(scope: Scope, server: Server, named: readonly VirtualService[], host: string): boolean {
   if (server.hosts.some((written) => written.toLowerCase() === host)) return true

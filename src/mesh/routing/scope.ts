@@ -3,7 +3,7 @@
 import type { Subset } from '../../kinds/destination-rule.ts'
 import type { Labels } from '../names/labels.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { subsetsOf } from './destination-rules.ts'
+import { rulesOver, subsetsOf } from './destination-rules.ts'
 import { foldServices, isKubernetes, isVisible, type MeshService, portOf, servicesNamed, visibleInOrder, withOnlyPort } from './services.ts'
 import { type EgressListener, egressListeners, listenerFor } from './sidecars.ts'
 import { type Context, contextKey, type Missing } from './table.ts'
@@ -13,31 +13,47 @@ export interface Scope {
   readonly snapshot: Snapshot
   readonly context: Context
   readonly listeners: readonly EgressListener[]
+  /** What was found out for it. */
+  readonly answers: Answers
+  /** The same, of what does not depend on who asks: one for all scopes of one piece of work on one snapshot. */
+  readonly shared: Answers
 }
 
+/** By question, and then by each of its arguments. */
+type Answers = Map<unknown, unknown>
+
+type Question<A extends readonly unknown[], V> = (scope: Scope, ...of: A) => V
+
 /** The same question, answered once in each scope for equal arguments: tables, hosts and ports of one client ask for the same few again and again. */
-export function oncePerScope<A extends readonly unknown[], V>(find: (scope: Scope, ...of: A) => V): (scope: Scope, ...of: A) => V {
-  const known = new WeakMap<Scope, Map<unknown, unknown>>()
+export function oncePerScope<A extends readonly unknown[], V>(find: Question<A, V>): Question<A, V> {
+  return oncePer(({ answers }) => answers, find)
+}
+
+/** One that does not depend on who asks, answered once for all scopes of a moment: there may be as many as there are namespaces. */
+function oncePerMoment<A extends readonly unknown[], V>(find: Question<A, V>): Question<A, V> {
+  return oncePer(({ shared }) => shared, find)
+}
+
+function oncePer<A extends readonly unknown[], V>(answersOf: (scope: Scope) => Answers, find: Question<A, V>): Question<A, V> {
   return (scope, ...of) => {
-    let level = known.get(scope)
-    if (level === undefined) {
-      level = new Map()
-      known.set(scope, level)
-    }
-    for (const argument of of.slice(0, -1)) {
-      let next = level.get(argument) as Map<unknown, unknown> | undefined
-      if (next === undefined) {
-        next = new Map()
-        level.set(argument, next)
-      }
-      level = next
-    }
-    const last = of.at(-1)
-    if (level.has(last)) return level.get(last) as V
+    const last = of.length - 1
+    let level = below(answersOf(scope), find)
+    for (let at = 0; at < last; at++) level = below(level, of[at])
+    const key = of[last]
+    const known = level.get(key) as V | undefined
+    if (known !== undefined) return known
     const found = find(scope, ...of)
-    level.set(last, found)
+    level.set(key, found)
     return found
   }
+}
+
+function below(answers: Answers, key: unknown): Answers {
+  const known = answers.get(key) as Answers | undefined
+  if (known !== undefined) return known
+  const made: Answers = new Map()
+  answers.set(key, made)
+  return made
 }
 
 /** Whether a cluster exists, and how many endpoints would get its requests; null where nobody can know. */
@@ -46,17 +62,18 @@ export interface ClusterState {
   readonly ready: number | null
 }
 
-export function scopeOf(snapshot: Snapshot, context: Context): Scope {
+export function scopeOf(snapshot: Snapshot, context: Context, shared: Answers = new Map()): Scope {
   const listeners = context.kind === 'mesh' ? egressListeners(snapshot, context) : []
-  return { snapshot, context, listeners }
+  return { snapshot, context, listeners, answers: new Map(), shared }
 }
 
 /** The scopes of one moment, one for equal contexts: whatever a context sees is worked out once for all of its hosts. */
 export function scopesOf(snapshot: Snapshot): (context: Context) => Scope {
   const known = new Map<string, Scope>()
+  const shared: Answers = new Map()
   return (context) => {
     const key = contextKey(context)
-    const scope = known.get(key) ?? scopeOf(snapshot, context)
+    const scope = known.get(key) ?? scopeOf(snapshot, context, shared)
     known.set(key, scope)
     return scope
   }
@@ -68,15 +85,18 @@ export function subsetLabels(scope: Scope, service: MeshService, subset: string)
 }
 
 /** Each by its name, the first of equal ones. */
-const subsetsByName = oncePerScope(({ snapshot, context }, host: string, namespace: string): ReadonlyMap<string, Subset> => {
+const subsetsByName = oncePerScope((scope, host: string, namespace: string): ReadonlyMap<string, Subset> => {
+  const { rootNamespace } = scope.snapshot.settings
   return new Map(
-    subsetsOf(snapshot, context, { host, namespace })
+    subsetsOf(rulesFor(scope, host), scope.context, namespace, rootNamespace)
       .toReversed()
       .map((subset) => [subset.name, subset])
   )
 })
 
-const named = oncePerScope(({ snapshot }, host: string): readonly MeshService[] => {
+const rulesFor = oncePerMoment(({ snapshot }, host: string) => rulesOver(snapshot, host))
+
+const named = oncePerMoment(({ snapshot }, host: string): readonly MeshService[] => {
   const found = servicesNamed(snapshot, host)
   for (const { ports } of found) snapshot.charge(ports.length)
   return found

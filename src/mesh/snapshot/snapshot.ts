@@ -107,8 +107,7 @@ export class World implements Snapshot {
     const stored = objects.get(nameOf(ref))
     if (stored === undefined) return
     objects.delete(nameOf(ref))
-    if (stored.kind === 'Pod')
-      for (const [label, byValue] of this.#podsByLabelValue) byValue.get(own(stored.labels, label) ?? '')?.delete(stored)
+    if (stored.kind === 'Pod') for (const [label, byValue] of this.#podsByLabelValue) forgetPod(stored, label, byValue)
     this.#reindex(stored, (keys, key) => {
       const found = keys.get(key)
       found?.delete(stored)
@@ -346,6 +345,14 @@ export function podsSelected(snapshot: Snapshot, namespace: string, selector: La
 export function isEmpty(objects: Iterable<unknown>): boolean {
   for (const _ of objects) return false
   return true
+}
+
+/** Values come and go with the Pods: each hash of a template is one. */
+function forgetPod(pod: Pod, label: string, byValue: Map<string, Set<Pod>>): void {
+  const value = own(pod.labels, label) ?? ''
+  const pods = byValue.get(value)
+  pods?.delete(pod)
+  if (pods?.size === 0) byValue.delete(value)
 }
 
 function nameOf({ namespace, name }: ObjectRef): string {
