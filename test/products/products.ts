@@ -22,6 +22,13 @@ const pod = (name: string, labels: Fields) => ({ ...object('Pod', name, {}, 'v1'
 const web = object('Service', 'web', { selector: { app: 'web' }, ports: [{ name: 'http', port: 80 }] }, 'v1')
 const namespace: Manifest = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: STRANGER } }
 
+const GATEWAY_API = 'gateway.networking.k8s.io/v1'
+const listener = (name: string, more: Fields = {}) => ({ name, port: 80, protocol: 'HTTP', ...more })
+const httpRoute = (name: string, spec: Fields) => object('HTTPRoute', name, { parentRefs: [{ name: 'api' }], ...spec }, GATEWAY_API)
+const backend = (name = 'web') => [{ name, port: 80 }]
+/** Of the host that is judged. */
+const atHost = { kind: 'Service', group: '', name: 'helloworld', namespace: 'default' }
+
 /** By what meets what. */
 export const PRODUCTS: Readonly<Record<string, () => Manifest[]>> = {
   'matches of a root and of its delegate': () => [
@@ -153,6 +160,70 @@ export const PRODUCTS: Readonly<Record<string, () => Manifest[]>> = {
         }
       ]
     })
+  ],
+  'rules of an HTTPRoute and the host of others': () => [
+    httpRoute('shop', {
+      parentRefs: [atHost],
+      rules: many(3000, (at) => ({ matches: [{ path: { type: 'PathPrefix', value: `/${at}` } }], backendRefs: backend() }))
+    })
+  ],
+  'HTTPRoutes and the host of others': () =>
+    many(1000, (at) =>
+      httpRoute(`r${at}`, {
+        parentRefs: [atHost],
+        rules: many(16, (path) => ({ matches: [{ path: { type: 'PathPrefix', value: `/${at}-${path}` } }], backendRefs: backend() }))
+      })
+    ),
+  'hostnames of an HTTPRoute and listeners of a Gateway': () => [
+    ...apiGateway(many(1000, (at) => listener(`l${at}`, { hostname: `*.g${at}.com` }))),
+    httpRoute('shop', { hostnames: many(1000, (at) => `s.g${at}.com`), rules: [{ backendRefs: backend() }] })
+  ],
+  'parents of an HTTPRoute and its rules': () => [
+    ...apiGateway(many(64, (at) => listener(`l${at}`, { port: 1000 + at }))),
+    httpRoute('shop', {
+      parentRefs: many(64, (at) => ({ name: 'api', sectionName: `l${at}` })),
+      rules: many(1000, (at) => ({ matches: [{ path: { type: 'PathPrefix', value: `/${at}` } }], backendRefs: backend() }))
+    })
+  ],
+  'HTTPRoutes merged at one host of a listener': () => [
+    ...apiGateway([listener('http', { hostname: 's.com' })]),
+    ...many(300, (at) =>
+      httpRoute(`r${at}`, {
+        rules: many(16, (path) => ({
+          matches: many(8, (match) => ({ path: { type: 'PathPrefix', value: `/${at}-${path}-${match}` } })),
+          backendRefs: backend()
+        }))
+      })
+    )
+  ],
+  'backends of HTTPRoutes and ReferenceGrants': () => [
+    ...apiGateway([listener('http')]),
+    httpRoute('shop', {
+      hostnames: ['s.com'],
+      rules: many(200, (at) => ({ backendRefs: many(16, (of) => ({ name: `b${at}-${of}`, namespace: 'default', port: 80, weight: 1 })) }))
+    }),
+    ...many(1000, (at) =>
+      object(
+        'ReferenceGrant',
+        `g${at}`,
+        {
+          from: many(16, (of) => ({ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: `n${of}` })),
+          to: [{ group: '', kind: 'Service' }]
+        },
+        'gateway.networking.k8s.io/v1beta1'
+      )
+    )
+  ]
+}
+
+/** A Gateway of the Gateway API, its class and its Pods, all of the strangers'. */
+function apiGateway(listeners: Fields[]): Manifest[] {
+  const labels = { 'gateway.networking.k8s.io/gateway-name': 'api' }
+  return [
+    { apiVersion: GATEWAY_API, kind: 'GatewayClass', metadata: { name: 'istio' }, spec: { controllerName: 'istio.io/gateway-controller' } },
+    object('Gateway', 'api', { gatewayClassName: 'istio', listeners }, GATEWAY_API),
+    object('Service', 'api-istio', { selector: labels, ports: [{ name: 'http', port: 80 }] }, 'v1'),
+    pod('api', labels)
   ]
 }
 

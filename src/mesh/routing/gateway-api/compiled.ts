@@ -3,35 +3,76 @@
  * and that are none of the cluster's own (`Snapshot.all`). They are kept piece by piece, so that a change costs what it changes.
  */
 import type { Gateway } from '../../../kinds/gateway.ts'
-import { decideAlike, type MeshObject, type ObjectRef, ROUTE_KINDS, refKey } from '../../../kinds/index.ts'
+import {
+  decideAlike,
+  type IndexedObject,
+  type IndexName,
+  indexedKind,
+  type Kind,
+  type MeshObject,
+  type ObjectOf,
+  type ObjectRef,
+  ROUTE_KINDS,
+  refKey
+} from '../../../kinds/index.ts'
 import type { VirtualService } from '../../../kinds/virtual-service.ts'
 import type { Consequences } from '../../snapshot/pending.ts'
 import { type Difference, overlay, type Snapshot, World } from '../../snapshot/snapshot.ts'
 import { podsAfter } from '../../snapshot/workloads.ts'
 import { type Piece, pieceKey, piecesOf } from './pieces.ts'
-import { type Made, made } from './translate.ts'
+import { isNameOfMade, type Made, made, madeByPiece } from './translate.ts'
 
-/** A World in which what is made follows every object. */
+/** A World in which what is made follows every object. It is made when somebody looks for it: of a list of routes for one host once, and not with each of them. */
 export class MeshWorld extends World {
+  readonly #made = new Map<string, readonly Made[]>()
+  /** Pieces in which something has changed since. */
+  readonly #due = new Map<string, Piece>()
+
   override set(object: MeshObject): void {
-    if (object.kind === 'Pod') super.set(object)
-    else this.#remake([this.find(object.kind, object.namespace, object.name), object], () => super.set(object))
+    this.#change([super.find(object.kind, object.namespace, object.name), object], () => super.set(object))
   }
 
   override delete(ref: ObjectRef): void {
-    if (ref.kind === 'Pod') super.delete(ref)
-    else this.#remake([this.find(ref.kind, ref.namespace, ref.name)], () => super.delete(ref))
+    this.#change([super.find(ref.kind, ref.namespace, ref.name)], () => super.delete(ref))
   }
 
-  #remake(states: readonly (MeshObject | undefined)[], change: () => void): void {
-    const objects = states.filter((state) => state !== undefined)
+  override find<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
+    if (isNameOfMade(name)) this.#settle()
+    return super.find(kind, namespace, name)
+  }
+
+  override lookup<I extends IndexName>(index: I, key: string): Iterable<IndexedObject<I>> {
+    this.#settleFor(index)
+    return super.lookup(index, key)
+  }
+
+  override countAtMost(index: IndexName, key: string): number {
+    this.#settleFor(index)
+    return super.countAtMost(index, key)
+  }
+
+  #change(states: readonly (MeshObject | undefined)[], change: () => void): void {
+    const objects = states.filter((state) => state !== undefined && state.kind !== 'Pod')
     const pieces = piecesOfAll(this, objects)
-    const before = made(this, pieces)
     change()
-    const now = piecesOfAll(this, objects)
-    if (pieces.length + now.length === 0) return
-    for (const object of before) super.delete(object)
-    for (const object of made(this, [...pieces, ...now])) super.set(object)
+    for (const piece of [...pieces, ...piecesOfAll(this, objects)]) this.#due.set(pieceKey(piece), piece)
+  }
+
+  #settleFor(index: IndexName): void {
+    const kind = indexedKind(index)
+    if (kind === 'VirtualService' || kind === 'Gateway') this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#due.size === 0) return
+    const due = [...this.#due.values()]
+    this.#due.clear()
+    for (const piece of due) for (const object of this.#made.get(pieceKey(piece)) ?? []) super.delete(object)
+    for (const [key, objects] of madeByPiece(this, due)) {
+      if (objects.length === 0) this.#made.delete(key)
+      else this.#made.set(key, objects)
+      for (const object of objects) super.set(object)
+    }
   }
 }
 
