@@ -36,7 +36,7 @@ const controllers = await startReleaseControllers(plane, url)
 t.teardown(() => controllers.stop())
 const hitless = await startHitless(plane, { register: false })
 t.teardown(() => hitless.stop())
-await plane.registerWebhook({ url: `https://127.0.0.1:${hitless.port}/validate`, caBundle: hitless.ca, timeoutSeconds: 10 })
+await plane.registerWebhook({ url: `https://127.0.0.1:${hitless.port}/validate`, caBundle: hitless.ca, timeoutSeconds: 30 })
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -211,6 +211,10 @@ function refusalsIn(namespace: string): string[] {
 interface Release {
   readonly name: string
   readonly world: readonly Manifest[]
+  /** One of its writes is refused, rightly, and tried again. */
+  readonly isRefused?: true
+  /** Commits that nobody asks a webhook about, and that lose requests all the same (docs/tools.md). */
+  readonly beyond?: RegExp
   /** The first version is in place. */
   readonly isThere: (place: Place) => Promise<boolean>
   /** From a healthy state to its end; throws where that is not reached. */
@@ -327,6 +331,7 @@ const ARGO: readonly Release[] = [
   {
     name: 'argo-header-first',
     // The header gets its route while the canary subset still is the stable one; then the subset would lead it to no Pod. That waits for somebody to change the order.
+    isRefused: true,
     isThere: isHealthy,
     world: bySubsets([BETA, { setCanaryScale: { replicas: 1 } }, pause(1)], { managedRoutes: [{ name: 'beta' }] }),
     play: async (place, t) => {
@@ -425,12 +430,19 @@ const FLAGGER: readonly Release[] = [
   },
   {
     name: 'flagger-reverts',
+    isRefused: true,
+    // Its control loop may point the Service back to the primary, of which the garbage collector then takes the Pods.
+    beyond: /Pod flagger-reverts\/web-primary-/,
     // Flagger can only revert to what was there before it.
     world: [service('web'), routes([{ route: [destination({})] }]), DEPLOYMENT, canary(BY_WEIGHT, { revertOnDeletion: true })],
     isThere: isInPhase('Initialized'),
     play: async (place, t) => {
       t.same(await place.weights(), [100, 0])
+      // Flagger looks whether the target is Ready, and goes on where it is not.
+      const ready = plane.holdUnready({ namespace: place.name, labels: LABELS })
       await place.remove('canaries.flagger.app')
+      await place.until('the route to Pods that are not Ready is refused', async () => refusalsIn(place.name).length > 0)
+      ready()
       await place.until('the Canary is gone', async () => (await place.canary()) === undefined)
       await place.until('the primary is collected', async () => !(await place.has('deployments.apps', 'web-primary')))
       t.same(await place.weights(), [0], 'one destination, as before')
@@ -438,9 +450,13 @@ const FLAGGER: readonly Release[] = [
   }
 ]
 
+const RELEASES = [...FLAGGER, ...ARGO]
+// One after the other: all at once they are more than two cores make in time.
+for (const { name, world } of RELEASES) await new Place(name).create(world)
+await new Place('flagger-deleted').create([DEPLOYMENT, canary(BY_WEIGHT)])
+
 t.test('a Canary deleted without revertOnDeletion is collected with all that Flagger made: nothing of that is held up', async (t) => {
   const place = new Place('flagger-deleted')
-  await place.create([DEPLOYMENT, canary(BY_WEIGHT)])
   await place.until('the first version is there', () => isInPhase('Initialized')(place))
   await place.remove('canaries.flagger.app')
   for (const kind of ['deployments.apps', 'services'])
@@ -449,15 +465,15 @@ t.test('a Canary deleted without revertOnDeletion is collected with all that Fla
   t.ok(await place.has('deployments.apps', 'web'), 'what was there before is there still')
 })
 
-for (const { name, world, isThere, play } of [...FLAGGER, ...ARGO]) {
+for (const { name, isThere, isRefused, beyond, play } of RELEASES) {
   t.test(name, async (t) => {
     const place = new Place(name)
-    await place.create(world)
     await place.until('the first version is there', () => isThere(place))
     const from = commits.revision
     await play(place, t)
     await sleep(1000)
-    t.same(commits.gapsAfter(from, name), [], 'no gap opened at any commit')
-    if (name !== 'argo-header-first') t.same(refusalsIn(name), [], 'and none of its writes was refused')
+    const gaps = commits.gapsAfter(from, name).filter(({ commit }) => beyond?.test(commit) !== true)
+    t.same(gaps, [], 'no gap opened at any commit')
+    if (isRefused === undefined) t.same(refusalsIn(name), [], 'and none of its writes was refused')
   })
 }
