@@ -1,6 +1,7 @@
 /** The commands that look at a live cluster: `routes`, `audit` and `check` with `--cluster`. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { hitless } from '../cli/commands.ts'
 import { destinationRule, guide, HOST, type Manifest, rule, to, virtualService } from '../manifests.ts'
@@ -54,6 +55,28 @@ t.test('the report of a change to the cluster has a plan from what it holds', as
   t.match(out, /^### hitless: 1 of 2 writes would be denied\n/)
   t.match(out, '| moved | `helloworld.default.svc.cluster.local:3000` |')
   t.match(out, /```text\n1\. apply VirtualService default\/helloworld\n2\. apply DestinationRule default\/helloworld\n2 writes in 2 steps/)
+})
+
+t.test('look shows the cluster, follows what changes, and tells a gap when it opens', async (t) => {
+  const stop = new AbortController()
+  const started = Promise.withResolvers<string>()
+  const ended = hitless(['look', ...CLUSTER], { signal: stop.signal, onOut: started.resolve })
+  const [url = ''] = /http:\S+/.exec(await started.promise) ?? []
+  const until = async (wanted: RegExp) => {
+    for (let text = ''; ; await sleep(200)) {
+      text = await (await fetch(url)).text()
+      if (wanted.test(text)) return text
+    }
+  }
+  t.match(await until(/No gap is open/), /<b>helloworld<\/b>.*<b>v1<\/b> <span class="num">100%<\/span> <span class="dim">2 Ready/s)
+  await kubectl(['apply', '-f', file('split', virtualService([rule([to('v1', 50), to('v3', 50)])]))])
+  const broken = await until(/1 gap open/)
+  t.match(broken, /Refused lately.*Nothing\./s)
+  t.match(broken, /<b>v3<\/b> <span class="num">50%<\/span> <span class="bad">no such subset/)
+  await kubectl(['apply', '-f', '-'], guide())
+  await until(/No gap is open/)
+  stop.abort()
+  t.equal((await ended).exit, 0)
 })
 
 t.test('audit tells what is broken in it', async (t) => {
