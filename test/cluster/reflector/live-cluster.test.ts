@@ -16,7 +16,7 @@ let url: string
 t.setTimeout(300_000)
 
 t.before(async () => {
-  plane = await startControlPlane({ controllers: false })
+  plane = await startControlPlane({ controllers: false, gatewayApi: true })
   proxy = new FaultProxy(plane)
   url = await proxy.listen()
   for (const name of ['reviews', 'ratings']) {

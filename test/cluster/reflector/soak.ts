@@ -55,7 +55,7 @@ export interface SoakReport {
 }
 
 export async function soak({ minutes, writesPerSecond, say }: SoakOptions): Promise<SoakReport> {
-  const plane = await startControlPlane({ controllers: false })
+  const plane = await startControlPlane({ controllers: false, gatewayApi: true })
   const proxy = new FaultProxy(plane)
   const faults = new Faults(plane, proxy, await proxy.listen())
   const churn = new Churn(plane, writesPerSecond)
