@@ -94,7 +94,7 @@ rect.unknown { fill: color-mix(in srgb, var(--dim) 40%, var(--line)); }
 .notes li > a, .notes .head { font-weight: 500; }
 .notes .head { display: flex; gap: 8px; align-items: baseline; }
 .notes .head b { font-weight: 550; min-width: 0; }
-.notes time { margin-left: auto; font-size: 12px; font-weight: 400; }
+.notes time { flex: none; margin-left: auto; white-space: nowrap; font-size: 12px; font-weight: 400; }
 .notes p + p { margin-top: 2px; }
 aside > .panel > p.dim { padding: 10px 16px; border-top: 1px solid var(--line); }
 
