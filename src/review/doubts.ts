@@ -4,7 +4,7 @@
  */
 
 import { GATEWAY_API } from '../kinds/gateway-api.ts'
-import { homeOf, isOfGatewayApi, isSameRef, isWorkloadKind, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
+import { homeOf, isSameRef, isWorkloadKind, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
 import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
@@ -15,7 +15,7 @@ import { chains, routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import { sourcesOf } from '../mesh/routing/tables.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
-import { isEmpty, podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery } from '../mesh/snapshot/state.ts'
 import type { Change } from './change.ts'
 import { ownersAskedFor } from './consequence.ts'
@@ -65,7 +65,7 @@ function ofDenial({ asked, change, before, after }: Judgement, { findings }: Dec
   const siblings: ListQuery[] = all.length < findings.length ? [{ kind: 'Service', namespace: change.ref.namespace, selector: null }] : []
   // A route that is new to a host does not count beside an older one there, nor the default route beside any, that the cache has yet to see.
   const isRoutedByNobody = denied.some(({ source, context }) => source === null && context.kind === 'mesh')
-  const older = changesReach(change) || isRoutedByNobody ? allRoutes(change, before) : []
+  const older = changesReach(change) || isRoutedByNobody ? allRoutes(before) : []
   // What is answered before is so by a Pod that may just have ceased to be Ready.
   const answering = denied.flatMap(({ destination }) => (destination === null ? [] : backing(destination, before, ENOUGH_PODS.relied)))
   return {
@@ -76,14 +76,13 @@ function ofDenial({ asked, change, before, after }: Judgement, { findings }: Dec
       ...answering,
       ...denied.flatMap((gap) => readsOf(gap, before))
     ],
-    lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(change, gap, before), ...listsOf(change, gap, after)])]
+    lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]
   }
 }
 
-/** Every object that may route; those of the Gateway API where the mesh has some, or the write is of it. */
-function allRoutes({ ref }: Change, snapshot: Snapshot): ListQuery[] {
-  const kinds = ROUTE_KINDS.filter((kind) => kind === 'VirtualService' || isOfGatewayApi(ref) || !isEmpty(snapshot.all(kind)))
-  return kinds.map((kind) => ({ kind, namespace: null, selector: null }))
+/** Every object that may route: the first of a kind may be the one that the cache has yet to see. */
+function allRoutes(snapshot: Snapshot): ListQuery[] {
+  return ROUTE_KINDS.filter((kind) => snapshot.knows(kind)).map((kind) => ({ kind, namespace: null, selector: null }))
 }
 
 /** The Gateways that a route of the Gateway API attaches to. */
@@ -117,9 +116,9 @@ function readsOf({ host, destination, context }: Gap, snapshot: Snapshot): Objec
 }
 
 /** A Service that the write itself changes takes other Pods before and after it. */
-function listsOf(change: Change, { cause, destination, host, context }: Gap, snapshot: Snapshot): ListQuery[] {
+function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot): ListQuery[] {
   const named = serviceOfHost(destination?.host ?? host, snapshot.settings.domain)
-  if (cause === 'no-route') return allRoutes(change, snapshot)
+  if (cause === 'no-route') return allRoutes(snapshot)
   if (destination?.host === NOWHERE) return [{ kind: 'ReferenceGrant', namespace: null, selector: null }]
   if (cause === 'host') return [{ kind: 'ServiceEntry', namespace: null, selector: null }]
   if (cause === 'subset') {
@@ -166,8 +165,8 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
     ],
     lists: [
       // What a route leaves may fall to another one that the cache has yet to see.
-      ...(removes || leaves ? [...allRoutes(change, before), ...servicesOf(change)] : []),
-      ...open.flatMap((gap) => [...listsOf(change, gap, before), ...listsOf(change, gap, after)])
+      ...(removes || leaves ? [...allRoutes(before), ...servicesOf(change)] : []),
+      ...open.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])
     ]
   }
 }

@@ -77,13 +77,17 @@ t.test('first weight on a subset reads its rule, its Service and one of its Pods
   t.match(reads, ['DestinationRule default/helloworld', /^Pod default\/helloworld-v2\.deployment\./, 'Service default/helloworld'])
 })
 
-t.test('a subset that is removed has the VirtualServices listed, and reads Pods of what is carried', async (t) => {
+t.test('a subset that is removed has all routes listed, and reads Pods of what is carried', async (t) => {
   const { verdict, reads } = await readsFor(WORLD, destinationRule(['v1']))
   t.equal(verdict, 'allow')
   t.match(reads, [
+    'GRPCRoute list',
+    'HTTPRoute list',
     /^Pod default\/helloworld-v1\.deployment\./,
     /^Pod default\/helloworld-v1\.deployment\./,
     'Service default/helloworld',
+    'TCPRoute list',
+    'TLSRoute list',
     'VirtualService list'
   ])
 })
