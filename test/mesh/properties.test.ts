@@ -97,7 +97,7 @@ const HOSTS = [
 ]
 const PAIRS = ['one', 'two'].flatMap((of) => ['app=web', 'app=api', 'version=v1', 'version=v2'].map((pair) => `${of}/${pair}`))
 const NAMES = ['one/web', 'two/web', 'one/api', 'two/api', 'one/gate', 'two/gate']
-const KEYS: Readonly<Partial<Record<IndexName, readonly string[]>>> = {
+const KEYS: Readonly<Record<IndexName, readonly string[]>> = {
   virtualServiceByHost: HOSTS,
   virtualServiceByDestination: HOSTS,
   virtualServiceByDelegate: NAMES,
@@ -111,8 +111,22 @@ const KEYS: Readonly<Partial<Record<IndexName, readonly string[]>>> = {
   serviceEntryByHttpPort: ['80', '90'],
   gatewayBySelector: ['', '/app=web'],
   sidecarByNamespace: ['one', 'two'],
+  serviceEntryBySelector: PAIRS,
   deploymentByLabel: PAIRS,
-  podByLabel: PAIRS
+  podByLabel: PAIRS,
+  podByWorkload: ['Deployment/one/web'],
+  routeObjectByNamespace: ['one', 'two'],
+  // Kinds that are not among the generated ones.
+  workloadEntryByLabel: [],
+  endpointSliceByService: [],
+  peerAuthenticationByNamespace: [],
+  kubernetesGatewayByNamespace: [],
+  listenerSetByGateway: [],
+  grantByNamespace: [],
+  httpRouteByReference: [],
+  grpcRouteByReference: [],
+  tlsRouteByReference: [],
+  tcpRouteByReference: []
 }
 
 function parsed(manifest: unknown): MeshObject {
@@ -134,7 +148,7 @@ function answers(snapshot: Snapshot): string {
   return JSON.stringify([
     KINDS.map((kind) => text(snapshot.all(kind))),
     KINDS.map((kind) => NAMES.map((each) => snapshot.find(kind, each.split('/')[0] ?? '', each.split('/')[1] ?? '') ?? null)),
-    indexes.map((index) => (KEYS[index] ?? []).map((key) => text(snapshot.lookup(index, key)))),
+    indexes.map((index) => KEYS[index].map((key) => text(snapshot.lookup(index, key)))),
     [{ app: 'web' }, { version: 'v1' }, { app: 'api', version: 'v2' }, {}].map((selector) => text(snapshot.podsAnywhere(selector)))
   ])
 }
@@ -180,7 +194,7 @@ holds(
 holds('no index names fewer objects than it holds', fc.tuple(objects, fc.array(object, { maxLength: 2 })), ([stored, added]) => {
   const shown = overlay(worldOf(stored), { added })
   return (Object.keys(KEYS) as IndexName[]).every((index) =>
-    (KEYS[index] ?? []).every((key) => shown.countAtMost(index, key) >= [...shown.lookup(index, key)].length)
+    KEYS[index].every((key) => shown.countAtMost(index, key) >= [...shown.lookup(index, key)].length)
   )
 })
 

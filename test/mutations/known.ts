@@ -9,7 +9,7 @@ export const KNOWN = join(import.meta.dirname, 'known.yaml')
 const COMMENT =
   '# Mutants that are judged otherwise than their requests lose, by kind. The test lets none of these grow; `npm run -s mutations -- --ratchet` writes them down.'
 
-/** By kind, then by difference; a kind that was not judged when they were written down has none. */
+/** By kind, then by difference. Deleting a Namespace is teardown, and is never refused (docs/architecture.md). */
 export type Known = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 export function known(): Known {

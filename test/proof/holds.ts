@@ -1,4 +1,5 @@
 /** Writes that are held for a proxy that is stopped, for one that rejects what it is sent, and by an istiod that goes away meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { destinationRule, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { helloworld, must, workload } from './objects.ts'
 import { Release } from './release.ts'
@@ -59,7 +60,7 @@ async function withoutIstiod(rig: Rig): Promise<Hold> {
       try {
         await gain(release)
         const answer = timed(release, SPLIT)
-        while ((await inFlight(rig)) === 0);
+        while ((await inFlight(rig)) === 0) await sleep(5)
         await rig.mesh.killIstiod()
         const killedMs = performance.now()
         const { warnings } = await answer
@@ -96,7 +97,9 @@ async function timed(release: Release, step: WriteStep): Promise<Pick<Hold, 'ms'
 }
 
 async function inFlight(rig: Rig): Promise<number> {
-  return Number(/^hitless_reviews_in_flight (\d+)$/m.exec(await rig.metrics())?.[1])
+  const found = /^hitless_reviews_in_flight (\d+)$/m.exec(await rig.metrics())
+  if (found === null) throw new Error('the webhook serves no hitless_reviews_in_flight')
+  return Number(found[1])
 }
 
 /** Envoy takes no cluster whose time-out is below zero. */

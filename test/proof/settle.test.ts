@@ -6,12 +6,15 @@ import { settleFaults } from './settle.ts'
 t.setTimeout(10 * 60_000)
 
 t.test('releases written back to back fail no request, and no write is held for longer than it must be', async (t) => {
+  let rows = 0
   for await (const result of prove(['settle', '1', 'settle=exact', '--part', '0.08'])) {
     if (result.kind !== 'settle') continue
+    rows += 1
     t.same(settleFaults([result.row]), [])
     t.ok(result.row.requests > 0)
     t.type(result.row.heldMs, 'number')
   }
+  t.ok(rows > 0, `${rows} rows`)
 })
 
 t.test('a proxy that is late, proxies that reject, and an istiod that goes away', async (t) => {
@@ -29,8 +32,10 @@ t.test('a proxy that is late, proxies that reject, and an istiod that goes away'
 })
 
 t.test('plan --apply waits by what istiod says, and fails no request where no webhook is asked', async (t) => {
+  let plans = 0
   for await (const result of prove(['plan'])) {
     if (result.kind !== 'plan') continue
+    plans += 1
     const { requests, failed, versions, exit, out, err } = result.planned
     t.equal(exit, 0, `${out}${err}`)
     t.equal(err, '', 'istiod could be asked')
@@ -40,4 +45,5 @@ t.test('plan --apply waits by what istiod says, and fails no request where no we
     t.equal(failed, 0, `${failed} of ${requests} requests failed`)
     t.ok(requests > 200)
   }
+  t.equal(plans, 1)
 })

@@ -58,6 +58,12 @@ export function settleFaults(rows: readonly SettleRow[]): string[] {
 export async function settleRows(asked: readonly string[], part: number, report: (row: SettleRow) => void): Promise<void> {
   const places = asked.filter((each) => /^\d$/.test(each)).map(Number)
   const chosen = asked.flatMap((each) => /^settle=(.+)$/.exec(each)?.[1] ?? [])
+  const lengths = MESHES.flatMap((mesh) => mesh.lengths.map(String))
+  const unknown = asked.filter(
+    (each) => !(/^\d$/.test(each) && Number(each) <= MESHES.length) && !lengths.includes(each.replace(/^settle=/, ''))
+  )
+  if (unknown.length > 0)
+    throw new Error(`unknown: ${unknown.join(' ')}; there are the meshes 1 to ${MESHES.length} and settle=${lengths.join(', settle=')}`)
   for (const mesh of MESHES.filter((_, place) => places.length === 0 || places.includes(place + 1))) {
     const rig = await startRig(mesh)
     for (const settle of mesh.lengths.filter((length) => chosen.length === 0 || chosen.includes(String(length)))) {
