@@ -27,7 +27,7 @@ const TEXTS: Readonly<Record<string, { text: string; gives: unknown[] }>> = {
     gives: [OBJECT, { ...OBJECT, x: '}"{\\' }, OBJECT]
   },
   'lines that end as on Windows, and as on old Macs': {
-    text: `${HEAD}---\n${HEAD}`.replaceAll('\n', '\r\n') + `---\n${HEAD.replaceAll('\n', '\r')}`,
+    text: `${HEAD}---\n${HEAD}`.replaceAll('\n', '\r\n').concat('---\n', HEAD.replaceAll('\n', '\r')),
     gives: [OBJECT, OBJECT, OBJECT]
   },
   'a mark of byte order': { text: `\ufeff${HEAD}---\n${HEAD}`, gives: [OBJECT, OBJECT] },
