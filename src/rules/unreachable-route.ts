@@ -1,3 +1,4 @@
+import type { RouteRule } from '../kinds/gateway-api.ts'
 import { emptyMatch, type HttpMatch, type HttpRoute } from '../kinds/http-rule.ts'
 import { isSameRef, type ObjectRef } from '../kinds/index.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
@@ -9,13 +10,13 @@ import type { Rule, Statement, Subject } from './rule.ts'
 
 export const unreachableRoute: Rule = {
   id: 'unreachable-route',
-  on: ['VirtualService'],
+  on: ['VirtualService', 'HTTPRoute', 'GRPCRoute'],
   summary: 'an earlier rule takes every request of this one',
   description:
     'Envoy takes the first route that matches. A rule behind a catch-all, or behind one that covers its conditions, never gets a request.',
   remedy: 'Move the more specific rule before the wider one, or delete it.',
-  reads: ['VirtualService'],
-  check: (subject) => [...withinObject(subject), ...behindOthers(subject)]
+  reads: ['VirtualService', 'HTTPRoute', 'GRPCRoute'],
+  check: (subject) => [...withinObject(subject), ...behindOthers(subject), ...neverAsked(subject)]
 }
 
 function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Statement[] {
@@ -95,6 +96,33 @@ function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAft
       }
     ]
   })
+}
+
+/**
+ * Rules of the Gateway API that no table has, though it has others of their route: Istio puts those of all routes for a host in an order of its own,
+ * where a regular expression comes after the prefix "/", and leaves out what is behind one that takes everything.
+ */
+function neverAsked({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Statement[] {
+  if (after?.kind !== 'HTTPRoute' && after?.kind !== 'GRPCRoute') return []
+  const routes = targets.flatMap((target) => tablesAfter(target).flatMap((table) => table.routes))
+  snapshotAfter.charge(routes.length)
+  const asked = new Set(routes.filter(({ source }) => isSameRef(source, after)).map(({ path }) => formatPath(path.slice(0, 3))))
+  if (asked.size === 0) return []
+  const known = new Set(before?.kind === after.kind ? before.rules.map(ruleText) : [])
+  const fresh = after.rules.filter((rule) => !asked.has(formatPath(rule.path)) && !known.has(ruleText(rule)))
+  return fresh.map((rule) => ({
+    severity: 'warn',
+    object: { kind: after.kind, namespace: after.namespace, name: after.name },
+    path: rule.path,
+    message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: rules that Istio asks before it take them all`,
+    remedy: 'Match something narrower in it, by an exact path or a longer prefix, or delete it',
+    gap: null
+  }))
+}
+
+/** Wherever the rule stands. */
+function ruleText({ matches, backends, filters }: RouteRule): string {
+  return JSON.stringify([matches, backends, filters], (key, value) => (key === 'path' ? undefined : value))
 }
 
 /** The rules of which an earlier rule takes every match; it must ask nothing of client or port that they do not ask as well. */

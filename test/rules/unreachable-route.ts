@@ -1,4 +1,4 @@
-import { DEBUG, rule, to, virtualService } from '../manifests.ts'
+import { AT_GATEWAY, backend, backends, DEBUG, guideAtGateway, httpRoute, rule, to, virtualService } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 export const unreachableRoute: RuleExamples = {
@@ -18,9 +18,27 @@ export const unreachableRoute: RuleExamples = {
         rule([to('v1')])
       ]),
       severity: 'warn'
+    },
+    {
+      name: 'a regular expression beside the prefix "/" of the Gateway API',
+      given: guideAtGateway(),
+      apply: httpRoute(
+        [backends([backend('v1')]), backends([backend('v2')], [{ path: { type: 'RegularExpression', value: '/api/.*' } }])],
+        AT_GATEWAY
+      ),
+      severity: 'warn',
+      says: 'rules[1] of HTTPRoute default/helloworld gets no request'
     }
   ],
   safe: [
+    {
+      name: 'of the Gateway API the order in the object does not matter',
+      given: guideAtGateway(),
+      apply: httpRoute(
+        [backends([backend('v1')]), backends([backend('v2')], [{ path: { type: 'PathPrefix', value: '/api' } }])],
+        AT_GATEWAY
+      )
+    },
     {
       name: 'the narrow one first',
       apply: virtualService([
