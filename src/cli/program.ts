@@ -6,21 +6,21 @@ import { line, oneLine } from '../output/text.ts'
 import type { Cli } from './command.ts'
 
 /** Where each command is made, in the order of the help. Only the one that is run is loaded: what the others need would take longer than most of them run. */
-const COMMANDS: Readonly<Record<string, () => Promise<(cli: Cli, program: Command) => Command>>> = {
-  check: async () => (await import('./check.ts')).checkCommand,
-  plan: async () => (await import('./plan.ts')).planCommand,
-  replay: async () => (await import('./replay.ts')).replayCommand,
-  routes: async () => (await import('./routes.ts')).routesCommand,
-  ask: async () => (await import('./ask.ts')).askCommand,
-  audit: async () => (await import('./audit.ts')).auditCommand,
-  look: async () => (await import('./look.ts')).lookCommand,
-  explain: async () => (await import('./explain.ts')).explainCommand,
-  serve: async () => (await import('./serve.ts')).serveCommand,
-  prove: async () => (await import('./prove.ts')).proveCommand,
-  withdraw: async () => (await import('./withdraw.ts')).withdrawCommand,
-  demo: async () => (await import('./demo.ts')).demoCommand,
-  completion: async () => (await import('./completion.ts')).completionCommand
-}
+const COMMANDS: ReadonlyMap<string, () => Promise<(cli: Cli, program: Command) => Command>> = new Map([
+  ['check', async () => (await import('./check.ts')).checkCommand],
+  ['plan', async () => (await import('./plan.ts')).planCommand],
+  ['replay', async () => (await import('./replay.ts')).replayCommand],
+  ['routes', async () => (await import('./routes.ts')).routesCommand],
+  ['ask', async () => (await import('./ask.ts')).askCommand],
+  ['audit', async () => (await import('./audit.ts')).auditCommand],
+  ['look', async () => (await import('./look.ts')).lookCommand],
+  ['explain', async () => (await import('./explain.ts')).explainCommand],
+  ['serve', async () => (await import('./serve.ts')).serveCommand],
+  ['prove', async () => (await import('./prove.ts')).proveCommand],
+  ['withdraw', async () => (await import('./withdraw.ts')).withdrawCommand],
+  ['demo', async () => (await import('./demo.ts')).demoCommand],
+  ['completion', async () => (await import('./completion.ts')).completionCommand]
+])
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
@@ -48,8 +48,8 @@ export async function run(args: readonly string[], given: Io, examples: string):
 
 /** Where the first word is no command, help or a suggestion needs them all; completion does too. */
 function loadersFor([name = '']: readonly string[]) {
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  return load === undefined || name === 'completion' ? Object.values(COMMANDS) : [load]
+  const load = COMMANDS.get(name)
+  return load === undefined || name === 'completion' ? [...COMMANDS.values()] : [load]
 }
 
 /** What is off or empty where it is not given needs no word. */

@@ -3,6 +3,7 @@
  * by which keys it is looked up is all derived from here; a test holds the chart's webhook rules and RBAC to it.
  */
 import { AS_WRITTEN, type Domain } from '../mesh/names/hosts.ts'
+import { own } from '../mesh/names/own.ts'
 import { daemonSets } from './daemon-set.ts'
 import { deployments } from './deployment.ts'
 import { destinationRules } from './destination-rule.ts'
@@ -238,7 +239,7 @@ export function decideAlike(one: MeshObject, other: MeshObject): boolean {
 export function withPartsOf<O extends MeshObject>(after: O, before: MeshObject): O {
   const known = before as unknown as Readonly<Record<string, unknown>>
   const shared = Object.entries(after).map(([key, value]) => {
-    const old = Array.isArray(value) && Object.hasOwn(known, key) ? known[key] : null
+    const old = Array.isArray(value) ? own(known, key) : null
     return [key, Array.isArray(old) ? value.map((each: unknown, at: number) => (isSame(each, old[at]) ? old[at] : each)) : value]
   })
   return Object.fromEntries(shared) as O
@@ -257,7 +258,7 @@ function isSame(one: unknown, other: unknown): boolean {
   const [fields, others] = [one as Readonly<Record<string, unknown>>, other as Readonly<Record<string, unknown>>]
   let more = 0
   for (const key in fields) {
-    if (!Object.hasOwn(others, key) || !isSame(fields[key], others[key])) return false
+    if (!Object.hasOwn(others, key) || !isSame(own(fields, key), others[key])) return false
     more++
   }
   for (const _ in others) more--

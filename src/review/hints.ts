@@ -25,7 +25,7 @@ export function hintFor(change: Pick<Change, 'author' | 'before' | 'after' | 'op
     case 'flagger':
       return 'Flagger tries again at its next interval.'
     case 'keda':
-      return 'KEDA: set minReplicaCount: 1 in its ScaledObject; 0 is safe only where something else answers meanwhile.'
+      return 'KEDA: set minReplicaCount: 1 for its ScaledObject; 0 is safe only where something else answers meanwhile.'
     case 'hpa':
       return 'HorizontalPodAutoscaler: set minReplicas: 1.'
     case null:

@@ -79,7 +79,7 @@ function inStages(step: Step, differences: ReadonlyMap<string, Difference>, perc
     const stages = write.forNow !== null || from === null || to === null ? [] : weightStages(write.ref.kind, from, to, percent)
     return [...stages.map((stage) => ({ ...write, ...stage })), write]
   })
-  const last = Math.max(...staged.map(({ length }) => length)) - 1
+  const last = staged.reduce((most, { length }) => Math.max(most, length), 0) - 1
   return Array.from({ length: last + 1 }, (_, at) => ({
     writes: staged.flatMap((stages) => stages[at] ?? []),
     waitFor: at === 0 ? step.waitFor : [],

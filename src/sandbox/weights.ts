@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isRecord } from '../kinds/fields.ts'
 import type { Kind } from '../kinds/index.ts'
+import { own } from '../mesh/names/own.ts'
 
 type Raw = Readonly<Record<string, unknown>>
 
@@ -50,7 +51,8 @@ const SHAPES: Partial<Record<Kind, Shape>> = {
 export function weightStages(kind: Kind, from: Raw, to: Raw, percent: number): readonly Stage[] {
   const shape = SHAPES[kind]
   if (shape === undefined) return []
-  const most = Math.max(0, ...shape.lists.flatMap((list) => movesOf(shape, list, from, to).map((move) => move?.percent ?? 0)))
+  const moves = shape.lists.flatMap((list) => movesOf(shape, list, from, to))
+  const most = moves.reduce((sofar, move) => Math.max(sofar, move?.percent ?? 0), 0)
   const stages = Math.ceil(most / percent - 1e-9)
   return Array.from({ length: Math.max(0, stages - 1) }, (_, at) => {
     const moved = percent * (at + 1)
@@ -63,7 +65,7 @@ function movesOf(shape: Shape, list: string, from: Raw, to: Raw): readonly (Move
   const before = rulesOf(from, list)
   return rulesOf(to, list).map((rule, at) => {
     const old = before[at]
-    if (old === undefined || !isDeepStrictEqual(old[shape.match], rule[shape.match])) return null
+    if (old === undefined || !isDeepStrictEqual(own(old, shape.match), own(rule, shape.match))) return null
     const [left, taken] = [weightedOf(shape, old), weightedOf(shape, rule)]
     if (left.length === 0 || taken.length === 0) return null
     const percent = taken.reduce((sum, { entry, share }) => sum + Math.max(0, share - shareOf(left, entry)), 0)
@@ -107,7 +109,7 @@ function wholeNumbers(shares: readonly number[]): readonly number[] {
 
 /** A lone destination takes all, whatever its weight. */
 function weightedOf({ destinations, weight: unnamed }: Shape, rule: Raw): readonly Weighted[] {
-  const named = rule[destinations]
+  const named = own(rule, destinations)
   const entries = Array.isArray(named) ? named.filter(isRecord) : []
   const weights = entries.map(({ weight }) => (entries.length === 1 ? 1 : typeof weight === 'number' ? weight : unnamed))
   const sum = weights.reduce((total, weight) => total + weight, 0)
@@ -128,6 +130,6 @@ function whereTo({ destination, group, kind, namespace, name, port }: Raw): unkn
 }
 
 function rulesOf({ spec }: Raw, list: string): readonly Raw[] {
-  const rules = isRecord(spec) ? spec[list] : undefined
+  const rules = isRecord(spec) ? own(spec, list) : undefined
   return Array.isArray(rules) ? rules.filter(isRecord) : []
 }

@@ -59,7 +59,7 @@ const CASES: readonly Case[] = [
     given: guideWithout('Deployment', 'helloworld-v2'),
     apply: deployment('v1', { replicas: 0 }),
     author: { username: 'system:serviceaccount:keda:keda-operator', manager: 'keda' },
-    message: `hitless: 100% of requests to ${H}:3000 would get 503: VirtualService default/helloworld http[0] still sends to subset "v1" of ${H}, whose last Ready Pods this scales to 0. No other version can take them: to shut it down, first delete Service default/helloworld, or label namespace default hitless.io/mode=warn for the time being. [workload-in-use] KEDA: set minReplicaCount: 1 in its ScaledObject; 0 is safe only where something else answers meanwhile.`
+    message: `hitless: 100% of requests to ${H}:3000 would get 503: VirtualService default/helloworld http[0] still sends to subset "v1" of ${H}, whose last Ready Pods this scales to 0. No other version can take them: to shut it down, first delete Service default/helloworld, or label namespace default hitless.io/mode=warn for the time being. [workload-in-use] KEDA: set minReplicaCount: 1 for its ScaledObject; 0 is safe only where something else answers meanwhile.`
   },
   {
     given: guideWithout('Deployment', 'helloworld-v2'),

@@ -1,5 +1,6 @@
 /** Which routes of two tables a change can matter to, so that those that are the same before and after it are not compared. */
 import type { Condition, StringMatch } from '../../kinds/http-rule.ts'
+import { own } from '../names/own.ts'
 import { covers } from '../routing/covers.ts'
 import type { Missing, Route, RoutedDestination } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -61,7 +62,7 @@ interface Differing {
 /** Tables of one length are compared place by place; of others the middle differs, that is not alike at the beginning and the end. */
 function differing({ before, after }: Tables): Differing {
   const isAlike = (at: number, atAfter: number) => {
-    const [one, other] = [before[at], after[atAfter]]
+    const [one, other] = [before[at], after.at(atAfter)]
     return one !== undefined && other !== undefined && sameRoute(one, other)
   }
   if (before.length === after.length) {
@@ -130,7 +131,8 @@ function sameMatch(one: StringMatch | null | undefined, other: StringMatch | nul
 function sameMatches(one: Condition['headers'], other: Condition['headers']): boolean {
   const names = Object.keys(one)
   return (
-    names.length === Object.keys(other).length && names.every((name) => Object.hasOwn(other, name) && sameMatch(one[name], other[name]))
+    names.length === Object.keys(other).length &&
+    names.every((name) => Object.hasOwn(other, name) && sameMatch(own(one, name), own(other, name)))
   )
 }
 

@@ -22,7 +22,7 @@ export interface Scope {
 /** By question, and then by each of its arguments. */
 type Answers = Map<unknown, unknown>
 
-type Question<A extends readonly unknown[], V> = (scope: Scope, ...of: A) => V
+type Question<A extends readonly unknown[], V> = (scope: Scope, ...asked: A) => V
 
 /** The same question, answered once in each scope for equal arguments: tables, hosts and ports of one client ask for the same few again and again. */
 export function oncePerScope<A extends readonly unknown[], V>(find: Question<A, V>): Question<A, V> {
@@ -35,14 +35,14 @@ function oncePerMoment<A extends readonly unknown[], V>(find: Question<A, V>): Q
 }
 
 function oncePer<A extends readonly unknown[], V>(answersOf: (scope: Scope) => Answers, find: Question<A, V>): Question<A, V> {
-  return (scope, ...of) => {
-    const last = of.length - 1
+  return (scope, ...asked) => {
+    const last = asked.length - 1
     let level = below(answersOf(scope), find)
-    for (let at = 0; at < last; at++) level = below(level, of[at])
-    const key = of[last]
+    for (let at = 0; at < last; at++) level = below(level, asked[at])
+    const key = asked.at(-1)
     const known = level.get(key) as V | undefined
     if (known !== undefined) return known
-    const found = find(scope, ...of)
+    const found = find(scope, ...asked)
     level.set(key, found)
     return found
   }
