@@ -5,6 +5,7 @@ import type { Pod } from '../../kinds/pod.ts'
 import type { Service } from '../../kinds/service.ts'
 import type { ServiceEntry } from '../../kinds/service-entry.ts'
 import type { WorkloadEntry } from '../../kinds/workload-entry.ts'
+import { atPort } from '../names/at-port.ts'
 import { compatible, type Labels, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
 import type { MeshSettings } from '../snapshot/settings.ts'
@@ -38,13 +39,13 @@ export function readyEndpoints(snapshot: Snapshot, context: Context, service: Me
 }
 
 function ofService(snapshot: Snapshot, service: Service, { ports }: MeshService, port: number, subset: Labels): number | null {
-  const portName = ports.find(({ number }) => number === port)?.name ?? ''
+  const portName = atPort(ports, ({ number }) => number, port)?.name ?? ''
   const slices = [...snapshot.lookup('endpointSliceByService', `${service.namespace}/${service.name}`)]
   if (slices.length > 0 && !slices.some(({ portNames }) => portNames.includes(portName))) return 0 // (11.5)
   if (service.selector === null) return slices.length === 0 ? null : ofSlices(snapshot, slices, service.namespace, subset)
   if (!snapshot.knows('Pod')) return null
   if (!compatible(service.selector, subset)) return 0 // no Pod can have both labels (11.1)
-  const target = service.ports.find((each) => each.port === port)?.targetPort
+  const target = atPort(service.ports, (each) => each.port, port)?.targetPort
   let count = 0
   const pods = podsSelected(snapshot, service.namespace, service.selector)
   snapshot.charge(pods.length * (1 + Object.keys(subset).length))

@@ -2,6 +2,7 @@
 
 import { EVERY_REQUEST } from '../../kinds/http-rule.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
+import { atPort } from '../names/at-port.ts'
 import { hostCovers, isWildcard } from '../names/hosts.ts'
 import { inOrderFor } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -71,7 +72,7 @@ function meshTable(scope: Scope, { host, resolution }: MeshService, port: number
   if (onPort === null || !takesHttp(portOf(onPort, port))) return null
   const taken = takerOfService(scope, host, port)
   if (taken === null) return resolution === 'alias' ? null : defaultTable(scope, host, port)
-  const other = stoodFor.find((table) => table.port === port)
+  const other = atPort(stoodFor, (table) => table.port, port)
   if (other !== undefined && isTakenBefore(scope, other, taken.vs)) return null
   return toTable(host, port, [taken.vs], taken.routes)
 }

@@ -2,6 +2,7 @@
 
 import type { Service } from '../../kinds/service.ts'
 import type { ServiceEntry } from '../../kinds/service-entry.ts'
+import { atPort } from '../names/at-port.ts'
 import type { Protocol } from '../names/ports.ts'
 import { byAge, type DefaultExports, exportsOf, isExported } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
@@ -92,7 +93,7 @@ export function isKubernetes({ object }: MeshService): boolean {
 }
 
 export function portOf(service: MeshService, number: number): MeshPort | undefined {
-  return service.ports.find((port) => port.number === number)
+  return atPort(service.ports, (port) => port.number, number)
 }
 
 /** http rules of a VirtualService apply to the port (3.7). */

@@ -1,6 +1,7 @@
 /** What a mesh client's connection meets: the listeners of its sidecar. pilot/pkg/networking/core/listener.go, tls.go. */
 
 import type { Service } from '../../kinds/service.ts'
+import { atPort } from '../names/at-port.ts'
 import { hostCovers, isWildcard, serviceHost, serviceOfHost, wildcardsOver } from '../names/hosts.ts'
 import { defaultChain, meshChains } from './chains.ts'
 import { type Connection, chosenFor, ends, type Reached } from './connections.ts'
@@ -56,18 +57,18 @@ function throughAlias(scope: Scope, connection: Connection, target: string, alia
   const shared = sharedListener(scope, connection, own)
   if (stoodFor === null || aliases === MOST_ALIASES) return shared ?? unknownHost(scope, { ...connection, host: target })
   const reached = atSidecar(scope, { ...connection, host: target }, aliases + 1)
-  if (reached.by === 'virtual-host') return { ...reached, table: own.find((table) => table.port === port) ?? reached.table }
+  if (reached.by === 'virtual-host') return { ...reached, table: atPort(own, (table) => table.port, port) ?? reached.table }
   return hasPort(stoodFor, port) ? reached : (shared ?? reached)
 }
 
 function hasPort({ ports }: Service, port: number): boolean {
-  return ports.some((each) => each.port === port)
+  return atPort(ports, (each) => each.port, port) !== undefined
 }
 
 /** The listener for HTTP that all hosts of a port share takes the request, whatever address it goes to, where it has one of the tables (3.6). */
 function sharedListener(scope: Scope, { port, http, serverName }: Connection, tables: readonly RouteTable[]): Reached | null {
   if (!http || serverName !== null || !listensForHttp(scope, port)) return null
-  const table = tables.find((each) => each.port === port)
+  const table = atPort(tables, (each) => each.port, port)
   return table === undefined ? null : { by: 'virtual-host', table, redirects: false }
 }
 
@@ -149,7 +150,7 @@ function namesFor(scope: Scope, host: string, port: number): string[] {
 }
 
 function tableOn(scope: Scope, host: string, port: number): RouteTable | null {
-  return tablesOf(scope, host).find((table) => table.port === port) ?? null
+  return atPort(tablesOf(scope, host), (table) => table.port, port) ?? null
 }
 
 function pastTheMesh({ snapshot, context }: Scope): Reached {
