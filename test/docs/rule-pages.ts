@@ -24,7 +24,7 @@ export async function examplesOf({ id }: Rule): Promise<RuleExamples> {
 
 function index(): string {
   const rows = RULES.map(({ id, summary }) => `| [${id}](${id}.md) | ${summary} |\n`).join('')
-  return `# Rules\n\nMade from the rules by \`npm run docs\`. \`hitless explain RULE\` prints a page.\n\n| rule | finds |\n| --- | --- |\n${rows}`
+  return `# Rules\n\nMade from the rules by \`npm run docs\`. \`hitless explain RULE\` prints a page. What none of them knows, and what others find: [coverage](../coverage.md).\n\n| rule | finds |\n| --- | --- |\n${rows}`
 }
 
 function page({ id, summary, description, remedy, on, reads }: Rule, { finds, safe }: RuleExamples): string {

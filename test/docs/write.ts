@@ -1,6 +1,7 @@
 /** `npm run docs`: writes every page, and every part of one, that is made from the sources. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { COVERAGE_PAGE, coveragePage } from './coverage-page.ts'
 import { ERRORS_PAGE, errorsPage } from './errors-page.ts'
 import { README, readme } from './readme.ts'
 import { rulePages } from './rule-pages.ts'
@@ -15,6 +16,7 @@ export const MADE: readonly (readonly [path: string, make: () => string])[] = [
   [VALUES_SCHEMA, valuesSchema],
   [VALUES_PAGE, valuesPage],
   [ERRORS_PAGE, errorsPage],
+  [COVERAGE_PAGE, coveragePage],
   [README, readme],
   ...[...(await rulePages())].map(([path, text]) => [path, () => text] as const)
 ]
