@@ -109,10 +109,13 @@ class Rig implements Judge {
   async #left(method: Method, path: string, body: unknown): Promise<'lost'> {
     const client = new AbortController()
     const sent = this.#api.request(method, path, { ...requestOf(method, body), signal: client.signal }).catch(() => null)
-    await this.#fates.answered()
-    client.abort()
-    await sent
-    await this.#fates.left()
+    // Where a quota or a busy server ends it sooner, the other webhook is not asked.
+    const ended = await Promise.race([sent, this.#fates.answered().then(() => null)])
+    if (ended === null) {
+      client.abort()
+      await sent
+      await this.#fates.left()
+    } else if (ended.status < 300) throw new Error(`${method} ${path} was made, though the other webhook has not answered`)
     this.#fates.over()
     this.lost.left += 1
     return 'lost'
