@@ -43,5 +43,5 @@ function lost({ operation }: Subject, { cause, destination }: Gap, name: string)
 function remedyFor(subject: Subject, { cause, source }: Gap): string {
   if (cause === 'no-endpoints' || cause === 'subset') return 'First add an endpoint that takes its place, then do this again'
   if (source === null) return `First wait until nobody calls it; if this is meant, ${wayOut(subject)}`
-  return 'First move the requests to another host in the VirtualService, then do this again'
+  return `First move the requests to another host in ${subject.nameOf(source)}, then do this again`
 }

@@ -1,3 +1,4 @@
+import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
 import { compareText } from '../mesh/names/text.ts'
@@ -26,18 +27,18 @@ export const selectorInUse: Rule = {
         object: { kind: 'Service', namespace: subject.after?.namespace ?? '', name: subject.after?.name ?? '' },
         path: ['spec', 'selector'],
         message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which the changed selector leaves without a Ready Pod`,
-        remedy: remedyFor(subject)
+        remedy: remedyFor(subject, gap)
       })
     )
 }
 
 /** A version label pins the Service to one release; any other that Pods lack they can be given first. */
-function remedyFor({ before, after, labelKeys }: Subject): string {
+function remedyFor({ before, after, labelKeys, nameOf }: Subject, { source }: Gap): string {
   const selector = after?.kind === 'Service' ? (after.selector ?? {}) : {}
   const old = before?.kind === 'Service' ? (before.selector ?? {}) : {}
   const fresh = Object.entries(selector).filter(([key, value]) => own(old, key) !== value)
   if (fresh.some(([key]) => labelKeys.version.includes(key))) {
-    return 'Leave version labels out of the selector, or first move the requests away in the VirtualService'
+    return `Leave version labels out of the selector${source === null ? '' : `, or first move the requests away in ${nameOf(source)}`}`
   }
   const labels = fresh.map(([key, value]) => `"${key}: ${value}"`).join(' and ')
   return labels === ''

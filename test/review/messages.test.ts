@@ -81,7 +81,7 @@ const CASES: readonly Case[] = [
     given: guideWith(virtualService([rule([to('v1', 50), to('v2', 50)])])),
     apply: service({ selector: { app: 'helloworld', version: 'v1' } }),
     author: { manager: 'kustomize-controller' },
-    message: `hitless: (1) 50% of requests to ${H}:3000 would get 503: VirtualService default/helloworld http[0] sends 50% to subset "v2" of ${H}, which the changed selector leaves without a Ready Pod. Leave version labels out of the selector, or first move the requests away in the VirtualService. [selector-in-use] (2) the next version could get no requests: the selector of Service default/helloworld names "version: v1", so its Pods are of one version only. First take "version" out of the selector, or apply a generic Service beside it. [version-in-selector] Flux: make it two commits, or two Kustomizations with dependsOn.`
+    message: `hitless: (1) 50% of requests to ${H}:3000 would get 503: VirtualService default/helloworld http[0] sends 50% to subset "v2" of ${H}, which the changed selector leaves without a Ready Pod. Leave version labels out of the selector, or first move the requests away in VirtualService default/helloworld. [selector-in-use] (2) the next version could get no requests: the selector of Service default/helloworld names "version: v1", so its Pods are of one version only. First take "version" out of the selector, or apply a generic Service beside it. [version-in-selector] Flux: make it two commits, or two Kustomizations with dependsOn.`
   },
   {
     apply: deployment('v3', {}, { app: 'helloworld' }),
