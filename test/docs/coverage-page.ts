@@ -6,7 +6,7 @@ import type { Manifest } from '../manifests.ts'
 import { worlds } from '../mutations/judged.ts'
 import { known } from '../mutations/known.ts'
 import { unread } from '../mutations/unread.ts'
-import { withPart } from './made-part.ts'
+import { aligned, withPart } from './made-part.ts'
 
 export const COVERAGE_PAGE = 'docs/coverage.md'
 
@@ -16,13 +16,13 @@ export function coveragePage(): string {
 
 function unreadFields(): string[] {
   const listed = Object.entries(unread()).flatMap(([kind, each]) => each.map((entry) => ({ kind: title(kind as Kind), ...entry })))
-  const rows = listed.map(({ kind, fields, reason }) => `| ${kind} | ${fields.map((field) => `\`${field}\``).join(', ')} | ${reason} |\n`)
+  const rows = listed.map(({ kind, fields, reason }) => [kind, fields.map((field) => `\`${field}\``).join(', '), reason])
   const whole = Object.entries(unread()).flatMap(([kind, each]) => (each.length === 0 ? [title(kind as Kind)] : []))
   return [
     '## Fields of judged kinds that are not read',
     `All others of their CustomResourceDefinitions are read, and every field of ${list(whole)}; a test compares this list with the definitions of Istio and the Gateway API. A name stands for every field of that name, ` +
       "`connectionPool` for those of a rule, a port and a subset. Of Kubernetes' own kinds and of Rollout, what routing needs is read: labels, selectors, ports, replicas, the Pod template's labels and ports, readiness of Pods.",
-    `| Kind | Fields | What a change of them can do that no verdict tells |\n| --- | --- | --- |\n${rows.join('')}`.trimEnd()
+    aligned([['Kind', 'Fields', 'What a change of them can do that no verdict tells'], ...rows]).trimEnd()
   ]
 }
 

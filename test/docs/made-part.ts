@@ -11,3 +11,11 @@ export function withPart(page: string, name: string, made: string): string {
   if (after === '') throw new Error(`${page} has no ${begin} with a ${end} and a line behind it`)
   return `${before}${begin}\n\n${made}\n${end}${after}`
 }
+
+/** A table as the formatter leaves it. */
+export function aligned(rows: readonly [head: readonly string[], ...rows: readonly (readonly string[])[]]): string {
+  const [head, ...body] = rows
+  const widths = head.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)))
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |\n`
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('')
+}
