@@ -5,7 +5,7 @@ import { isLookedAtAlone, JUDGED_KINDS, KINDS, type Kind, kindModule, kindOf, WA
 import type { Manifest } from '../manifests.ts'
 import { worlds } from '../mutations/judged.ts'
 import { known } from '../mutations/known.ts'
-import { unread } from '../mutations/unread.ts'
+import { unchanged, unread } from '../mutations/unread.ts'
 import { aligned, withPart } from './made-part.ts'
 
 export const COVERAGE_PAGE = 'docs/coverage.md'
@@ -37,10 +37,15 @@ function mutants(): string[] {
       return `- ${title(kind as Kind)} ${what.join(': ')}, ${judged} (${count} of these writes): ${reason}.`
     })
   )
+  const still = Object.entries(unchanged()).flatMap(([kind, each]) =>
+    each.map(({ fields, reason }) => `- ${title(kind as Kind)} ${fields.map((field) => `\`${field}\``).join(', ')}: ${reason}`)
+  )
   return [
     '## Writes known to be judged otherwise',
     `A test changes and takes out every field below \`spec\`, and adds some, of each ${list(changed.map(title), 'and')} in ${worlds().length} worlds, deletes each, and compares the verdict with what requests lose. It differs for`,
     differences.join('\n'),
+    'No world has these fields of theirs, though they are read:',
+    still.join('\n'),
     `None of these worlds has a ${list(others.map(title), 'or')}: their verdicts are held by examples.`
   ]
 }

@@ -35,6 +35,20 @@ export function readFields(apiVersion: string, kind: string, spec: Schema): Set<
   return read
 }
 
+/** An object has the field of this path: in some place of a list, under some key of a map. */
+export function hasField(object: unknown, path: string): boolean {
+  return path
+    .replaceAll('[]', '.*')
+    .split('.')
+    .reduce<unknown[]>((found, step) => found.flatMap((value) => innerValues(value, step)), [object])
+    .some((value) => value !== undefined)
+}
+
+function innerValues(value: unknown, step: string): unknown[] {
+  if (typeof value !== 'object' || value === null) return []
+  return step === '*' ? Object.values(value) : [(value as Readonly<Record<string, unknown>>)[step]]
+}
+
 interface Node {
   readonly path: string
   readonly isLeaf: boolean

@@ -90,12 +90,16 @@ function differenceOf({ decision, losses: lost, arguable }: JudgedMutant): strin
   return 'not denied'
 }
 
-const WORLDS = join(import.meta.dirname, '..', 'transitions', 'worlds', 'named')
+const WORLDS = [join(import.meta.dirname, '..', 'transitions', 'worlds', 'named'), join(import.meta.dirname, 'worlds')]
 
-/** The named worlds, or those whose names begin so. */
+/** The named worlds and those of mutants alone, or of all these the ones whose names begin so. */
 export function worlds(chosen: readonly string[] = []): string[] {
-  const names = readdirSync(WORLDS).filter((name) => chosen.length === 0 || chosen.some((each) => name.startsWith(each)))
-  return names.sort().map((name) => join(WORLDS, name))
+  const files = WORLDS.flatMap((folder) =>
+    readdirSync(folder)
+      .sort()
+      .map((name) => join(folder, name))
+  )
+  return files.filter((file) => chosen.length === 0 || chosen.some((each) => basename(file).startsWith(each)))
 }
 
 /** Which mutants are judged otherwise than their losses, by the difference; and how many there are in all. */
