@@ -4,12 +4,15 @@ import { Backoff } from '../kubernetes/backoff.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
 import { ApiError, type Connection, TooLong } from '../kubernetes/connection.ts'
 import { pages, type Resources } from '../kubernetes/resources.ts'
+import { Slots } from '../kubernetes/slots.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
 import type { Facts, ListQuery } from '../mesh/snapshot/state.ts'
 import type { Observe } from './observe.ts'
 
 /** A connection that was kept may have died in the meantime: a read that takes as long is tried again on another. */
 const ATTEMPT_MS = 2_000
+/** Of the connections each watch has one. Those that wait for one would else be given up, all tried again, and none answered. */
+const MOST_AT_ONCE = 32
 
 export interface FactsContext {
   readonly connection: Connection
@@ -26,6 +29,7 @@ export interface FactsContext {
 /** Reads from the API server itself, tried again until the caller's signal ends. */
 export class LiveFacts implements Facts {
   readonly #context: FactsContext
+  readonly #slots = new Slots(MOST_AT_ONCE)
 
   constructor(context: FactsContext) {
     this.#context = context
@@ -70,19 +74,25 @@ export class LiveFacts implements Facts {
     const backoff = new Backoff(20, 500, random)
     for (;;) {
       signal.throwIfAborted()
-      const watchdog = new Watchdog(clock, signal)
-      const alive = () => watchdog.arm(ATTEMPT_MS, () => new Error(`the API server did not answer within ${ATTEMPT_MS} ms`))
       try {
-        alive()
-        return await ask(watchdog.signal, alive)
+        return await this.#slots.run(signal, () => this.#attempt(signal, ask))
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof ApiError && error.status === 404) return null
         if (isFinal(error)) throw error
         await sleep(clock, backoff.next(error instanceof ApiError ? error.retryAfterMs : 0), signal)
-      } finally {
-        watchdog.stop()
       }
+    }
+  }
+
+  async #attempt<T>(signal: AbortSignal, ask: (signal: AbortSignal, alive: () => void) => Promise<T>): Promise<T> {
+    const watchdog = new Watchdog(this.#context.clock, signal)
+    const alive = () => watchdog.arm(ATTEMPT_MS, () => new Error(`the API server did not answer within ${ATTEMPT_MS} ms`))
+    try {
+      alive()
+      return await ask(watchdog.signal, alive)
+    } finally {
+      watchdog.stop()
     }
   }
 }
