@@ -19,7 +19,15 @@ t.test('from nothing to the first refused write', async (t) => {
   t.equal(await ready(), 3)
   t.comment(`installed and Ready after ${Math.round(performance.now() - started)} ms`)
   await failsClosed()
-  t.same(await policies(), { routes: 'Fail', entries: 'Ignore', services: 'Ignore', workloads: 'Ignore', scale: 'Ignore', probe: 'Fail' })
+  t.same(await policies(), {
+    routes: 'Fail',
+    namespaces: 'Ignore',
+    entries: 'Ignore',
+    services: 'Ignore',
+    workloads: 'Ignore',
+    scale: 'Ignore',
+    probe: 'Fail'
+  })
   const refused = await toNobody()
   t.equal(refused.code, 1)
   t.match(refused.stderr, /denied the request: hitless: 50% of requests .*\[undefined-subset\]/)
