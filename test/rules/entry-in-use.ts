@@ -1,7 +1,8 @@
 import { gateway, guide, type Manifest, rule, virtualService } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
-const entry = (spec: Record<string, unknown> = {}): Manifest => ({
+/** Of a host outside the cluster. */
+export const entry = (spec: Record<string, unknown> = {}): Manifest => ({
   apiVersion: 'networking.istio.io/v1',
   kind: 'ServiceEntry',
   metadata: { name: 'vendor', namespace: 'default' },

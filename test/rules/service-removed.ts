@@ -1,17 +1,8 @@
-import { guideWith, guideWithout, type Manifest, rule, service, virtualService } from '../manifests.ts'
+import { guideWith, guideWithout, rule, service, virtualService } from '../manifests.ts'
+import { entry } from './entry-in-use.ts'
 import type { RuleExamples } from './examples.ts'
 
-const entry: Manifest = {
-  apiVersion: 'networking.istio.io/v1',
-  kind: 'ServiceEntry',
-  metadata: { name: 'vendor', namespace: 'default' },
-  spec: {
-    hosts: ['api.vendor.example'],
-    location: 'MESH_EXTERNAL',
-    resolution: 'DNS',
-    ports: [{ number: 80, name: 'http', protocol: 'HTTP' }]
-  }
-}
+const vendor = entry()
 const route = virtualService(
   [rule([{ destination: { host: 'api.vendor.example' } }])],
   { hosts: ['api.vendor.example'] },
@@ -24,19 +15,19 @@ export const serviceRemoved: RuleExamples = {
     { name: 'a VirtualService still sends to it', delete: service(), severity: 'warn', says: 'still sends to' },
     {
       name: 'a VirtualService still has the host of the ServiceEntry',
-      given: guideWith(entry, route),
-      delete: entry,
+      given: guideWith(vendor, route),
+      delete: vendor,
       severity: 'warn',
       says: 'VirtualService default/vendor still sends to api.vendor.example'
     },
-    { name: 'no route has the host of the ServiceEntry', given: guideWith(entry), delete: entry, severity: 'warn', says: 'past the mesh' }
+    { name: 'no route has the host of the ServiceEntry', given: guideWith(vendor), delete: vendor, severity: 'warn', says: 'past the mesh' }
   ],
   safe: [
     { name: 'nothing sends to it', given: guideWithout('VirtualService'), delete: service() },
     {
       name: 'another ServiceEntry has the host',
-      given: guideWith(entry, { ...entry, metadata: { name: 'vendor-too', namespace: 'default' } }),
-      delete: entry
+      given: guideWith(vendor, { ...vendor, metadata: { name: 'vendor-too', namespace: 'default' } }),
+      delete: vendor
     }
   ]
 }
