@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Deployment } from '../kinds/deployment.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
+import { hostKey } from '../mesh/names/hosts.ts'
 import { type Labels, sameLabels, selectorKey, selects } from '../mesh/names/labels.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { ADDED_TO_PODS, without } from './releases.ts'
@@ -37,22 +39,40 @@ function definedBy(object: Subject['after'], gap: Gap) {
   return object?.kind === 'DestinationRule' ? object.subsets.find(({ name }) => name === gap.destination?.subset) : undefined
 }
 
-function subsetPath({ after }: Subject, gap: Gap) {
-  return definedBy(after, gap)?.path ?? (after === null ? [] : ['spec', 'subsets'])
+function subsetPath(subject: Subject, gap: Gap) {
+  const field = hidingField(subject, gap)
+  if (field !== null) return ['spec', field]
+  return definedBy(subject.after, gap)?.path ?? (subject.after === null ? [] : ['spec', 'subsets'])
+}
+
+/** The field by which the write takes a subset away that it goes on defining; null where it is none. */
+function hidingField({ before, after }: Subject, gap: Gap): 'host' | 'exportTo' | 'workloadSelector' | null {
+  if (gap.cause === 'no-endpoints' || before?.kind !== 'DestinationRule' || after?.kind !== 'DestinationRule') return null
+  if (definedBy(before, gap) === undefined || definedBy(after, gap) === undefined) return null
+  if (hostKey(before.host) !== hostKey(after.host)) return 'host'
+  if (!isDeepStrictEqual(before.exportTo, after.exportTo)) return 'exportTo'
+  return isDeepStrictEqual(before.workloadSelector, after.workloadSelector) ? null : 'workloadSelector'
 }
 
 function lost(subject: Subject, gap: Gap): string {
   if (gap.cause === 'no-endpoints') return 'whose new labels no Ready Pod has'
   if (subject.operation === 'DELETE') return 'which this deletes'
+  const field = hidingField(subject, gap)
+  if (field === 'host') return 'which this takes from that host by another spec.host'
+  if (field === 'exportTo') return `which this no longer exports to namespace ${gap.context.namespace}`
+  if (field === 'workloadSelector') return 'which this keeps for the clients that its spec.workloadSelector selects'
   return definedBy(subject.before, gap) === undefined ? `which ${subject.nameOf(written(subject))} would hide` : 'which this removes'
 }
 
 function remedyFor(subject: Subject, gap: Gap): string {
   if (gap.cause === 'no-endpoints')
     return `wait until a Ready Pod has the new labels, or move the requests away in ${subject.nameOf(routeOwner(gap))}`
+  const move = `move the requests to another subset in ${subject.nameOf(routeOwner(gap))}`
+  const field = hidingField(subject, gap)
+  if (field === 'host') return `${move}, or leave spec.host and write a DestinationRule of its own for the other host`
+  if (field !== null) return `${move}, or leave spec.${field} as it is`
   const hides = subject.operation !== 'DELETE' && definedBy(subject.before, gap) === undefined
-  if (hides) return `add subset "${gap.destination?.subset}" to this DestinationRule`
-  return `move the requests to another subset in ${subject.nameOf(routeOwner(gap))}`
+  return hides ? `add subset "${gap.destination?.subset}" to this DestinationRule` : move
 }
 
 /** Subsets with new labels that Pods have and no template gives them: the next restart of those Pods leaves the subset empty. */

@@ -26,6 +26,24 @@ export const subsetInUse: RuleExamples = {
       apply: destinationRule([], { exportTo: ['.'] }, { name: 'younger' }),
       severity: 'deny',
       says: 'would hide'
+    },
+    {
+      name: 'its host becomes another',
+      apply: destinationRule(['v1', 'v2'], { host: 'helloworld.elsewhere.svc.cluster.local' }),
+      severity: 'deny',
+      says: 'by another spec.host'
+    },
+    {
+      name: 'it is exported to nobody any longer',
+      apply: destinationRule(['v1', 'v2'], { exportTo: ['~'] }),
+      severity: 'deny',
+      says: 'no longer exports to namespace'
+    },
+    {
+      name: 'it is kept for some clients',
+      apply: destinationRule(['v1', 'v2'], { workloadSelector: { matchLabels: { app: 'somebody' } } }),
+      severity: 'deny',
+      says: 'spec.workloadSelector selects'
     }
   ],
   safe: [
