@@ -5,7 +5,8 @@
  * Two writes in flight at once are excused, for no webhook can exclude them. Exactly these: X is committed after the judgement of W began that became
  * its answer, and before W is; W was harmless without X; and X was not admitted by the same replica at most `pendingMs` before W, for then it knew of X.
  * They are counted. So is the one thing that no read by name shows and that a list is too dear for: a DestinationRule that the watch had yet to show, in
- * another namespace than the route, hides the subsets to which a route begins to send.
+ * another namespace than the route, hides the subsets to which a route begins to send. And so is a weight step between destinations that were carried
+ * before, which is judged without a read: where one of them has lost its Pods unseen, the step makes a gap larger that was there.
  */
 import { parseReview } from '../../src/admission/review.ts'
 import { DEFAULT_TIMINGS } from '../../src/cluster/timings.ts'
@@ -14,6 +15,7 @@ import type { Gap } from '../../src/mesh/gaps/gaps.ts'
 import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { decide, judge } from '../../src/review/decide.ts'
 import type { Policy } from '../../src/review/policy.ts'
+import { isRouteObject, newlyCarried } from '../../src/review/reliance.ts'
 import { type Attempt, reviewBody } from './attempt.ts'
 import type { Store } from './store.ts'
 import type { Witness } from './writes.ts'
@@ -33,13 +35,15 @@ export interface Counts {
   overtaken: number
   /** Admitted routes whose subsets a rule hides that the watch had yet to show. */
   hidden: number
+  /** Admitted weight steps to a carried destination that had lost its Pods, as the watch had yet to show. */
+  grown: number
   /** Answered by the policy for a state that is not known. */
   unjudged: number
 }
 
 export class Judge implements Witness {
   readonly violations: Violation[] = []
-  readonly counts: Counts = { admitted: 0, refused: 0, held: 0, inFlight: 0, overtaken: 0, hidden: 0, unjudged: 0 }
+  readonly counts: Counts = { admitted: 0, refused: 0, held: 0, inFlight: 0, overtaken: 0, hidden: 0, grown: 0, unjudged: 0 }
   readonly #store: Store
   readonly #policy: Policy
   readonly #nowMs: () => number
@@ -64,6 +68,10 @@ export class Judge implements Witness {
     const last = harmless.at(-1)?.revision
     if (last === undefined && this.#isHidden(attempt)) {
       this.counts.hidden += 1
+      return
+    }
+    if (last === undefined && this.#isWeightStep(attempt)) {
+      this.counts.grown += 1
       return
     }
     if (last === undefined) {
@@ -103,6 +111,14 @@ export class Judge implements Witness {
       ({ namespace, resourceVersion }) => namespace !== after?.metadata.namespace && !review.shownRules.has(resourceVersion)
     )
     return unseen.length > 0 && !this.#opensGap(attempt, overlay(this.#store.world, { removed: unseen }))
+  }
+
+  /** It sends to nothing that it did not send to before, and what is lost is lost for want of Pods. */
+  #isWeightStep(attempt: Attempt): boolean {
+    const { change } = parseReview(attempt.body, this.#store.world)
+    if (change === null || change.before === null || !isRouteObject(change.before) || newlyCarried(change).length > 0) return false
+    const opened = judge(change, this.#store.world, this.#policy, this.#nowMs()).judgement?.opened ?? []
+    return opened.length > 0 && opened.every(({ cause }) => cause === 'no-endpoints')
   }
 
   #revisions(attempt: Attempt, from: number): { revision: number; opensGap: boolean }[] {
