@@ -1,5 +1,7 @@
+import type { GatewayServer } from '../kinds/gateway.ts'
 import { isOfGatewayApi, ROUTE_KINDS } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
+import { hostCovers } from '../mesh/names/hosts.ts'
 import type { Rule, Subject } from './rule.ts'
 import { loss, severityOf, state, wayOut } from './wording.ts'
 
@@ -48,16 +50,41 @@ function lost(subject: Subject, gap: Gap): string {
   const server = isOfGatewayApi(written(subject)) ? 'listener' : 'server'
   if (subject.after === null) return `this deletes ${name}`
   if (gap.cause === 'no-listener') {
-    return sameSelector(subject)
-      ? `no ${server} of ${name} would have port ${gap.port} any longer`
-      : `${name} would no longer select the Pods that serve it`
+    if (!sameSelector(subject)) return `${name} would no longer select the Pods that serve it`
+    const other = serverNow(subject, gap)
+    if (other !== undefined) return `${name} would take ${taken(other)} on port ${gap.port}, for which no VirtualService brings a route`
+    return `no ${server} of ${name} would have port ${gap.port} any longer`
   }
   if (gap.cause === 'closed') return `no ${server} of ${name} would take such a connection on port ${gap.port} any longer`
+  const reserved = namespaceNow(subject, gap)
+  if (reserved !== null) return `${name} would take this host from routes of namespace ${reserved} alone`
   return `no ${server} of ${name} would have this host any longer`
+}
+
+/** The server that an Istio Gateway has on the port after the write. */
+function serverNow({ after }: Subject, { port }: Gap): GatewayServer | undefined {
+  return after?.kind === 'Gateway' ? after.servers.find((server) => server.port === port) : undefined
+}
+
+function taken({ protocol, tlsMode }: GatewayServer): string {
+  return tlsMode === 'PASSTHROUGH' ? 'TLS that it passes through' : protocol
+}
+
+/** The namespace to which the Gateway now leaves the host: `namespace/host` in a server. */
+function namespaceNow({ after }: Subject, { host, port }: Gap): string | null {
+  if (after?.kind !== 'Gateway') return null
+  const written = after.servers.filter((server) => server.port === port).flatMap(({ hosts }) => hosts)
+  for (const [namespace = '', name = ''] of written.map((each) => each.split('/')))
+    if (hostCovers(name.toLowerCase(), host)) return namespace === '.' ? after.namespace : namespace
+  return null
 }
 
 function remedyFor(subject: Subject, gap: Gap): string {
   const served = gap.servedBy?.source ?? null
+  const other = gap.cause === 'no-listener' && sameSelector(subject) ? serverNow(subject, gap) : undefined
+  if (other !== undefined && served !== null) {
+    return `First give ${subject.nameOf(served)} ${other.tlsMode === 'PASSTHROUGH' ? 'tls' : 'tcp'} routes for the host, or leave the server as it was`
+  }
   const route = served === null ? (isOfGatewayApi(written(subject)) ? 'its routes' : 'its VirtualServices') : subject.nameOf(served)
   return `First bind ${route} to another Gateway that serves the host, or take the host out there; if this is meant, ${wayOut(subject)}`
 }

@@ -25,6 +25,22 @@ export const gatewayInUse: RuleExamples = {
       severity: 'deny',
       says: 'would have port 80 any longer'
     },
+    {
+      name: 'the server passes TLS through',
+      given: SERVED,
+      apply: gateway(['*'], {
+        servers: [{ port: { number: 80, name: 'tls', protocol: 'TLS' }, tls: { mode: 'PASSTHROUGH' }, hosts: ['*.example.com'] }]
+      }),
+      severity: 'deny',
+      says: 'would take TLS that it passes through on port 80'
+    },
+    {
+      name: 'the host is left to another namespace',
+      given: SERVED,
+      apply: gateway(['*'], { servers: [server(['elsewhere/*.example.com'])] }),
+      severity: 'deny',
+      says: 'from routes of namespace elsewhere alone'
+    },
     { name: 'it is deleted', given: SERVED, delete: gateway(), severity: 'deny', says: 'this deletes Gateway default/gateway' },
     {
       name: 'a listener of the Gateway API takes another host',
