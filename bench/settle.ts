@@ -42,6 +42,7 @@ async function measured(proxies: number): Promise<Row[]> {
   const propagation = exactPropagation({
     fixed: fixedTime({ settleMs: () => 1000, nowMs: Date.now, sleep: pause }),
     snapshot: () => world,
+    ready: async () => undefined,
     replicas: async () => [replica],
     settleMs: () => 1000,
     quiet: { since: () => false },

@@ -29,6 +29,7 @@ export function askedPropagation(options: AskedOptions, signal: AbortSignal): Pr
   signal.addEventListener('abort', () => replicas.close(), { once: true })
   return exactPropagation({
     ...options,
+    ready: () => replicas.ready(),
     replicas: (until) => replicas.current(until),
     sleep: (ms, until) => sleep(ms, undefined, { signal: until })
   })

@@ -25,7 +25,9 @@ const MOST_FAILURES = 2
 export interface ExactOptions {
   readonly fixed: Propagation
   readonly snapshot: () => Snapshot
-  /** A stream to each replica of istiod. */
+  /** Loads what asking needs, once: no time in which istiod is silent. */
+  readonly ready: () => Promise<unknown>
+  /** A stream to each replica of istiod; of one that failed, a new one. */
   readonly replicas: (signal: AbortSignal) => Promise<readonly Replica[]>
   /** The fixed time. */
   readonly settleMs: () => number
@@ -95,9 +97,10 @@ class Exact implements Propagation {
   }
 
   async #seen(told: Told, untilMs: number, signal: AbortSignal): Promise<Arrival> {
-    const { fixed, nowMs, onAsked } = this.#options
+    const { fixed, nowMs, onAsked, ready } = this.#options
     if (told.size === 0) return ARRIVED
     try {
+      await ready()
       const arrival = await new Watch(told, this.#options, signal).arrival(untilMs)
       onAsked(null)
       if (arrival.arrived) for (const change of told.keys()) this.#arrived.add(change)
@@ -124,8 +127,7 @@ class Watch {
   readonly #sinceMs: number
   /** Pushes that each had shown when it first answered in this watch. */
   readonly #pushesBefore = new Map<Replica, number>()
-  readonly #watched = new Set<Replica>()
-  readonly #failed = new Set<Replica>()
+  #failures = 0
 
   constructor(told: Told, options: ExactOptions, signal: AbortSignal) {
     this.#sights = [...told.values()].flat()
@@ -155,29 +157,30 @@ class Watch {
   /** Where the proxies of each replica stand; null while one has not pushed the change. */
   async #look(): Promise<readonly Standing[] | null> {
     const replicas = await this.#options.replicas(this.#signal)
-    for (const replica of this.#watched) {
-      if (replica.failure !== null && this.#failed.add(replica).size > MOST_FAILURES) throw replica.failure
-    }
     for (const replica of replicas) {
-      if (replica.failure !== null) throw replica.failure
-      this.#watched.add(replica)
       if (!this.#pushesBefore.has(replica) && replica.view.pushes > 0) this.#pushesBefore.set(replica, replica.view.pushes)
       replica.watch(this.#sights)
     }
     const standings = await Promise.all(replicas.map((replica) => this.#standing(replica)))
+    const failure = replicas.find((replica) => replica.failure !== null)?.failure
+    if (failure && ++this.#failures > MOST_FAILURES) throw failure
     return standings.every((each) => each !== null) ? standings : null
   }
 
+  /** null where the stream broke, too. */
   async #standing(replica: Replica): Promise<Standing | null> {
-    if (replica.failure !== null) return null
     const { nowMs, settleMs, quiet } = this.#options
     const needs = replica.view.needs(this.#sights)
     if (needs === null) {
-      this.#requireHope(replica.view, this.#pushesBefore.get(replica) ?? Number.POSITIVE_INFINITY)
+      if (replica.failure === null) this.#requireHope(replica.view, this.#pushesBefore.get(replica) ?? Number.POSITIVE_INFINITY)
       return null
     }
     const isOverdue = needs.isUnsure ? quiet.since(this.#changedMs) : nowMs() - needs.sinceMs >= settleMs()
-    return standing(await replica.proxies(), needs, isOverdue)
+    const proxies = await replica.proxies().catch((problem) => {
+      if (replica.failure === null) throw problem
+      return null
+    })
+    return proxies === null ? null : standing(proxies, needs, isOverdue)
   }
 
   /**

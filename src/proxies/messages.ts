@@ -49,13 +49,14 @@ function writeNode(writer: BinaryWriter, { id, metadata }: Node): BinaryWriter {
   return writer.join()
 }
 
-/** Throws where the bytes are no such message. */
+/** Throws where the bytes are no such message, or hold more than any answer to what is asked. */
 export function decodeResponse(bytes: Uint8Array): DiscoveryResponse {
   let [type, version, nonce] = ['', '', '']
   const resources: Uint8Array[] = []
-  each(bytes, (field, reader) => {
+  const fields = new Fields()
+  fields.each(bytes, (field, reader) => {
     if (field === 1) version = reader.string()
-    else if (field === 2) resources.push(last(reader.bytes(), 2))
+    else if (field === 2) resources.push(fields.last(reader.bytes(), 2))
     else if (field === 4) type = reader.string()
     else if (field === 5) nonce = reader.string()
     else return false
@@ -64,72 +65,94 @@ export function decodeResponse(bytes: Uint8Array): DiscoveryResponse {
   return { type, version, nonce, resources }
 }
 
-export function clusterName(cluster: Uint8Array): string {
-  return textOf(cluster, 1)
+/** Names of clusters. */
+export function readClusters(clusters: readonly Uint8Array[]): Set<string> {
+  const fields = new Fields()
+  return new Set(clusters.map((cluster) => fields.text(cluster, 1)))
 }
 
-/** The name of the cluster, and how many of its endpoints take requests: HEALTHY or not said to be otherwise. */
-export function readAssignment(assignment: Uint8Array): { readonly cluster: string; readonly endpoints: number } {
-  let endpoints = 0
-  eachMessage(assignment, 2, (locality) =>
-    eachMessage(locality, 2, (endpoint) => {
-      if (numberOf(endpoint, 2) <= 1) endpoints += 1
-    })
-  )
-  return { cluster: textOf(assignment, 1), endpoints }
-}
-
-/** The name of the route configuration, and the clusters that its routes send requests to. */
-export function readRoutes(configuration: Uint8Array): { readonly name: string; readonly clusters: ReadonlySet<string> } {
-  const clusters = new Set<string>()
-  const add = (name: string) => name !== '' && clusters.add(name)
-  eachMessage(configuration, 2, (virtualHost) =>
-    eachMessage(virtualHost, 3, (route) =>
-      eachMessage(route, 2, (action) => {
-        add(textOf(action, 1))
-        eachMessage(action, 3, (weighted) => eachMessage(weighted, 1, (each) => numberOf(last(each, 2), 1) > 0 && add(textOf(each, 1))))
+/** By the name of the cluster, how many of its endpoints take requests: HEALTHY or not said to be otherwise. */
+export function readAssignments(assignments: readonly Uint8Array[]): Map<string, number> {
+  const fields = new Fields()
+  const endpointsOf = (assignment: Uint8Array) => {
+    let endpoints = 0
+    fields.eachMessage(assignment, 2, (locality) =>
+      fields.eachMessage(locality, 2, (endpoint) => {
+        if (fields.number(endpoint, 2) <= 1) endpoints += 1
       })
     )
-  )
-  return { name: textOf(configuration, 1), clusters }
+    return endpoints
+  }
+  return new Map(assignments.map((assignment) => [fields.text(assignment, 1), endpointsOf(assignment)]))
 }
 
-/** The value of a message's field that is a message; empty where it has none. */
-function last(message: Uint8Array, wanted: number): Uint8Array {
-  let found: Uint8Array = new Uint8Array()
-  eachMessage(message, wanted, (value) => {
-    found = value
-  })
-  return found
+/** By the name of the route configuration, the clusters that its routes send requests to. */
+export function readRoutes(configurations: readonly Uint8Array[]): Map<string, ReadonlySet<string>> {
+  const fields = new Fields()
+  const clustersOf = (configuration: Uint8Array) => {
+    const clusters = new Set<string>()
+    const add = (name: string) => name !== '' && clusters.add(name)
+    fields.eachMessage(configuration, 2, (virtualHost) =>
+      fields.eachMessage(virtualHost, 3, (route) =>
+        fields.eachMessage(route, 2, (action) => {
+          add(fields.text(action, 1))
+          fields.eachMessage(action, 3, (weighted) =>
+            fields.eachMessage(weighted, 1, (each) => fields.number(fields.last(each, 2), 1) > 0 && add(fields.text(each, 1)))
+          )
+        })
+      )
+    )
+    return clusters
+  }
+  return new Map(configurations.map((configuration) => [fields.text(configuration, 1), clustersOf(configuration)]))
 }
 
-function textOf(message: Uint8Array, wanted: number): string {
-  return Buffer.from(last(message, wanted)).toString('utf8')
-}
+/** Of one answer so many are read, within some 40 ms: an answer of 64 MiB can hold thirty million, and a thing to keep for each. */
+const MOST_FIELDS = 500_000
 
-function numberOf(message: Uint8Array, wanted: number): number {
-  let found = 0
-  each(message, (field, reader, type) => {
-    if (field !== wanted || type !== WireType.Varint) return false
-    found = reader.uint32()
-    return true
-  })
-  return found
-}
+/** Reads the fields of one answer's messages. */
+class Fields {
+  #left = MOST_FIELDS
 
-function eachMessage(message: Uint8Array, wanted: number, take: (value: Uint8Array) => unknown): void {
-  each(message, (field, reader, type) => {
-    if (field !== wanted || type !== WireType.LengthDelimited) return false
-    take(reader.bytes())
-    return true
-  })
-}
+  /** Calls `take` for each field; what it does not read is skipped. */
+  each(message: Uint8Array, take: (field: number, reader: BinaryReader, type: WireType) => boolean): void {
+    const reader = new BinaryReader(message)
+    while (reader.pos < reader.len) {
+      this.#left -= 1
+      if (this.#left < 0) throw new Error(`an answer has more than ${MOST_FIELDS} fields`)
+      const [field, type] = reader.tag()
+      if (!take(field, reader, type)) reader.skip(type, field)
+    }
+  }
 
-/** Calls `take` for each field; what it does not read is skipped. */
-function each(message: Uint8Array, take: (field: number, reader: BinaryReader, type: WireType) => boolean): void {
-  const reader = new BinaryReader(message)
-  while (reader.pos < reader.len) {
-    const [field, type] = reader.tag()
-    if (!take(field, reader, type)) reader.skip(type, field)
+  eachMessage(message: Uint8Array, wanted: number, take: (value: Uint8Array) => unknown): void {
+    this.each(message, (field, reader, type) => {
+      if (field !== wanted || type !== WireType.LengthDelimited) return false
+      take(reader.bytes())
+      return true
+    })
+  }
+
+  /** The value of a message's field that is a message; empty where it has none. */
+  last(message: Uint8Array, wanted: number): Uint8Array {
+    let found: Uint8Array = new Uint8Array()
+    this.eachMessage(message, wanted, (value) => {
+      found = value
+    })
+    return found
+  }
+
+  text(message: Uint8Array, wanted: number): string {
+    return Buffer.from(this.last(message, wanted)).toString('utf8')
+  }
+
+  number(message: Uint8Array, wanted: number): number {
+    let found = 0
+    this.each(message, (field, reader, type) => {
+      if (field !== wanted || type !== WireType.Varint) return false
+      found = reader.uint32()
+      return true
+    })
+    return found
   }
 }

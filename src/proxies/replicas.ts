@@ -8,6 +8,8 @@ import { OWN_NAME } from './standing.ts'
 const LINGER_MS = 10_000
 /** What writes waited for and no one waits for any longer goes with its stream. */
 const MOST_WATCHED = 2_000
+/** Of each an answer of some megabytes may be on its way at once. */
+const MOST_REPLICAS = 100
 
 export interface ReplicasOptions {
   readonly istiods: Istiods
@@ -24,15 +26,21 @@ export class Replicas {
     this.#options = options
   }
 
+  /** Loads the library for the streams, which is of no use to a process that holds nothing. */
+  async ready(): Promise<void> {
+    await import('./replica.ts')
+  }
+
   /** One stream to each replica that there is now; of those that failed, a new one. Rejects where there is none. */
   async current(signal: AbortSignal): Promise<readonly Replica[]> {
     this.#linger()
     const { istiods, node, nowMs } = this.#options
     if ([...this.#open.values()].some(({ failure }) => failure !== null)) istiods.forget()
     const [addresses, ca, token] = await Promise.all([istiods.addresses(signal), istiods.root(signal), istiods.token(signal)])
-    // The library for the streams is of no use to a process that holds nothing.
     const { openReplica } = await import('./replica.ts')
     if (addresses.length === 0) throw new Error('no EndpointSlice labelled app=istiod has a replica of istiod')
+    if (addresses.length > MOST_REPLICAS)
+      throw new Error(`${addresses.length} replicas of istiod are more than are asked (${MOST_REPLICAS})`)
     const wanted = new Set(addresses.map(({ target }) => target))
     for (const [target, replica] of this.#open) {
       if (wanted.has(target) && replica.failure === null && replica.view.size < MOST_WATCHED) continue

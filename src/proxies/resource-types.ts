@@ -7,3 +7,6 @@ export const TYPES = {
   /** istiod's own: what its debug interface says, over this protocol (pilot/pkg/xds/debuggen.go). */
   debug: 'istio.io/debug'
 } as const
+
+/** What decides where a proxy sends requests; of other types nobody knows when they are acknowledged. */
+export const ROUTING = [TYPES.cluster, TYPES.endpoint, TYPES.listener, TYPES.route]

@@ -1,10 +1,7 @@
 /** Which proxies have a change, by what istiod sent them and what they acknowledged. */
-import { TYPES } from './resource-types.ts'
+import { ROUTING, TYPES } from './resource-types.ts'
 import type { ProxyStatus, Watched } from './syncz.ts'
 import type { Needs } from './view.ts'
-
-/** What decides where a proxy sends requests; of other types nobody knows when they are acknowledged. */
-const ROUTING = [TYPES.cluster, TYPES.endpoint, TYPES.listener, TYPES.route]
 
 export interface Standing {
   /** Proxies that watch what the change is in. */

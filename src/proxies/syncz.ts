@@ -1,10 +1,13 @@
 /** What istiod says of the proxies that are connected to it: `syncz` of its debug interface (pilot/pkg/xds/debug.go, `SyncStatus`). */
 import { isRecord } from '../kinds/fields.ts'
 import { pushOfNonce, UnknownForm, UUID_LENGTH } from './push-version.ts'
+import { ROUTING } from './resource-types.ts'
 
 /** One proxy takes 1 to 3 KB; so much is read within a millisecond. */
 const PORTION_BYTES = 64 << 10
 const MOST_BYTES = 256 << 10
+/** One istiod serves some thousands. */
+const MOST_PROXIES = 100_000
 const [OPEN, CLOSE, QUOTE, BACKSLASH] = [0x7b, 0x7d, 0x22, 0x5c]
 
 /** One type of resources that a proxy watches: the pushes in which it was sent last, and which it acknowledged last. */
@@ -22,7 +25,7 @@ export interface ProxyStatus {
   readonly proxy: string
   /** `sidecar`, `router`, `waypoint`, `ztunnel`; '' where istiod does not say. */
   readonly kind: string
-  /** By the URL of the type. */
+  /** By the URL of the type, of those that decide where requests go. */
   readonly types: ReadonlyMap<string, Watched>
 }
 
@@ -32,6 +35,7 @@ export async function readSyncz(json: Buffer): Promise<ProxyStatus[]> {
   const pushes = new Map<string, number>()
   for (const text of portions(json)) {
     for (const entry of parsed(text)) proxies.push(statusOf(entry, pushes))
+    if (proxies.length > MOST_PROXIES) throw new UnknownForm(`syncz has more than ${MOST_PROXIES} proxies`)
     await new Promise((resolve) => setImmediate(resolve))
   }
   return proxies
@@ -91,7 +95,7 @@ function statusOf(entry: unknown, pushes: Map<string, number>): ProxyStatus {
   return {
     proxy: entry['proxy'],
     kind: String(entry['proxy_type'] ?? ''),
-    types: new Map(Object.entries(resources).map(([type, status]) => [type, watched(status, pushes)]))
+    types: new Map(ROUTING.filter((type) => type in resources).map((type) => [type, watched(resources[type], pushes)]))
   }
 }
 

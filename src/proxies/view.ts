@@ -1,7 +1,7 @@
 /** What one istiod's answers show, and since which of its pushes: numbers of one process, compared with no other's. */
 
 import type { Sight } from './expectation.ts'
-import { clusterName, type DiscoveryResponse, readAssignment, readRoutes } from './messages.ts'
+import { type DiscoveryResponse, readAssignments, readClusters, readRoutes } from './messages.ts'
 import { pushNumber } from './push-version.ts'
 import { TYPES } from './resource-types.ts'
 
@@ -89,10 +89,10 @@ export class View {
       this.#pushes += 1
     }
     if (response.type === TYPES.cluster) {
-      const names = new Set(response.resources.map(clusterName))
+      const names = readClusters(response.resources)
       this.#note('cluster', push, ({ name }) => names.has(name) || (names.has(withoutSubset(name)) ? false : null))
     } else if (response.type === TYPES.endpoint) {
-      const assignments = new Map(response.resources.map(readAssignment).map(({ cluster, endpoints }) => [cluster, endpoints]))
+      const assignments = readAssignments(response.resources)
       this.#note(
         'endpoint',
         push,
@@ -101,7 +101,7 @@ export class View {
       )
       this.#isAsked = false
     } else if (response.type === TYPES.route) {
-      const routes = new Map(response.resources.map(readRoutes).map(({ name, clusters }) => [name, clusters]))
+      const routes = readRoutes(response.resources)
       this.#note('route', push, (sight) => (sight.type === 'route' ? (routes.get(sight.name)?.has(sight.cluster) ?? null) : null))
     }
   }

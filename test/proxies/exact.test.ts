@@ -38,6 +38,7 @@ function propagationBy(replicas: () => Promise<readonly Replica[]>, settleMs = S
   const propagation = exactPropagation({
     fixed: fixedTime({ settleMs: () => settleMs, nowMs: Date.now, sleep: pause }),
     snapshot: () => world,
+    ready: async () => undefined,
     replicas,
     settleMs: () => settleMs,
     quiet: { since: (changedMs) => Date.now() - changedMs > 2 * settleMs },

@@ -43,6 +43,8 @@ const ANSWERS: Record<string, (write: (bytes: Buffer) => void, end: (error?: Err
   'an answer larger than 64 MiB': (write) => write(synczResponse(3, ' '.repeat(65 << 20))),
   'bytes that are no message': (write) => write(Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f])),
   'groups without an end': (write) => write(Buffer.alloc(1 << 20, 0x0b)),
+  'resources without number': (write) => write(Buffer.alloc(32 << 20, Buffer.from([0x12, 0]))),
+  'resources with fields without number': (write) => write(response(TYPES.cluster, 3, [Buffer.alloc(32 << 20, Buffer.from([0x12, 0]))])),
   'a version of another form': (write) => write(Buffer.concat([synczResponse(3, '[]'), Buffer.from([0x0a, 1, 0x78])])),
   'syncz of another form': (write) => write(synczResponse(3, '{}')),
   'the end of the stream': (_, end) => end(),
@@ -56,11 +58,14 @@ for (const [name, answer] of Object.entries(ANSWERS)) {
         (error) => (error === undefined ? stream.end() : stream.emit('error', error))
       )
     )
+    const before = process.memoryUsage().rss
     const error = await replica.proxies().then(
       () => null,
       (reason: unknown) => reason
     )
     t.ok(error instanceof Error)
+    const grownMb = (process.memoryUsage().rss - before) >> 20
+    t.ok(grownMb < 400, `${grownMb} MiB, of an answer of 64 MiB at most, in this process that both sends and reads it`)
     t.notMatch(`${error} ${JSON.stringify(error)} ${(error as Error).stack}`, 'secret')
   })
 }

@@ -31,6 +31,12 @@ t.test('proxies that watch nothing yet, and no proxies', async (t) => {
   t.equal((await read([{ proxy: 'a.b' }]))[0]?.types.size, 0)
 })
 
+t.test('of what a proxy watches, no more is kept than decides where requests go', async (t) => {
+  const others = Object.fromEntries(Array.from({ length: 10_000 }, (_, at) => [`t${at}`, 7]))
+  const [status] = await read([{ ...ENTRY, resources: { ...others, ...ENTRY.resources } }])
+  t.strictSame([...(status?.types.keys() ?? [])], [TYPES.cluster, TYPES.route])
+})
+
 t.test('names of proxies and types are anybody’s', async (t) => {
   const [status] = await read('[{"proxy":"__proto__.x","resources":{"__proto__":{"sent":"","acked":""}}}]')
   t.equal(status?.proxy, '__proto__.x')
@@ -45,6 +51,7 @@ const NONE: Record<string, string> = {
   'an entry that is no JSON': '[{"proxy"}]',
   'a nonce of another form': JSON.stringify([{ proxy: 'a.b', resources: { [TYPES.cluster]: { sent: 'x', acked: '' } } }]),
   'resources of another form': JSON.stringify([{ proxy: 'a.b', resources: { [TYPES.cluster]: 7 } }]),
+  'more proxies than any istiod has': `[${'{"proxy":"a"},'.repeat(1 << 20)}{"proxy":"a"}]`,
   'an entry without an end': `[{"proxy":"${'a'.repeat(300_000)}"}]`
 }
 for (const [name, json] of Object.entries(NONE)) {
