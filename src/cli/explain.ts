@@ -31,6 +31,6 @@ function explain(id: string | undefined): string {
   )
 }
 
-function page({ id, summary, description, remedy, on, reads }: Rule): string {
-  return `${id}: ${summary}\n\n${description}\n\nWhat to do: ${remedy}\nJudged on writes of: ${on.join(', ')}\nReads: ${reads.join(', ')}\n`
+function page({ id, summary, description, remedy, on }: Rule): string {
+  return `${id}: ${summary}\n\n${description}\n\nWhat to do: ${remedy}\nJudged on writes of: ${on.join(', ')}\n`
 }

@@ -92,15 +92,18 @@ export function isLookedAtAlone(kind: Kind): boolean {
 /** The kinds that route requests. */
 export const ROUTE_KINDS = ['VirtualService', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute'] as const satisfies readonly Kind[]
 
-export function isRouteKind(kind: Kind): kind is (typeof ROUTE_KINDS)[number] {
+export type RouteKind = (typeof ROUTE_KINDS)[number]
+
+export function isRouteKind(kind: Kind): kind is RouteKind {
   return (ROUTE_KINDS as readonly Kind[]).includes(kind)
 }
 
 /** The kinds that make Pods of a template. */
 export const WORKLOAD_KINDS = ['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Rollout'] as const satisfies readonly Kind[]
-export type Workload = ObjectOf<(typeof WORKLOAD_KINDS)[number]>
+export type WorkloadKind = (typeof WORKLOAD_KINDS)[number]
+export type Workload = ObjectOf<WorkloadKind>
 
-export function isWorkloadKind(kind: Kind): kind is Workload['kind'] {
+export function isWorkloadKind(kind: Kind): kind is WorkloadKind {
   return (WORKLOAD_KINDS as readonly Kind[]).includes(kind)
 }
 

@@ -66,6 +66,7 @@ function ruleIsOn(snapshot: Snapshot, policy: Policy): (rule: string, namespace:
 /** What the rules say of one object as it stands: as if it were new, and as if it were written again unchanged. */
 function hygiene(object: MeshObject, snapshot: Snapshot, policy: Policy): Finding[] {
   const subject: Subject = {
+    written: { kind: object.kind, namespace: object.namespace, name: object.name },
     operation: 'CREATE',
     tool: null,
     before: null,
@@ -76,6 +77,7 @@ function hygiene(object: MeshObject, snapshot: Snapshot, policy: Policy): Findin
     targets: [],
     gaps: [],
     opened: [],
+    isOpened: () => false,
     excuseOf: () => null,
     isInMesh: (service) => isInMesh(snapshot, service),
     fallbackAtGateways: policy.fallbackAtGateways,

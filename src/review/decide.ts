@@ -2,12 +2,13 @@
 
 import { formatRef, homeOf, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { tablesIn } from '../mesh/routing/routes.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
-import type { Finding, Rule, Statement, Subject } from '../rules/rule.ts'
+import type { Excuse, Finding, Rule, Statement, Subject } from '../rules/rule.ts'
 import { alwaysAdmitted, isNoOp } from './always-admitted.ts'
 import type { Change } from './change.ts'
 import { isOfNoMesh, whyCarriedOut } from './consequence.ts'
@@ -73,10 +74,15 @@ interface Found {
 
 function findingsOf(judgement: Judgement, policy: Policy): Found {
   const { change, before, after, meter, targets, gaps, opened } = judgement
-  const excuses = new Map(opened.map((gap) => [gap, excuseOf(judgement, policy, gap)]))
+  const excuses = new Map<Gap, Excuse | null>()
+  for (const gap of opened) {
+    const excuse = excuseOf(judgement, policy, gap)
+    if (excuse !== 'off') excuses.set(gap, excuse)
+  }
   const nameOf = (ref: ObjectRef) => nameFor(ref, homeOf(change.ref), policy)
   const unjudged = [...notesOn(judgement.unjudged, refKey(change.ref), nameOf), ...waypointNotes(judgement)]
   const subject: Subject = {
+    written: change.ref,
     operation: change.operation,
     tool: toolOf(change),
     before: change.before,
@@ -86,11 +92,9 @@ function findingsOf(judgement: Judgement, policy: Policy): Found {
     tablesAfter: tablesIn(after),
     targets,
     gaps,
-    opened: opened.filter((gap) => excuses.get(gap) !== 'off'),
-    excuseOf: (gap) => {
-      const excuse = excuses.get(gap) ?? null
-      return excuse === 'off' ? null : excuse
-    },
+    opened: [...excuses.keys()],
+    isOpened: (gap) => excuses.has(gap),
+    excuseOf: (gap) => excuses.get(gap) ?? null,
     isInMesh: (service) => isInMesh(after, service),
     fallbackAtGateways: policy.fallbackAtGateways,
     labelKeys: policy.labelKeys,

@@ -2,7 +2,7 @@
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
 import type { RouteRule } from '../kinds/gateway-api.ts'
-import { isRouteKind, isWorkload, type MeshObject, type ObjectOf, type ROUTE_KINDS } from '../kinds/index.ts'
+import { isRouteKind, isWorkload, type MeshObject, type ObjectOf, type RouteKind } from '../kinds/index.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -71,7 +71,7 @@ function without(route: RouteObject, other: RouteObject): Carried[] {
   return carriedBy(route).filter((destination) => !known.has(keyOf(destination)))
 }
 
-type RouteObject = ObjectOf<(typeof ROUTE_KINDS)[number]>
+type RouteObject = ObjectOf<RouteKind>
 
 export function isRouteObject(object: MeshObject | null): object is RouteObject {
   return object !== null && isRouteKind(object.kind)

@@ -1,10 +1,10 @@
 import type { HttpMatch, HttpRoute } from '../kinds/http-rule.ts'
-import type { MeshObject } from '../kinds/index.ts'
+import type { VirtualService } from '../kinds/virtual-service.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { coversEverything } from '../mesh/routing/covers.ts'
-import type { Rule } from './rule.ts'
+import { hygieneRule } from './hygiene-rule.ts'
 
-export const answersNothing: Rule = {
+export const answersNothing = hygieneRule({
   id: 'answers-nothing',
   on: ['VirtualService'],
   summary: 'every request gets a fault or a fixed error',
@@ -12,26 +12,22 @@ export const answersNothing: Rule = {
     'A `fault.abort` of 100%, or a `directResponse` of 400 or more, is an answer that somebody chose, and is never refused. But one that takes every request of its hosts leaves nothing to whoever calls them: often the ' +
     'match that should bind it to a tester is missing, or a maintenance page was left.',
   remedy: 'Give the rule a match of its own, or take it back when the maintenance is over.',
-  reads: ['VirtualService'],
-  check: ({ before, after, nameOf }) => {
+  find: ({ before, after, nameOf }) => {
     const rule = errorForAll(after)
     if (rule === null || after === null || errorForAll(before) !== null) return []
     return [
       {
-        severity: 'warn',
-        object: { kind: after.kind, namespace: after.namespace, name: after.name },
         path: rule.path,
         message: `every request that ${nameOf(after)} takes gets an error: ${formatPath(rule.path.slice(1))} ${how(rule)}`,
-        remedy: 'If that is meant for some requests, give it a match of their own',
-        gap: null
+        remedy: 'If that is meant for some requests, give it a match of their own'
       }
     ]
   }
-}
+})
 
 /** The last rule that any request comes to, where all of them up to it give errors; null where some request can get an answer. */
-function errorForAll(object: MeshObject | null): HttpRoute | null {
-  if (object?.kind !== 'VirtualService') return null
+function errorForAll(object: VirtualService | null): HttpRoute | null {
+  if (object === null) return null
   const last = object.http.findIndex(({ match }) => match.length === 0 || match.some(takesAll))
   const reached = last === -1 ? object.http : object.http.slice(0, last + 1)
   return reached.every(isError) ? (reached.at(-1) ?? null) : null

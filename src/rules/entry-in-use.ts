@@ -1,8 +1,9 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
-import type { Rule, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, sends, severityOf, state, wayOut } from './wording.ts'
+import { gapRule } from './gap-rule.ts'
+import type { Subject } from './rule.ts'
+import { destinationName, loss, place, sends, wayOut } from './wording.ts'
 
-export const entryInUse: Rule = {
+export const entryInUse = gapRule({
   id: 'entry-in-use',
   on: ['ServiceEntry', 'WorkloadEntry'],
   summary: 'the host, a port or the last endpoint behind a carried destination goes away with a ServiceEntry or WorkloadEntry',
@@ -10,25 +11,15 @@ export const entryInUse: Rule = {
     'A route can send to a host outside the cluster only while a ServiceEntry has that host and port, and to machines outside of it only while a WorkloadEntry, or an endpoint of the ' +
     'ServiceEntry, has the labels that are asked for. Without them the route has no cluster, or a cluster without endpoints: 503.',
   remedy: 'Move the requests to another destination first, or add the new endpoint before the old one goes.',
-  reads: ['ServiceEntry', 'WorkloadEntry', 'VirtualService', 'DestinationRule', 'Service', 'Pod'],
-  check: (subject) =>
-    state(subject.opened, byRoute, (gap) => ({
-      severity: severityOf(subject, gap),
-      object: written(subject),
-      path: [],
-      message: `${loss(gap)}: ${routed(subject, gap)}`,
-      remedy: remedyFor(subject, gap)
-    }))
-}
-
-function written({ before, after }: Subject) {
-  const object = after ?? before
-  const kind = object?.kind === 'WorkloadEntry' ? ('WorkloadEntry' as const) : ('ServiceEntry' as const)
-  return { kind, namespace: object?.namespace ?? '', name: object?.name ?? '' }
-}
+  explain: (gap, subject) => ({
+    path: [],
+    message: `${loss(gap)}: ${routed(subject, gap)}`,
+    remedy: remedyFor(subject, gap)
+  })
+})
 
 function routed(subject: Subject, gap: Gap): string {
-  const name = subject.nameOf(written(subject))
+  const name = subject.nameOf(subject.written)
   if (gap.destination === null) return `${name} would no longer have it`
   return `${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap, name)}`
 }

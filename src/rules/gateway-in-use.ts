@@ -1,11 +1,12 @@
 import type { GatewayServer } from '../kinds/gateway.ts'
-import { isOfGatewayApi, ROUTE_KINDS } from '../kinds/index.ts'
+import { isOfGatewayApi } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { hostCovers } from '../mesh/names/hosts.ts'
-import type { Rule, Subject } from './rule.ts'
-import { loss, severityOf, state, wayOut } from './wording.ts'
+import { gapRule } from './gap-rule.ts'
+import type { Subject } from './rule.ts'
+import { loss, wayOut } from './wording.ts'
 
-export const gatewayInUse: Rule = {
+export const gatewayInUse = gapRule({
   id: 'gateway-in-use',
   on: ['Gateway', 'KubernetesGateway', 'ListenerSet'],
   summary:
@@ -15,39 +16,27 @@ export const gatewayInUse: Rule = {
     '404 where the port is still served, no listener or a closed connection where it is not. The listeners of a Gateway of the Gateway API, and those that ListenerSets add, are its servers; ' +
     'what Istio has deployed for it goes with it.',
   remedy: 'Keep the host and the port until nothing is served by them, or bind the routes to another Gateway first.',
-  reads: ['Gateway', 'KubernetesGateway', 'ListenerSet', 'GatewayClass', ...ROUTE_KINDS, 'Service', 'Pod'],
-  check: (subject) =>
-    state(subject.opened, byHost, (gap) => ({
-      severity: severityOf(subject, gap),
-      object: written(subject),
-      path: subject.after === null ? [] : ['spec', changedField(subject, gap)],
-      message: `${loss(gap)}: ${lost(subject, gap)}`,
-      remedy: remedyFor(subject, gap)
-    }))
-}
-
-function byHost({ host, port, cause }: Gap): string {
-  return JSON.stringify([host, port, cause])
-}
-
-function written({ before, after }: Pick<Subject, 'before' | 'after'>) {
-  const object = after ?? before
-  return { kind: object?.kind ?? 'Gateway', namespace: object?.namespace ?? '', name: object?.name ?? '' }
-}
+  groupBy: ({ host, port, cause }) => JSON.stringify([host, port, cause]),
+  explain: (gap, subject) => ({
+    path: subject.after === null ? [] : ['spec', changedField(subject, gap)],
+    message: `${loss(gap)}: ${lost(subject, gap)}`,
+    remedy: remedyFor(subject, gap)
+  })
+})
 
 function changedField(subject: Subject, { cause }: Gap): string {
-  if (isOfGatewayApi(written(subject))) return 'listeners'
+  if (isOfGatewayApi(subject.written)) return 'listeners'
   return cause === 'no-listener' && !sameSelector(subject) ? 'selector' : 'servers'
 }
 
-function sameSelector({ before, after }: Subject): boolean {
-  if (before?.kind !== 'Gateway' || after?.kind !== 'Gateway') return isOfGatewayApi(written({ before, after }))
+function sameSelector({ written, before, after }: Subject): boolean {
+  if (before?.kind !== 'Gateway' || after?.kind !== 'Gateway') return isOfGatewayApi(written)
   return JSON.stringify(Object.entries(before.selector).sort()) === JSON.stringify(Object.entries(after.selector).sort())
 }
 
 function lost(subject: Subject, gap: Gap): string {
-  const name = subject.nameOf(written(subject))
-  const server = isOfGatewayApi(written(subject)) ? 'listener' : 'server'
+  const name = subject.nameOf(subject.written)
+  const server = isOfGatewayApi(subject.written) ? 'listener' : 'server'
   if (subject.after === null) return `this deletes ${name}`
   if (gap.cause === 'no-listener') {
     if (!sameSelector(subject)) return `${name} would no longer select the Pods that serve it`
@@ -85,6 +74,6 @@ function remedyFor(subject: Subject, gap: Gap): string {
   if (other !== undefined && served !== null) {
     return `First give ${subject.nameOf(served)} ${other.tlsMode === 'PASSTHROUGH' ? 'tls' : 'tcp'} routes for the host, or leave the server as it was`
   }
-  const route = served === null ? (isOfGatewayApi(written(subject)) ? 'its routes' : 'its VirtualServices') : subject.nameOf(served)
+  const route = served === null ? (isOfGatewayApi(subject.written) ? 'its routes' : 'its VirtualServices') : subject.nameOf(served)
   return `First bind ${route} to another Gateway that serves the host, or take the host out there; if this is meant, ${wayOut(subject)}`
 }

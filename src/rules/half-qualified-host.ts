@@ -1,9 +1,9 @@
-import type { MeshObject } from '../kinds/index.ts'
+import type { ObjectOf } from '../kinds/index.ts'
 import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Rule } from './rule.ts'
+import { hygieneRule } from './hygiene-rule.ts'
 
-export const halfQualifiedHost: Rule = {
+export const halfQualifiedHost = hygieneRule({
   id: 'half-qualified-host',
   on: ['VirtualService', 'DestinationRule'],
   summary: 'a host such as reviews.prod is taken literally and matches nothing',
@@ -11,22 +11,18 @@ export const halfQualifiedHost: Rule = {
     'Istio completes a host only if it has no dot. "reviews.prod" and "reviews.prod.svc" are names of their own: as a destination they get 503, as the host of a ' +
     'DestinationRule they define subsets for nobody, as the host of a VirtualService they take that one spelling away from the Service.',
   remedy: 'Write the host in full, reviews.prod.svc.cluster.local, or the bare name in its own namespace.',
-  reads: ['VirtualService', 'DestinationRule', 'Service'],
-  check: ({ after, before, snapshotAfter, nameOf }) => {
+  find: ({ after, before, snapshotAfter, nameOf }) => {
     if (after === null) return []
     const known = new Set(before === null ? [] : hostsIn(before).map(({ host }) => host))
     return hostsIn(after)
       .filter(({ host }) => !known.has(host) && isHalf(snapshotAfter, host))
       .map(({ host, path }) => ({
-        severity: 'warn',
-        object: { kind: after.kind, namespace: after.namespace, name: after.name },
         path,
         message: `"${host}" in ${nameOf(after)} is taken literally and names no service`,
-        remedy: `Write ${host.split('.').slice(0, 2).join('.')}.svc.${snapshotAfter.settings.domain}`,
-        gap: null
+        remedy: `Write ${host.split('.').slice(0, 2).join('.')}.svc.${snapshotAfter.settings.domain}`
       }))
   }
-}
+})
 
 /** `name.namespace` or `name.namespace.svc` of a Service that exists. */
 function isHalf(snapshot: Snapshot, host: string): boolean {
@@ -34,9 +30,8 @@ function isHalf(snapshot: Snapshot, host: string): boolean {
   return (rest.length === 0 || rest.join('.') === 'svc') && snapshot.find('Service', namespace, name) !== undefined
 }
 
-function hostsIn(object: MeshObject): { host: string; path: Path }[] {
+function hostsIn(object: ObjectOf<'VirtualService' | 'DestinationRule'>): { host: string; path: Path }[] {
   if (object.kind === 'DestinationRule') return [{ host: object.host, path: ['spec', 'host'] }]
-  if (object.kind !== 'VirtualService') return []
   const destinations = [...object.http, ...object.tls, ...object.tcp].flatMap(({ route }) => route)
   return [
     ...object.hosts.map((host, at) => ({ host, path: ['spec', 'hosts', at] })),

@@ -1,8 +1,8 @@
 import type { MisplacedField } from '../kinds/misplaced.ts'
 import { formatPath } from '../mesh/names/path.ts'
-import type { Rule } from './rule.ts'
+import { hygieneRule } from './hygiene-rule.ts'
 
-export const misplacedField: Rule = {
+export const misplacedField = hygieneRule({
   id: 'misplaced-field',
   on: ['VirtualService'],
   summary: 'subset or port is written beside destination instead of in it, and the API server drops it',
@@ -11,22 +11,18 @@ export const misplacedField: Rule = {
     'gone, and the route sends to every version; a weight written inside is gone too, and the destination gets nothing or everything. Files show it, and so does the annotation ' +
     'in which kubectl keeps what was applied.',
   remedy: 'Move the field: host, subset and port belong in destination, weight beside it.',
-  reads: ['VirtualService'],
-  check: ({ after, before }) => {
-    if (after?.kind !== 'VirtualService') return []
-    const known = new Set(before?.kind === 'VirtualService' ? before.misplaced.map(textOf) : [])
+  find: ({ after, before }) => {
+    if (after === null) return []
+    const known = new Set(before?.misplaced.map(textOf))
     return after.misplaced
       .filter((misplaced) => !known.has(textOf(misplaced)))
       .map((misplaced) => ({
-        severity: 'warn',
-        object: { kind: 'VirtualService', namespace: after.namespace, name: after.name },
         path: misplaced.path,
         message: `the API server drops ${formatPath(misplaced.path)}: ${effectOf(misplaced)}`,
-        remedy: misplaced.field === 'weight' ? 'Move it out, beside destination' : `Move it into destination.${misplaced.field}`,
-        gap: null
+        remedy: misplaced.field === 'weight' ? 'Move it out, beside destination' : `Move it into destination.${misplaced.field}`
       }))
   }
-}
+})
 
 function effectOf({ field }: MisplacedField): string {
   if (field === 'subset') return 'traffic goes to every version'

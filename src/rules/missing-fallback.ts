@@ -1,13 +1,14 @@
 import { GATEWAY_API, type ParentRef, parentKey } from '../kinds/gateway-api.ts'
-import { isOfGatewayApi, isRouteKind, isSameRef, type MeshObject, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
+import { isOfGatewayApi, isSameRef, type ObjectOf, type ObjectRef, ROUTE_KINDS, type RouteKind, refKey } from '../kinds/index.ts'
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import { convertRules } from '../mesh/routing/gateway-api/rules.ts'
-import type { Rule, Severity, Subject } from './rule.ts'
-import { byRoute, GATEWAY_LABEL, loss, percent, place, routeOwner, severityOf, state, wayOut } from './wording.ts'
+import { byRoute, gapRule, severityOf } from './gap-rule.ts'
+import type { Draft, Severity, Subject } from './rule.ts'
+import { GATEWAY_LABEL, loss, percent, place, routeOwner, wayOut } from './wording.ts'
 
-export const missingFallback: Rule = {
+export const missingFallback = gapRule({
   id: 'missing-fallback',
   on: ROUTE_KINDS,
   summary: 'a request class of the host is matched by no route and gets 404',
@@ -17,21 +18,19 @@ export const missingFallback: Rule = {
     'At a gateway the fallback may stand in another VirtualService for the same host; on the mesh it may not, since Istio uses one ' +
     'VirtualService a host. Rules of the Gateway API for one host are merged everywhere.',
   remedy: 'Add a last http route without match that sends all other requests to a live destination.',
-  reads: [...ROUTE_KINDS, 'Service', 'Gateway', 'KubernetesGateway'],
-  check: (subject) =>
-    state(
-      unmatched(subject),
-      (gap) => `${byRoute(gap)}${severityKey(subject, gap)}`,
-      (gap) => say(subject, gap)
-    )
-}
+  explains: unmatched,
+  groupBy: (gap, subject) => `${byRoute(gap)}${severityKey(subject, gap)}`,
+  explain
+})
+
+type Routed = Subject<RouteKind>
 
 /** What a route object alone decides about: whether anything takes the request. What becomes of it then, other rules say. */
 const NOTHING_TAKES_IT: readonly Cause[] = ['no-route', 'no-action', 'no-virtual-host', 'no-listener', 'closed', 'blocked', 'no-address']
 const BROUGHT: readonly Cause[] = ['no-route', 'no-action']
 
 /** What the write opens; and what a new or changed VirtualService brings, served before or not: it is wrong in any state. */
-function unmatched({ operation, after, gaps, opened, fallbackAtGateways }: Subject): Gap[] {
+function unmatched({ operation, after, gaps, opened, fallbackAtGateways }: Routed): Gap[] {
   const isTold = ({ context }: Gap) => context.kind !== 'gateway' || fallbackAtGateways !== 'off'
   // What a root lacks is not its delegate's fault.
   const isDelegate = after?.kind === 'VirtualService' && after.hosts.length === 0
@@ -42,11 +41,11 @@ function unmatched({ operation, after, gaps, opened, fallbackAtGateways }: Subje
   return [...new Set([...opened, ...brought])].filter(({ cause }) => NOTHING_TAKES_IT.includes(cause))
 }
 
-function say(subject: Subject, gap: Gap) {
-  if (gap.source === null) return sayUnbound(subject, gap)
+function explain(gap: Gap, subject: Routed): Draft {
+  if (gap.source === null) return explainUnbound(gap, subject)
   if (gap.cause === 'no-action') {
     return {
-      severity: 'deny' as const,
+      severity: 'deny',
       object: routeOwner(gap),
       path: gap.path,
       message: `Envoy would refuse its whole configuration: ${place(subject, gap)} redirects with a code that it does not know`,
@@ -63,19 +62,19 @@ function say(subject: Subject, gap: Gap) {
 }
 
 /** What is refused and what is warned of are two findings. */
-function severityKey(subject: Subject, gap: Gap): Severity {
+function severityKey(subject: Routed, gap: Gap): Severity {
   return gap.source === null ? severityOf(subject, gap) : severityOfUnmatched(subject, gap)
 }
 
 /** Where several objects make the routes of a host, others may bring the rest of one that nobody has served so far. */
-function severityOfUnmatched(subject: Subject, gap: Gap): Severity {
-  if (subject.opened.includes(gap)) return severityOf(subject, gap)
+function severityOfUnmatched(subject: Routed, gap: Gap): Severity {
+  if (subject.isOpened(gap)) return severityOf(subject, gap)
   const isShared = gap.context.kind === 'gateway' || isOfGatewayApi(routeOwner(gap))
   return isShared && subject.fallbackAtGateways !== 'deny' ? 'warn' : 'deny'
 }
 
 /** Which other object answered these requests so far: its routes can be copied. */
-function servedBefore(subject: Subject, gap: Gap): string {
+function servedBefore(subject: Routed, gap: Gap): string {
   const server = serverBefore(gap)
   return server === null ? '' : `; so far ${subject.nameOf(server)} answers them`
 }
@@ -84,7 +83,7 @@ function serverBefore({ servedBy, source }: Gap): ObjectRef | null {
   return servedBy === null || isSameRef(servedBy.source, source) ? null : servedBy.source
 }
 
-function remedyFor(subject: Subject, gap: Gap): string {
+function remedyFor(subject: Routed, gap: Gap): string {
   const server = serverBefore(gap)
   const delegate = missingDelegate(subject, routeOwner(gap))
   if (delegate !== null) return delegate.remedy
@@ -98,7 +97,7 @@ function remedyFor(subject: Subject, gap: Gap): string {
 }
 
 /** A rule whose delegate is not there takes nothing (7.2). */
-function missingDelegate({ operation, before, after, snapshotAfter, nameOf }: Subject, root: ObjectRef): Told | null {
+function missingDelegate({ operation, before, after, snapshotAfter, nameOf }: Routed, root: ObjectRef): Told | null {
   const rules = snapshotAfter.find('VirtualService', root.namespace, root.name)?.http ?? []
   for (const { delegate, path } of rules) {
     if (delegate === null || snapshotAfter.find('VirtualService', delegate.namespace, delegate.name) !== undefined) continue
@@ -126,20 +125,12 @@ function unmatchedRequests(gap: Gap): string {
 }
 
 /** No VirtualService serves the host, or the connection, any longer: a wish when the VirtualService is deleted, a gap when it is only edited. */
-function sayUnbound(subject: Subject, gap: Gap) {
-  const { after, before } = subject
-  const written = after ?? before
+function explainUnbound(gap: Gap, subject: Routed): Draft {
   const { message, remedy } = whyUnbound(subject, gap)
-  return {
-    severity: severityOf(subject, gap),
-    object: { kind: written?.kind ?? 'VirtualService', namespace: written?.namespace ?? '', name: written?.name ?? '' },
-    path: [],
-    message: `${loss(gap)}: ${message}`,
-    remedy
-  }
+  return { path: [], message: `${loss(gap)}: ${message}`, remedy }
 }
 
-function whyUnbound(subject: Subject, gap: Gap): Told {
+function whyUnbound(subject: Routed, gap: Gap): Told {
   const { after, nameOf } = subject
   const delegate = lostDelegate(subject)
   if (delegate !== null) return delegate
@@ -162,15 +153,15 @@ function whyUnbound(subject: Subject, gap: Gap): Told {
   const nobody =
     gap.cause === 'closed' || gap.cause === 'no-listener'
       ? 'no tls or tcp route would take them any longer'
-      : `no ${writtenKind(subject)} would serve this host any longer`
+      : `no ${subject.written.kind} would serve this host any longer`
   return {
     message: nobody,
-    remedy: `First let another ${writtenKind(subject)} serve it, or move its clients to another host; if this is meant, ${wayOut(subject)}`
+    remedy: `First let another ${subject.written.kind} serve it, or move its clients to another host; if this is meant, ${wayOut(subject)}`
   }
 }
 
 /** All of a root's delegates are missing, the last one goes, or the object becomes a delegate that nobody has. */
-function lostDelegate(subject: Subject): Told | null {
+function lostDelegate(subject: Routed): Told | null {
   const { before, after, snapshotAfter, nameOf } = subject
   const written = after ?? before
   if (written?.kind !== 'VirtualService') return null
@@ -188,7 +179,7 @@ function lostDelegate(subject: Subject): Told | null {
 }
 
 /** A Gateway that the write newly names and that nobody knows: a slip of the pen. */
-function unknownGateway({ before, after, snapshotAfter }: Subject): string | null {
+function unknownGateway({ before, after, snapshotAfter }: Routed): string | null {
   if (before?.kind !== 'VirtualService' || after?.kind !== 'VirtualService') return null
   const isKnown = (gateway: string) => {
     const [namespace = '', name = ''] = gateway.split('/')
@@ -199,7 +190,7 @@ function unknownGateway({ before, after, snapshotAfter }: Subject): string | nul
 }
 
 /** The same of a Gateway of the Gateway API. */
-function unknownParent({ before, after, snapshotAfter }: Subject): string | null {
+function unknownParent({ before, after, snapshotAfter }: Routed): string | null {
   const [was, is] = [parentsOf(before), parentsOf(after)].map((parents) => parents.filter(isGateway))
   const isNew = (parent: ParentRef) => !was?.some((other) => parentKey(other) === parentKey(parent))
   const missing = is?.find(
@@ -208,8 +199,8 @@ function unknownParent({ before, after, snapshotAfter }: Subject): string | null
   return missing === undefined ? null : `${missing.namespace}/${missing.name}`
 }
 
-function parentsOf(object: MeshObject | null): readonly ParentRef[] {
-  return object !== null && isRouteKind(object.kind) && 'parents' in object ? object.parents : []
+function parentsOf(object: ObjectOf<RouteKind> | null): readonly ParentRef[] {
+  return object !== null && 'parents' in object ? object.parents : []
 }
 
 function isGateway({ group, kind }: ParentRef): boolean {
@@ -217,17 +208,12 @@ function isGateway({ group, kind }: ParentRef): boolean {
 }
 
 /** One rule can take all of its object with it. */
-function isRefused({ after, snapshotAfter }: Subject): boolean {
+function isRefused({ after, snapshotAfter }: Routed): boolean {
   if (after?.kind !== 'HTTPRoute' && after?.kind !== 'GRPCRoute') return false
   return convertRules(snapshotAfter, after, 'listener', null) === null
 }
 
-/** `HTTPRoute`, as the write has it. */
-function writtenKind({ after, before }: Subject): string {
-  return (after ?? before)?.kind ?? 'VirtualService'
-}
-
-function isNewlyHidden({ before, after, snapshotAfter }: Subject, { context }: Gap): boolean {
+function isNewlyHidden({ before, after, snapshotAfter }: Routed, { context }: Gap): boolean {
   if (before?.kind !== 'VirtualService' || after?.kind !== 'VirtualService') return false
   const exportTo = exportsOf(after, snapshotAfter.settings.defaultVirtualServiceExportTo)
   return before.exportTo.join() !== after.exportTo.join() && !isExported(exportTo, after.namespace, context.namespace)

@@ -5,9 +5,10 @@ import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Rule, Statement, Subject } from './rule.ts'
+import { hygieneRule } from './hygiene-rule.ts'
+import type { Draft, Subject } from './rule.ts'
 
-export const obsoleteSubset: Rule = {
+export const obsoleteSubset = hygieneRule({
   id: 'obsolete-subset',
   on: ['DestinationRule', 'Deployment'],
   summary: 'a subset is neither carried by a route nor backed by any workload',
@@ -15,8 +16,7 @@ export const obsoleteSubset: Rule = {
     'A DestinationRule that is kept in sync names the versions that run. A subset without requests and without Pods is left over from an earlier release. A subset that is new in ' +
     'this write, or has new labels, is the first step of a release and is not reported.',
   remedy: 'Remove the subset from the DestinationRule.',
-  reads: ['DestinationRule', 'VirtualService', 'Service', 'Pod', 'Deployment'],
-  check: (subject) => {
+  find: (subject) => {
     const { operation, after, before } = subject
     if (after?.kind === 'DestinationRule' && before?.kind === 'DestinationRule') {
       const old = Map.groupBy(before.subsets, ({ name }) => name)
@@ -28,9 +28,9 @@ export const obsoleteSubset: Rule = {
       rulesOf(subject.snapshotAfter, service).flatMap((rule) => obsolete(subject, rule, (subset) => selects(subset.labels, templateLabels)))
     )
   }
-}
+})
 
-function obsolete(subject: Subject, rule: DestinationRule, concerns: (subset: Subset) => boolean): Statement[] {
+function obsolete(subject: Subject, rule: DestinationRule, concerns: (subset: Subset) => boolean): Draft[] {
   const { snapshotAfter: snapshot, nameOf } = subject
   const { host } = rule
   const [service] = snapshot.lookup('serviceByHost', host)
@@ -40,12 +40,10 @@ function obsolete(subject: Subject, rule: DestinationRule, concerns: (subset: Su
   return candidates
     .filter(({ name }) => !carried.has(name))
     .map((subset) => ({
-      severity: 'warn',
       object: { kind: 'DestinationRule', namespace: rule.namespace, name: rule.name },
       path: subset.path,
       message: `subset "${subset.name}" of ${nameOf(rule)} has neither requests nor Pods`,
-      remedy: 'Remove it from the DestinationRule',
-      gap: null
+      remedy: 'Remove it from the DestinationRule'
     }))
 }
 

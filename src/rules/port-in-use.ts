@@ -1,9 +1,10 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
-import type { Rule, Subject } from './rule.ts'
+import { gapRule } from './gap-rule.ts'
+import type { Subject } from './rule.ts'
 import { changeBehind } from './service-change.ts'
-import { byRoute, loss, place, routeOwner, severityOf, state } from './wording.ts'
+import { loss, place, routeOwner } from './wording.ts'
 
-export const portInUse: Rule = {
+export const portInUse = gapRule({
   id: 'port-in-use',
   on: ['Service'],
   summary: 'a port that is still called or routed to goes away, changes its number or protocol, or its target names nothing',
@@ -12,23 +13,16 @@ export const portInUse: Rule = {
     'that is a name reaches only Pods whose containers declare that name; Pods are Ready all the same. And a port whose name or appProtocol makes it HTTP puts http rules into force ' +
     'that were asleep.',
   remedy: 'Keep the old port beside the new one until nothing calls it, then take it away.',
-  reads: ['Service', 'Pod', 'VirtualService', 'DestinationRule'],
-  check: (subject) =>
-    state(
-      subject.opened.filter((gap) => changeBehind(subject, gap) === 'port'),
-      byRoute,
-      (gap) => ({
-        severity: severityOf(subject, gap),
-        object: { kind: 'Service', namespace: subject.after?.namespace ?? '', name: subject.after?.name ?? '' },
-        path: ['spec', 'ports'],
-        message: `${loss(gap)}: ${said(subject, gap)}`,
-        remedy: remedyFor(subject, gap)
-      })
-    )
-}
+  explains: (subject) => subject.opened.filter((gap) => changeBehind(subject, gap) === 'port'),
+  explain: (gap, subject) => ({
+    path: ['spec', 'ports'],
+    message: `${loss(gap)}: ${said(subject, gap)}`,
+    remedy: remedyFor(subject, gap)
+  })
+})
 
-function said(subject: Subject, gap: Gap): string {
-  const name = subject.after === null ? '' : subject.nameOf(subject.after)
+function said(subject: Subject<'Service'>, gap: Gap): string {
+  const name = subject.nameOf(subject.written)
   switch (gap.cause) {
     case 'no-endpoints':
     case 'no-address':
@@ -44,8 +38,8 @@ function said(subject: Subject, gap: Gap): string {
   }
 }
 
-function target({ after }: Subject, gap: Gap): string {
-  const port = after?.kind === 'Service' ? after.ports.find((each) => each.port === portOf(gap)) : undefined
+function target({ after }: Subject<'Service'>, gap: Gap): string {
+  const port = after?.ports.find((each) => each.port === portOf(gap))
   return typeof port?.targetPort === 'string' ? `a container port named "${port.targetPort}"` : `container port ${port?.targetPort ?? ''}`
 }
 
@@ -53,7 +47,7 @@ function portOf({ destination, port }: Gap): number {
   return destination?.port ?? port
 }
 
-function remedyFor(subject: Subject, gap: Gap): string {
+function remedyFor(subject: Subject<'Service'>, gap: Gap): string {
   if (gap.cause === 'no-endpoints' || gap.cause === 'no-address') {
     return 'First roll out Pods that declare a port of that name, or keep the target as it was'
   }

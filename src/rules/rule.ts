@@ -1,6 +1,6 @@
 /** What a rule is: it gives an opened gap its name and remedy, or checks hygiene that the guide asks for. */
 
-import type { Kind, MeshObject, ObjectRef } from '../kinds/index.ts'
+import type { Kind, ObjectOf, ObjectRef } from '../kinds/index.ts'
 import type { Gap, Target } from '../mesh/gaps/gaps.ts'
 import type { Path } from '../mesh/names/path.ts'
 import type { RouteTable } from '../mesh/routing/table.ts'
@@ -27,6 +27,13 @@ export interface Finding {
 /** A finding before the decision has given it the rule's id. */
 export type Statement = Omit<Finding, 'rule'>
 
+/** What a rule itself has to say. What it leaves out, and the gap, come from how it is made: `gapRule`, `hygieneRule`. */
+export interface Draft extends Pick<Statement, 'path' | 'message' | 'remedy'> {
+  readonly severity?: Severity
+  /** What is written, where it does not say. */
+  readonly object?: ObjectRef
+}
+
 /** Label keys that tell what a Pod is (app) and which release of it (version). */
 export interface LabelKeys {
   readonly version: readonly string[]
@@ -42,8 +49,9 @@ export type Excuse = 'retired' | 'moved' | 'plain-host'
 /** Tools whose order of writes is their own, and autoscalers. */
 export type Tool = 'helm' | 'argocd' | 'flux' | 'argo-rollouts' | 'flagger' | 'keda' | 'hpa'
 
-/** What a rule judges: one write, the snapshot without and with it, and the gaps that it opens. */
-export interface Subject {
+/** What a rule judges: one write of an object of its kinds, the snapshot without and with it, and the gaps that it opens. */
+export interface Subject<K extends Kind = Kind> {
+  readonly written: Written<K>
   readonly labelKeys: LabelKeys
   /** The name of an object as the writer may see it: `VirtualService prod/reviews`. */
   readonly nameOf: (ref: ObjectRef) => string
@@ -52,14 +60,15 @@ export interface Subject {
   readonly operation: 'CREATE' | 'UPDATE' | 'DELETE'
   /** The release tool that writes, as far as it can be told; null for any other. */
   readonly tool: Tool | null
-  readonly before: MeshObject | null
-  readonly after: MeshObject | null
+  readonly before: ObjectOf<K> | null
+  readonly after: ObjectOf<K> | null
   readonly snapshotBefore: Snapshot
   readonly snapshotAfter: Snapshot
   /** The route tables of a target after the write. */
   readonly tablesAfter: (target: Pick<Target, 'context' | 'host'>) => readonly RouteTable[]
   /** Gaps that are larger after the write than before it. */
   readonly opened: readonly Gap[]
+  readonly isOpened: (gap: Gap) => boolean
   /** A Service takes part in the mesh: by its namespace, its Pods, or what is routed there. */
   readonly isInMesh: (service: ObjectRef) => boolean
   /** Why a gap is no reason to refuse the write; null where it is one. */
@@ -70,16 +79,24 @@ export interface Subject {
   readonly gaps: readonly Gap[]
 }
 
-export interface Rule {
+/** The object that is written. */
+export interface Written<K extends Kind> extends ObjectRef {
+  readonly kind: K
+}
+
+/** What `hitless explain` and the pages say of a rule. */
+export interface RulePage<K extends Kind> {
   /** Named for what it finds; stable for ever. */
   readonly id: string
   /** The kinds whose writes it judges. */
-  readonly on: readonly Kind[]
+  readonly on: readonly K[]
   readonly summary: string
-  /** Why it matters and what Istio does, in a few sentences: the rule's page. */
+  /** Why it matters and what Istio does, in a few sentences. */
   readonly description: string
   readonly remedy: string
-  /** The kinds whose objects it reads. */
-  readonly reads: readonly Kind[]
-  readonly check: (subject: Subject) => readonly Statement[]
+}
+
+export interface Rule<K extends Kind = Kind> extends RulePage<K> {
+  /** Called with writes of the kinds in `on` alone. A method, so that one list can hold rules of different kinds. */
+  check(subject: Subject<K>): readonly Statement[]
 }

@@ -2,14 +2,15 @@ import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
 import { compareText } from '../mesh/names/text.ts'
-import type { Rule, Subject } from './rule.ts'
+import { gapRule, severityOf } from './gap-rule.ts'
+import type { Subject } from './rule.ts'
 import { changeBehind } from './service-change.ts'
-import { byRoute, destinationName, loss, place, sends, severityOf, state } from './wording.ts'
+import { destinationName, loss, place, sends } from './wording.ts'
 
 /** Argo Rollouts switches selectors by this label before it scales the new ReplicaSet: a denial would stop it for good. */
 const ROLLOUTS_HASH = 'rollouts-pod-template-hash'
 
-export const selectorInUse: Rule = {
+export const selectorInUse = gapRule({
   id: 'selector-in-use',
   on: ['Service'],
   summary: 'a changed Service leaves a carried destination with no Ready Pod',
@@ -17,25 +18,19 @@ export const selectorInUse: Rule = {
     'A subset reaches only Pods that the selector of its Service takes as well. A new selector - one with a version label, say - can leave a subset, or the ' +
     'whole Service, without any Ready Pod. Those requests get 503. Changes by Argo Rollouts to its own label are warned of only.',
   remedy: 'Keep the selector to the app label, or move the requests away first.',
-  reads: ['Service', 'Pod', 'VirtualService', 'DestinationRule'],
-  check: (subject) =>
-    state(
-      subject.opened.filter((gap) => changeBehind(subject, gap) === 'selector'),
-      byRoute,
-      (gap) => ({
-        severity: isRolloutsSwitch(subject) ? 'warn' : severityOf(subject, gap),
-        object: { kind: 'Service', namespace: subject.after?.namespace ?? '', name: subject.after?.name ?? '' },
-        path: ['spec', 'selector'],
-        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which the changed selector leaves without a Ready Pod`,
-        remedy: remedyFor(subject, gap)
-      })
-    )
-}
+  explains: (subject) => subject.opened.filter((gap) => changeBehind(subject, gap) === 'selector'),
+  explain: (gap, subject) => ({
+    severity: isRolloutsSwitch(subject) ? 'warn' : severityOf(subject, gap),
+    path: ['spec', 'selector'],
+    message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which the changed selector leaves without a Ready Pod`,
+    remedy: remedyFor(subject, gap)
+  })
+})
 
 /** A version label pins the Service to one release; any other that Pods lack they can be given first. */
-function remedyFor({ before, after, labelKeys, nameOf }: Subject, { source }: Gap): string {
-  const selector = after?.kind === 'Service' ? (after.selector ?? {}) : {}
-  const old = before?.kind === 'Service' ? (before.selector ?? {}) : {}
+function remedyFor({ before, after, labelKeys, nameOf }: Subject<'Service'>, { source }: Gap): string {
+  const selector = after?.selector ?? {}
+  const old = before?.selector ?? {}
   const fresh = Object.entries(selector).filter(([key, value]) => own(old, key) !== value)
   if (fresh.some(([key]) => labelKeys.version.includes(key))) {
     return `Leave version labels out of the selector${source === null ? '' : `, or first move the requests away in ${nameOf(source)}`}`
@@ -47,9 +42,8 @@ function remedyFor({ before, after, labelKeys, nameOf }: Subject, { source }: Ga
 }
 
 /** Nothing but the hash by which Argo Rollouts tells its ReplicaSets apart changes, and it is the one that writes. */
-function isRolloutsSwitch({ before, after, tool }: Subject): boolean {
-  if (tool !== 'argo-rollouts') return false
-  if (before?.kind !== 'Service' || after?.kind !== 'Service') return false
+function isRolloutsSwitch({ before, after, tool }: Subject<'Service'>): boolean {
+  if (tool !== 'argo-rollouts' || before === null || after === null) return false
   return JSON.stringify(withoutHash(before.selector)) === JSON.stringify(withoutHash(after.selector))
 }
 

@@ -1,4 +1,4 @@
-/** What of a changed Service or ServiceEntry takes an answer away. */
+/** What of a changed Service takes an answer away. */
 import type { Service } from '../kinds/service.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
@@ -6,9 +6,9 @@ import type { Subject } from './rule.ts'
 
 export type ServiceChange = 'selector' | 'port' | 'hidden'
 
-/** The part of an updated Service that a gap comes of; null where the write is no update of a Service. */
-export function changeBehind({ operation, before, after }: Subject, gap: Gap): ServiceChange | null {
-  if (operation !== 'UPDATE' || before?.kind !== 'Service' || after?.kind !== 'Service') return null
+/** The part of an updated Service that a gap comes of; null where the write is no update. */
+export function changeBehind({ before, after }: Subject<'Service'>, gap: Gap): ServiceChange | null {
+  if (before === null || after === null) return null
   if (isHidden(before, after) && gap.cause !== 'no-endpoints' && gap.cause !== 'port') return 'hidden'
   const reselected = !sameLabels(before.selector ?? {}, after.selector ?? {})
   const isEmpty = gap.cause === 'no-endpoints' || gap.cause === 'no-address'

@@ -1,10 +1,11 @@
-import { type MeshObject, ROUTE_KINDS } from '../kinds/index.ts'
+import type { ObjectOf } from '../kinds/index.ts'
 import { hostKey } from '../mesh/names/hosts.ts'
 import { sourcesOf } from '../mesh/routing/tables.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Rule, Statement, Subject } from './rule.ts'
+import { hygieneRule } from './hygiene-rule.ts'
+import type { Draft, Subject } from './rule.ts'
 
-export const serviceRemoved: Rule = {
+export const serviceRemoved = hygieneRule({
   id: 'service-removed',
   on: ['Service', 'ServiceEntry'],
   summary: 'a Service or ServiceEntry is deleted that routes still send to',
@@ -12,25 +13,25 @@ export const serviceRemoved: Rule = {
     'Deleting a Service is teardown and is never refused: `helm uninstall` and namespace deletion start with it; nor is deleting the last ServiceEntry of a host. But a route that still sends ' +
     'to it answers 503 from then on, or 500 where it is of the Gateway API. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh.',
   remedy: 'Move the routes to another host first, or delete the VirtualService too.',
-  reads: ['Service', 'ServiceEntry', ...ROUTE_KINDS],
-  check: (subject) => {
+  find: (subject) => {
     const { operation, before } = subject
-    if (operation !== 'DELETE' || (before?.kind !== 'Service' && before?.kind !== 'ServiceEntry')) return []
+    if (operation !== 'DELETE' || before === null) return []
     return hostsLost(before, subject.snapshotAfter).flatMap((host) => {
       const what = consequence(subject, host)
-      return what === null ? [] : [statement(before, what)]
+      return what === null ? [] : [{ path: [], ...what }]
     })
   }
-}
+})
+
+type Removed = 'Service' | 'ServiceEntry'
 
 /** Those that no other object has. */
-function hostsLost(object: MeshObject, after: Snapshot): readonly string[] {
+function hostsLost(object: ObjectOf<Removed>, after: Snapshot): readonly string[] {
   if (object.kind === 'Service') return [object.host]
-  if (object.kind !== 'ServiceEntry') return []
   return object.hosts.filter((host) => [...after.lookup('serviceEntryByHost', hostKey(host))].length === 0)
 }
 
-function consequence({ before, opened, snapshotAfter, nameOf }: Subject, host: string): Pick<Statement, 'message' | 'remedy'> | null {
+function consequence({ before, opened, snapshotAfter, nameOf }: Subject<Removed>, host: string): Pick<Draft, 'message' | 'remedy'> | null {
   // Of a ServiceEntry, entry-in-use tells it where requests are lost.
   if (before?.kind === 'ServiceEntry' && opened.some(({ destination }) => destination?.host === host)) return null
   const senders = [...snapshotAfter.lookup('virtualServiceByDestination', host)].filter(({ deleting }) => !deleting)
@@ -45,8 +46,4 @@ function consequence({ before, opened, snapshotAfter, nameOf }: Subject, host: s
       ? `clients may call only what the mesh knows (REGISTRY_ONLY), and nothing else has ${host}`
       : `clients would call ${host} past the mesh, where hitless cannot say whether it answers`
   return { message, remedy: 'Delete it once nobody calls it' }
-}
-
-function statement({ kind, namespace, name }: MeshObject, what: Pick<Statement, 'message' | 'remedy'>): Statement {
-  return { severity: 'warn', object: { kind, namespace, name }, path: [], gap: null, ...what }
 }

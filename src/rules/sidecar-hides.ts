@@ -2,10 +2,11 @@ import { destinationsOf } from '../kinds/virtual-service.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { type Scope, scopeOf, serviceInScope } from '../mesh/routing/scope.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Rule, Statement, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, sends, severityOf, state } from './wording.ts'
+import { gapRule } from './gap-rule.ts'
+import type { Draft, Subject } from './rule.ts'
+import { destinationName, loss, place, sends } from './wording.ts'
 
-export const sidecarHides: Rule = {
+export const sidecarHides = gapRule({
   id: 'sidecar-hides',
   on: ['Sidecar'],
   summary: 'the egress of a Sidecar no longer imports a host that its workloads reach',
@@ -13,26 +14,20 @@ export const sidecarHides: Rule = {
     'A Sidecar lists what the proxies of its namespace know. What it leaves out has no cluster and no routes for them: a route that sends there answers 503, and with REGISTRY_ONLY the host itself is refused. ' +
     'It can also hide the DestinationRule or VirtualService that made a request work.',
   remedy: 'Add the host to spec.egress.hosts.',
-  reads: ['Sidecar', 'Service', 'ServiceEntry', 'VirtualService', 'DestinationRule'],
-  check: (subject) => [...hiddenDestinations(subject), ...opened(subject)]
-}
-
-function opened(subject: Subject): Statement[] {
-  return state(subject.opened, byRoute, (gap) => ({
-    severity: severityOf(subject, gap),
-    object: written(subject),
+  besides: hiddenDestinations,
+  explain: (gap, subject) => ({
     path: subject.after === null ? [] : ['spec', 'egress'],
     message: `${loss(gap)} from namespace ${gap.context.namespace}: ${lost(subject, gap)}`,
     remedy: `First add ${entryFor(gap.destination?.host ?? gap.host)} to spec.egress.hosts, then apply this again`
-  }))
-}
+  })
+})
 
 /**
  * Hosts that routes of the own namespace send to, so that its workloads are known to reach them, and that are no longer imported. Where unknown
  * hosts are let through, their requests go past every route and rule from then on.
  */
-function hiddenDestinations(subject: Subject): Statement[] {
-  const { namespace } = written(subject)
+function hiddenDestinations(subject: Subject<'Sidecar'>): Draft[] {
+  const { namespace } = subject.written
   const routes = [...subject.snapshotAfter.lookup('routeObjectByNamespace', namespace)].filter(({ gateways }) => gateways.includes('mesh'))
   const known = (snapshot: Snapshot) => scopesOf(subject, snapshot)
   const [before, after] = [known(subject.snapshotBefore), known(subject.snapshotAfter)]
@@ -43,29 +38,21 @@ function hiddenDestinations(subject: Subject): Statement[] {
     return [
       {
         severity: 'deny' as const,
-        object: written(subject),
         path: ['spec', 'egress'],
-        message: `requests to ${host} from namespace ${namespace} would pass by all its routes and rules: ${subject.nameOf(vs)} sends to it, and ${subject.nameOf(written(subject))} does not import it`,
-        remedy: `First add ${entryFor(host)} to spec.egress.hosts, then apply this again`,
-        gap: null
+        message: `requests to ${host} from namespace ${namespace} would pass by all its routes and rules: ${subject.nameOf(vs)} sends to it, and ${subject.nameOf(subject.written)} does not import it`,
+        remedy: `First add ${entryFor(host)} to spec.egress.hosts, then apply this again`
       }
     ]
   })
 }
 
-function scopesOf({ before, after }: Subject, snapshot: Snapshot): Scope[] {
-  const selectors = [before, after].flatMap((object) => (object?.kind === 'Sidecar' ? [object.workloadSelector ?? {}] : []))
-  const { namespace = '' } = after ?? before ?? {}
+function scopesOf({ written: { namespace }, before, after }: Subject<'Sidecar'>, snapshot: Snapshot): Scope[] {
+  const selectors = [before, after].flatMap((object) => (object === null ? [] : [object.workloadSelector ?? {}]))
   return selectors.map((labels) => scopeOf(snapshot, { kind: 'mesh', namespace, labels }))
 }
 
-function written({ before, after }: Subject) {
-  const object = after ?? before
-  return { kind: 'Sidecar' as const, namespace: object?.namespace ?? '', name: object?.name ?? '' }
-}
-
 function lost(subject: Subject, gap: Gap): string {
-  const name = subject.nameOf(written(subject))
+  const name = subject.nameOf(subject.written)
   if (gap.destination === null) return `${name} does not import it`
   return `${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which ${name} does not import`
 }

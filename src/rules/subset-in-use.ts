@@ -1,14 +1,15 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Deployment } from '../kinds/deployment.ts'
+import type { DestinationRule } from '../kinds/destination-rule.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { hostKey } from '../mesh/names/hosts.ts'
 import { type Labels, sameLabels, selectorKey, selects } from '../mesh/names/labels.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { gapRule } from './gap-rule.ts'
 import { ADDED_TO_PODS, without } from './releases.ts'
-import type { Rule, Statement, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
+import type { Draft, Subject } from './rule.ts'
+import { destinationName, loss, place, routeOwner, sends } from './wording.ts'
 
-export const subsetInUse: Rule = {
+export const subsetInUse = gapRule({
   id: 'subset-in-use',
   on: ['DestinationRule'],
   summary: 'a subset that still carries requests is removed, renamed, relabelled away from its Pods, or hidden',
@@ -17,54 +18,44 @@ export const subsetInUse: Rule = {
     "change so that no Ready Pod has them, and when a new DestinationRule - in the client's own namespace, for a more specific host, or merged " +
     'differently - takes the place of the one that defines the subset, even if it was written for another purpose.',
   remedy: 'Move the requests away in the VirtualService first, then change the DestinationRule.',
-  reads: ['DestinationRule', 'VirtualService', 'Service', 'Pod'],
-  check: (subject) => [
-    ...state(subject.opened, byRoute, (gap) => ({
-      severity: severityOf(subject, gap),
-      object: written(subject),
-      path: subsetPath(subject, gap),
-      message: `${loss(gap)}: ${place(subject, gap)} still ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap)}`,
-      remedy: `First ${remedyFor(subject, gap)}, then apply this again`
-    })),
-    ...labelledByHand(subject)
-  ]
+  explain: (gap, subject) => ({
+    path: subsetPath(subject, gap),
+    message: `${loss(gap)}: ${place(subject, gap)} still ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap)}`,
+    remedy: `First ${remedyFor(subject, gap)}, then apply this again`
+  }),
+  besides: labelledByHand
+})
+
+function definedBy(rule: DestinationRule | null, gap: Gap) {
+  return rule?.subsets.find(({ name }) => name === gap.destination?.subset)
 }
 
-function written({ before, after }: Subject) {
-  const object = after ?? before
-  return { kind: 'DestinationRule' as const, namespace: object?.namespace ?? '', name: object?.name ?? '' }
-}
-
-function definedBy(object: Subject['after'], gap: Gap) {
-  return object?.kind === 'DestinationRule' ? object.subsets.find(({ name }) => name === gap.destination?.subset) : undefined
-}
-
-function subsetPath(subject: Subject, gap: Gap) {
+function subsetPath(subject: Subject<'DestinationRule'>, gap: Gap) {
   const field = hidingField(subject, gap)
   if (field !== null) return ['spec', field]
   return definedBy(subject.after, gap)?.path ?? (subject.after === null ? [] : ['spec', 'subsets'])
 }
 
 /** The field by which the write takes a subset away that it goes on defining; null where it is none. */
-function hidingField({ before, after }: Subject, gap: Gap): 'host' | 'exportTo' | 'workloadSelector' | null {
-  if (gap.cause === 'no-endpoints' || before?.kind !== 'DestinationRule' || after?.kind !== 'DestinationRule') return null
+function hidingField({ before, after }: Subject<'DestinationRule'>, gap: Gap): 'host' | 'exportTo' | 'workloadSelector' | null {
+  if (gap.cause === 'no-endpoints' || before === null || after === null) return null
   if (definedBy(before, gap) === undefined || definedBy(after, gap) === undefined) return null
   if (hostKey(before.host) !== hostKey(after.host)) return 'host'
-  if (!isDeepStrictEqual(before.exportTo, after.exportTo)) return 'exportTo'
-  return isDeepStrictEqual(before.workloadSelector, after.workloadSelector) ? null : 'workloadSelector'
+  if (before.exportTo.join() !== after.exportTo.join()) return 'exportTo'
+  return sameLabels(before.workloadSelector ?? {}, after.workloadSelector ?? {}) ? null : 'workloadSelector'
 }
 
-function lost(subject: Subject, gap: Gap): string {
+function lost(subject: Subject<'DestinationRule'>, gap: Gap): string {
   if (gap.cause === 'no-endpoints') return 'whose new labels no Ready Pod has'
   if (subject.operation === 'DELETE') return 'which this deletes'
   const field = hidingField(subject, gap)
   if (field === 'host') return 'which this takes from that host by another spec.host'
   if (field === 'exportTo') return `which this no longer exports to namespace ${gap.context.namespace}`
   if (field === 'workloadSelector') return 'which this keeps for the clients that its spec.workloadSelector selects'
-  return definedBy(subject.before, gap) === undefined ? `which ${subject.nameOf(written(subject))} would hide` : 'which this removes'
+  return definedBy(subject.before, gap) === undefined ? `which ${subject.nameOf(subject.written)} would hide` : 'which this removes'
 }
 
-function remedyFor(subject: Subject, gap: Gap): string {
+function remedyFor(subject: Subject<'DestinationRule'>, gap: Gap): string {
   if (gap.cause === 'no-endpoints')
     return `wait until a Ready Pod has the new labels, or move the requests away in ${subject.nameOf(routeOwner(gap))}`
   const move = `move the requests to another subset in ${subject.nameOf(routeOwner(gap))}`
@@ -76,14 +67,13 @@ function remedyFor(subject: Subject, gap: Gap): string {
 }
 
 /** Subsets with new labels that Pods have and no template gives them: the next restart of those Pods leaves the subset empty. */
-function labelledByHand(subject: Subject): Statement[] {
-  const { before, after, snapshotAfter } = subject
-  if (after?.kind !== 'DestinationRule') return []
+function labelledByHand({ before, after, snapshotAfter }: Subject<'DestinationRule'>): Draft[] {
+  if (after === null) return []
   const [service] = snapshotAfter.lookup('serviceByHost', after.host)
   if (service === undefined || service.selector === null) return []
   const { namespace, selector } = service
   return after.subsets.flatMap((subset) => {
-    const old = before?.kind === 'DestinationRule' ? before.subsets.find(({ name }) => name === subset.name) : undefined
+    const old = before?.subsets.find(({ name }) => name === subset.name)
     if (old === undefined || sameLabels(old.labels, subset.labels)) return []
     const labels = without(subset.labels, ADDED_TO_PODS)
     const wanted = { ...selector, ...labels }
@@ -93,12 +83,9 @@ function labelledByHand(subject: Subject): Statement[] {
     const added = Object.keys(labels).filter((key) => !Object.hasOwn(old.labels, key))
     return [
       {
-        severity: 'warn' as const,
-        object: written(subject),
         path: subset.path,
         message: `no template gives Pods the label ${added.map((key) => `"${key}"`).join(', ')} of subset "${subset.name}": the next restart of its Pods leaves it empty`,
-        remedy: 'Add the label to the Pod template of the workload',
-        gap: null
+        remedy: 'Add the label to the Pod template of the workload'
       }
     ]
   })

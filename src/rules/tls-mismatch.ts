@@ -10,13 +10,14 @@ import { byAge, exportsOf, isExported } from '../mesh/names/visibility.ts'
 import { routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
-import type { Rule, Severity, Statement, Subject } from './rule.ts'
+import { hygieneRule } from './hygiene-rule.ts'
+import type { Draft, Subject } from './rule.ts'
 
 /** Names and numbers of ClientTLSSettings.TLSmode. */
 const PLAIN = ['DISABLE', '0']
 const OWN_TLS = ['SIMPLE', '1', 'MUTUAL', '2']
 
-export const tlsMismatch: Rule = {
+export const tlsMismatch = hygieneRule({
   id: 'tls-mismatch',
   on: ['DestinationRule', 'PeerAuthentication'],
   summary: 'client and server would disagree on mTLS',
@@ -24,8 +25,7 @@ export const tlsMismatch: Rule = {
     "A DestinationRule's tls mode says what clients speak, a PeerAuthentication what the workload takes. Plain text (DISABLE) to a workload that takes mTLS only (STRICT) is reset: 503 for every " +
     'request. TLS of the own kind (SIMPLE, MUTUAL) to a workload of the mesh meets a sidecar that expects ISTIO_MUTUAL; whether it works depends on what listens there, and is only warned of.',
   remedy: 'Use tls mode ISTIO_MUTUAL, or let the workload take plain text (PERMISSIVE) first.',
-  reads: ['DestinationRule', 'PeerAuthentication', 'Service', 'Pod', 'Namespace'],
-  check: (subject) => {
+  find: (subject) => {
     const known = new Set(
       services(subject)
         .flatMap((service) => mismatches(subject, subject.snapshotBefore, service))
@@ -36,7 +36,9 @@ export const tlsMismatch: Rule = {
       .filter((found) => !known.has(keyOf(found)))
       .map((found) => say(subject, found))
   }
-}
+})
+
+type Asked = Subject<'DestinationRule' | 'PeerAuthentication'>
 
 /** A destination of a Service to which clients speak what its Pods do not take. */
 interface Mismatch {
@@ -53,19 +55,19 @@ function keyOf({ service, rule, tls, subset, strict }: Mismatch): string {
 }
 
 /** The Services that a write of either kind is about. */
-function services({ before, after, snapshotAfter }: Subject): Service[] {
+function services({ before, after, snapshotAfter }: Asked): Service[] {
   const object = after ?? before
   if (object?.kind === 'DestinationRule') {
     const [own] = snapshotAfter.lookup('serviceByHost', object.host)
     if (own !== undefined) return [own]
     return object.host.startsWith('*') ? [...snapshotAfter.all('Service')].filter(({ host }) => hostCovers(object.host, host)) : []
   }
-  if (object?.kind !== 'PeerAuthentication') return []
+  if (object === null) return []
   const isMeshWide = object.namespace === snapshotAfter.settings.rootNamespace && object.selector === null
   return [...snapshotAfter.all('Service')].filter(({ namespace }) => isMeshWide || namespace === object.namespace)
 }
 
-function mismatches(subject: Subject, snapshot: Snapshot, service: Service): Mismatch[] {
+function mismatches(subject: Asked, snapshot: Snapshot, service: Service): Mismatch[] {
   const { selector, namespace, host } = service
   if (selector === null || !subject.isInMesh(service)) return []
   const { defaultDestinationRuleExportTo: byDefault } = snapshot.settings
@@ -134,26 +136,21 @@ function strictFor(snapshot: Snapshot, pod: Pod, port: number | null): PeerAuthe
   return null
 }
 
-function say({ after, before, nameOf }: Subject, { service, rule, tls, subset, strict }: Mismatch): Statement {
-  const written = after ?? before
-  const isRule = written?.kind === 'DestinationRule'
+function say({ written, nameOf }: Asked, { service, rule, tls, subset, strict }: Mismatch): Draft {
+  const isRule = written.kind === 'DestinationRule'
+  const path = isRule ? tls.path : ['spec', 'mtls']
   const target = subset === null ? service.host : `subset "${subset}" of ${service.host}`
   const where = tls.port === null ? target : `port ${tls.port} of ${target}`
-  const statement = {
-    severity: (strict === null ? 'warn' : 'deny') as Severity,
-    object: { kind: written?.kind ?? 'DestinationRule', namespace: written?.namespace ?? '', name: written?.name ?? '' },
-    path: isRule ? tls.path : ['spec', 'mtls'],
-    gap: null
-  }
   if (strict === null) {
     return {
-      ...statement,
+      path,
       message: `clients of ${where} would speak TLS of their own (${tls.mode}, ${nameOf(rule)}) to Pods of the mesh, whose sidecars expect ISTIO_MUTUAL`,
       remedy: 'Use tls mode ISTIO_MUTUAL for workloads of the mesh'
     }
   }
   return {
-    ...statement,
+    severity: 'deny',
+    path,
     message: `100% of requests to ${where} would get 503: ${nameOf(rule)} has clients speak plain text (tls mode DISABLE), and ${nameOf(strict)} takes mTLS only (STRICT)`,
     remedy: isRule
       ? `First set mode PERMISSIVE in ${nameOf(strict)}, or use tls mode ISTIO_MUTUAL here`

@@ -2,10 +2,11 @@ import { isOfGatewayApi, ROUTE_KINDS } from '../kinds/index.ts'
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { backendAt } from '../mesh/routing/gateway-api/rules.ts'
-import type { Rule, Subject } from './rule.ts'
-import { byRoute, loss, place, routeOwner, sends, severityOf, state } from './wording.ts'
+import { byRoute, gapRule, grown, severityOfGrown } from './gap-rule.ts'
+import type { Subject } from './rule.ts'
+import { loss, place, routeOwner, sends } from './wording.ts'
 
-export const unknownDestination: Rule = {
+export const unknownDestination = gapRule({
   id: 'unknown-destination',
   on: ROUTE_KINDS,
   summary: 'a carried destination names a host or port that does not exist, or one that the route may not send to',
@@ -15,22 +16,16 @@ export const unknownDestination: Rule = {
     'On the mesh a destination without port means the port that the client called, even where the destination has a single other port. ' +
     'Of a route of the Gateway API such requests get 500, and so do those to a backend of another namespace that no ReferenceGrant lets it send to, and those of a rule without any backend.',
   remedy: 'Create the Service, or name the host in full and the port that it has.',
-  reads: [...ROUTE_KINDS, 'Service', 'ServiceEntry', 'ReferenceGrant'],
-  check: (subject) => {
-    const opened = new Set(subject.opened)
-    return state(
-      subject.gaps.filter(({ cause, share, shareBefore }) => UNKNOWN.includes(cause) && share > shareBefore),
-      (gap) => `${byRoute(gap)}${opened.has(gap)}`,
-      (gap) => ({
-        severity: opened.has(gap) ? severityOf(subject, gap) : 'warn',
-        object: routeOwner(gap),
-        path: isOfGatewayApi(routeOwner(gap)) ? gap.path : [...gap.path, gap.cause],
-        message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${unknown(subject, gap)}`,
-        remedy: `First ${remedyFor(subject, gap)}, then apply this again`
-      })
-    )
-  }
-}
+  explains: (subject) => grown(subject, UNKNOWN),
+  groupBy: (gap, { isOpened }) => `${byRoute(gap)}${isOpened(gap)}`,
+  explain: (gap, subject) => ({
+    severity: severityOfGrown(subject, gap),
+    object: routeOwner(gap),
+    path: isOfGatewayApi(routeOwner(gap)) ? gap.path : [...gap.path, gap.cause],
+    message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${unknown(subject, gap)}`,
+    remedy: `First ${remedyFor(subject, gap)}, then apply this again`
+  })
+})
 
 const UNKNOWN: readonly Cause[] = ['host', 'port', 'no-backend']
 

@@ -6,20 +6,20 @@ import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
 import type { Route } from '../mesh/routing/table.ts'
-import type { Rule, Statement, Subject } from './rule.ts'
+import { hygieneRule } from './hygiene-rule.ts'
+import type { Draft, Subject } from './rule.ts'
 
-export const unreachableRoute: Rule = {
+export const unreachableRoute = hygieneRule({
   id: 'unreachable-route',
   on: ['VirtualService', 'HTTPRoute', 'GRPCRoute'],
   summary: 'an earlier rule takes every request of this one',
   description:
     'Envoy takes the first route that matches. A rule behind a catch-all, or behind one that covers its conditions, never gets a request.',
   remedy: 'Move the more specific rule before the wider one, or delete it.',
-  reads: ['VirtualService', 'HTTPRoute', 'GRPCRoute'],
-  check: (subject) => [...withinObject(subject), ...behindOthers(subject), ...neverAsked(subject)]
-}
+  find: (subject) => [...withinObject(subject), ...behindOthers(subject), ...neverAsked(subject)]
+})
 
-function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Statement[] {
+function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Draft[] {
   if (after?.kind !== 'VirtualService') return []
   const charge = (steps: number) => snapshotAfter.charge(steps)
   const old = before?.kind === 'VirtualService' ? before : null
@@ -28,12 +28,9 @@ function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Statem
   return found
     .filter(({ rule }) => !known.has(textOf(rule)))
     .map(({ rule, by }) => ({
-      severity: 'warn',
-      object: { kind: 'VirtualService', namespace: after.namespace, name: after.name },
       path: rule.path,
       message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: ${formatPath(by.path.slice(1))} takes them all`,
-      remedy: 'Move it before the wider rule, or delete it',
-      gap: null
+      remedy: 'Move it before the wider rule, or delete it'
     }))
 }
 
@@ -57,7 +54,7 @@ function concerned({ http }: VirtualService, before: VirtualService, charge: (st
 const MOST_COMPARED = 20_000
 
 /** At a gateway the routes of several objects for one host are tried in the order of their age, catch-alls last (6.3): an older one's may take all of a younger one's. */
-function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Statement[] {
+function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Draft[] {
   if (after?.kind !== 'VirtualService') return []
   const fresh = freshRules(after, before?.kind === 'VirtualService' ? before : null)
   if (fresh.length === 0) return []
@@ -87,12 +84,9 @@ function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAft
     if (older === null) return []
     return [
       {
-        severity: 'warn' as const,
-        object: { kind: 'VirtualService' as const, namespace: after.namespace, name: after.name },
         path: rule.path,
         message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: the older ${nameOf(older)} takes them all`,
-        remedy: 'Put the more specific rule into the older object, before its wider one',
-        gap: null
+        remedy: 'Put the more specific rule into the older object, before its wider one'
       }
     ]
   })
@@ -102,7 +96,7 @@ function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAft
  * Rules of the Gateway API that no table has, though it has others of their route: Istio puts those of all routes for a host in an order of its own,
  * where a regular expression comes after the prefix "/", and leaves out what is behind one that takes everything.
  */
-function neverAsked({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Statement[] {
+function neverAsked({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Draft[] {
   if (after?.kind !== 'HTTPRoute' && after?.kind !== 'GRPCRoute') return []
   const routes = targets.flatMap((target) => tablesAfter(target).flatMap((table) => table.routes))
   snapshotAfter.charge(routes.length)
@@ -111,12 +105,9 @@ function neverAsked({ after, before, targets, nameOf, snapshotAfter, tablesAfter
   const known = new Set(before?.kind === after.kind ? before.rules.map(ruleText) : [])
   const fresh = after.rules.filter((rule) => !asked.has(formatPath(rule.path)) && !known.has(ruleText(rule)))
   return fresh.map((rule) => ({
-    severity: 'warn',
-    object: { kind: after.kind, namespace: after.namespace, name: after.name },
     path: rule.path,
     message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: rules that Istio asks before it take them all`,
-    remedy: 'Match something narrower in it, by an exact path or a longer prefix, or delete it',
-    gap: null
+    remedy: 'Match something narrower in it, by an exact path or a longer prefix, or delete it'
   }))
 }
 

@@ -1,11 +1,11 @@
-import type { MeshObject } from '../kinds/index.ts'
 import type { Service } from '../kinds/service.ts'
 import { own } from '../mesh/names/own.ts'
 import { isEmpty, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { hygieneRule } from './hygiene-rule.ts'
 import { genericSibling, isBackend, otherVersions, versionKeys } from './releases.ts'
-import type { LabelKeys, Rule } from './rule.ts'
+import type { LabelKeys } from './rule.ts'
 
-export const versionInSelector: Rule = {
+export const versionInSelector = hygieneRule({
   id: 'version-in-selector',
   on: ['Service'],
   summary: 'the selector of a generic Service names a version label, so it cannot reach the next version',
@@ -14,10 +14,9 @@ export const versionInSelector: Rule = {
     'cannot be reached by weight. A Service for each version beside a generic one - with the same selector less the version label - is right: ' +
     'that is how the Gateway API splits traffic. So is one beside those of other versions that its routes send to.',
   remedy: 'Select by the app label alone, and leave the version to the subsets of the DestinationRule.',
-  reads: ['Service', 'DestinationRule', 'HTTPRoute', 'GRPCRoute', 'KubernetesGateway'],
-  check: (subject) => {
+  find: (subject) => {
     const { after, before, snapshotAfter, labelKeys } = subject
-    if (after?.kind !== 'Service') return []
+    if (after === null) return []
     const had = pinned(before, snapshotAfter, labelKeys)
     const keys = pinned(after, snapshotAfter, labelKeys)
     if (keys.length === 0 || genericSibling(snapshotAfter, after, keys) !== undefined) return []
@@ -26,25 +25,23 @@ export const versionInSelector: Rule = {
     return [
       {
         severity: added.length > 0 && subject.isInMesh(after) && !routesByService(snapshotAfter) ? ('deny' as const) : ('warn' as const),
-        object: { kind: 'Service', namespace: after.namespace, name: after.name },
         path: ['spec', 'selector', added[0] ?? keys[0] ?? ''],
         message: `the next version could get no requests: the selector of ${subject.nameOf(after)} names ${pairs(after, keys)}, so its Pods are of one version only`,
-        remedy: `First take ${keys.map((key) => `"${key}"`).join(' and ')} out of the selector, or apply a generic Service beside it`,
-        gap: null
+        remedy: `First take ${keys.map((key) => `"${key}"`).join(' and ')} out of the selector, or apply a generic Service beside it`
       }
     ]
   }
-}
+})
 
 /** Where the Gateway API is in use, routes may be on their way that tell versions apart by their Services. */
 function routesByService(snapshot: Snapshot): boolean {
   return (['HTTPRoute', 'GRPCRoute', 'KubernetesGateway'] as const).some((kind) => !isEmpty(snapshot.all(kind)))
 }
 
-function pinned(object: MeshObject | null, snapshot: Snapshot, labelKeys: LabelKeys): string[] {
-  if (object?.kind !== 'Service' || object.selector === null) return []
-  const { selector } = object
-  return versionKeys(snapshot, object, labelKeys).filter((key) => Object.hasOwn(selector, key))
+function pinned(service: Service | null, snapshot: Snapshot, labelKeys: LabelKeys): string[] {
+  if (service === null || service.selector === null) return []
+  const { selector } = service
+  return versionKeys(snapshot, service, labelKeys).filter((key) => Object.hasOwn(selector, key))
 }
 
 function pairs({ selector }: Service, keys: readonly string[]): string {

@@ -1,7 +1,7 @@
 /** The phrases that every finding is made of: share, who asks, which requests, status. */
 
 import { EVERY_REQUEST } from '../kinds/http-rule.ts'
-import { homeOf, type ObjectRef, refKey } from '../kinds/index.ts'
+import { homeOf, type ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { own } from '../mesh/names/own.ts'
 import { formatPath } from '../mesh/names/path.ts'
@@ -9,7 +9,7 @@ import { compareText } from '../mesh/names/text.ts'
 import { describeClass, describeLabels } from '../mesh/requests/classes.ts'
 import { GATEWAY_NAME } from '../mesh/routing/gateway-api/deployed.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
-import type { Severity, Statement, Subject } from './rule.ts'
+import type { Subject } from './rule.ts'
 
 /** The label of the proxy behind a Gateway that is not known, whose value names that Gateway. No Pod can have it: a label's value has no slash. */
 export const GATEWAY_LABEL = 'hitless.io/gateway'
@@ -32,11 +32,6 @@ function fate({ status, cause }: Gap): string {
   if (status !== 0) return `get ${status}`
   if (cause === 'no-listener') return 'find nothing listening'
   return cause === 'no-address' ? 'find no address' : 'be closed'
-}
-
-/** A gap that has an excuse is told, and refuses nothing. */
-export function severityOf({ excuseOf }: Subject, gap: Gap): Severity {
-  return excuseOf(gap) === null ? 'deny' : 'warn'
 }
 
 /** How to do it all the same, where it is meant: for a write that takes away the last of something. */
@@ -78,25 +73,6 @@ export function destinationRuleFor({ snapshotAfter, nameOf }: Subject, host: str
   return rule ?? `a DestinationRule for ${host}`
 }
 
-/** One statement for each group of gaps, about its worst. */
-export function state(gaps: readonly Gap[], keyOf: (gap: Gap) => string, say: (gap: Gap) => Omit<Statement, 'gap'>): Statement[] {
-  return groups(gaps, keyOf).map(({ gap, others }) => {
-    const statement = say(gap)
-    const more = new Set(others.map(loss).filter((text) => text !== loss(gap))).size
-    return {
-      ...statement,
-      message: more === 0 ? statement.message : `${statement.message} (and ${more} more such ${more === 1 ? 'gap' : 'gaps'})`,
-      gap
-    }
-  })
-}
-
-/** Gaps of one destination in one route are one finding, whoever sees them. */
-export function byRoute(gap: Gap): string {
-  const { destination } = gap
-  return JSON.stringify([gap.source === null ? null : refKey(gap.source), gap.path, destination?.host, destination?.subset, gap.cause])
-}
-
 /** The most telling gap of several about one thing: the largest share, the widest class. */
 export function worst(gaps: readonly Gap[]): Gap | undefined {
   const [first, ...others] = gaps
@@ -106,16 +82,6 @@ export function worst(gaps: readonly Gap[]): Gap | undefined {
 function isWorse(gap: Gap, than: Gap): boolean {
   const order = than.share - gap.share || breadth(gap) - breadth(than)
   return order === 0 ? compareText(describe(gap), describe(than)) < 0 : order < 0
-}
-
-/** Gaps of one cause, grouped by a key, in a stable order; of each group the most telling one with how many more there are. */
-function groups(gaps: readonly Gap[], keyOf: (gap: Gap) => string): { gap: Gap; others: Gap[] }[] {
-  const byKey = Map.groupBy(gaps, keyOf)
-  return [...byKey.keys()].sort().flatMap((key) => {
-    const group = byKey.get(key) ?? []
-    const gap = worst(group)
-    return gap === undefined ? [] : [{ gap, others: group.filter((other) => other !== gap) }]
-  })
 }
 
 function requests(gap: Gap): string {

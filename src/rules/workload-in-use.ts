@@ -1,12 +1,13 @@
-import { isOfGatewayApi, isWorkload, ROUTE_KINDS, WORKLOAD_KINDS } from '../kinds/index.ts'
+import { isOfGatewayApi, isWorkload, WORKLOAD_KINDS } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { byRoute, gapRule } from './gap-rule.ts'
 import { otherVersions } from './releases.ts'
-import type { Rule, Subject } from './rule.ts'
-import { byRoute, destinationName, loss, place, routeOwner, sends, severityOf, state, wayOut } from './wording.ts'
+import type { Subject } from './rule.ts'
+import { destinationName, loss, place, routeOwner, sends, wayOut } from './wording.ts'
 
-export const workloadInUse: Rule = {
+export const workloadInUse = gapRule({
   id: 'workload-in-use',
   on: [...WORKLOAD_KINDS, 'Pod'],
   summary: 'the last Ready Pods behind a carried destination, or behind a gateway that serves, go away',
@@ -15,25 +16,13 @@ export const workloadInUse: Rule = {
     'the port that the Service targets by name. Where no other Ready Pod - of any owner - backs a destination that a route still sends to, those requests get 503. Where the ' +
     'Pods are the last ones of a gateway, nothing listens there.',
   remedy: 'Move the requests to another version in the route first.',
-  reads: [...WORKLOAD_KINDS, 'Pod', ...ROUTE_KINDS, 'DestinationRule', 'Service', 'Gateway', 'KubernetesGateway'],
-  check: (subject) =>
-    state(
-      subject.opened,
-      (gap) => (isOfGateway(gap) ? JSON.stringify([gap.context.namespace, gap.cause]) : byRoute(gap)),
-      (gap) => ({
-        severity: severityOf(subject, gap),
-        object: written(subject),
-        path: changedField(subject),
-        message: `${loss(gap)}: ${lost(subject, gap)}`,
-        remedy: remedyFor(subject, gap)
-      })
-    )
-}
-
-function written({ before, after }: Subject) {
-  const object = before ?? after
-  return { kind: object?.kind ?? 'Deployment', namespace: object?.namespace ?? '', name: object?.name ?? '' }
-}
+  groupBy: (gap) => (isOfGateway(gap) ? JSON.stringify([gap.context.namespace, gap.cause]) : byRoute(gap)),
+  explain: (gap, subject) => ({
+    path: changedField(subject),
+    message: `${loss(gap)}: ${lost(subject, gap)}`,
+    remedy: remedyFor(subject, gap)
+  })
+})
 
 /** The Pods are the proxies that should answer, and not what they send to. */
 function isOfGateway({ cause, destination }: Gap): boolean {

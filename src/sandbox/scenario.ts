@@ -13,7 +13,8 @@ import {
   type MeshObject,
   type ObjectRef,
   parseObject,
-  WORKLOAD_KINDS
+  WORKLOAD_KINDS,
+  type WorkloadKind
 } from '../kinds/index.ts'
 import { readYaml, type YamlDocument } from '../manifests/documents.ts'
 import { readText } from '../manifests/files.ts'
@@ -23,8 +24,6 @@ import type { Author, Change } from '../review/change.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { RULE_IDS } from '../rules/index.ts'
 import { KUBECTL, Session, type View } from './session.ts'
-
-type WorkloadKind = (typeof WORKLOAD_KINDS)[number]
 
 interface AuthorText {
   readonly username?: string

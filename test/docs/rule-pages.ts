@@ -27,7 +27,7 @@ function index(): string {
   return `# Rules\n\nMade from the rules by \`npm run docs\`. \`hitless explain RULE\` prints a page. What none of them knows, and what others find: [coverage](../coverage.md).\n\n| rule | finds |\n| --- | --- |\n${rows}`
 }
 
-function page({ id, summary, description, remedy, on, reads }: Rule, { finds, safe }: RuleExamples): string {
+function page({ id, summary, description, remedy, on }: Rule, { finds, safe }: RuleExamples): string {
   const [example] = finds
   if (example === undefined) throw new Error(`rule ${id} has no example`)
   return [
@@ -35,7 +35,7 @@ function page({ id, summary, description, remedy, on, reads }: Rule, { finds, sa
     `${upper(summary)}.`,
     description,
     `**What to do.** ${remedy}`,
-    `Judged on writes of ${on.join(', ')}. Reads ${reads.join(', ')}.`,
+    `Judged on writes of ${on.join(', ')}.`,
     '## Example',
     `In the world of [the guide's release](../../examples/helloworld), ${example.name}:`,
     `\`\`\`yaml\n${written(example)}\`\`\``,
