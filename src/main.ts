@@ -24,7 +24,7 @@ process.exitCode = await run(
     stdin: readStandardInput,
     writeFile: (file, text) => writeFileSync(file, text),
     colour: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
-    columns: process.stdout.columns ?? 80,
+    columns: process.stdout.columns || Number.POSITIVE_INFINITY,
     status: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? (text) => process.stderr.write(`\r\u001B[2K${text}`) : null,
     env: process.env,
     nowMs: Date.now,

@@ -13,7 +13,7 @@ import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { answerLines, headline, type PlaceOf, percent, styleOf } from '../output/answer.ts'
 import { answerJson } from '../output/answer-json.ts'
-import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
+import { EXIT, type Io, type OutputFormat, printData, printErrors, printText } from '../output/io.ts'
 import { formatContext } from '../output/route-table.ts'
 import { line, plainLines } from '../output/text.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
@@ -130,7 +130,7 @@ function askOne(states: States, options: AskOptions & { readonly host: string },
   }
   const asked = answersTo(states, given)
   tellUnknown(states, asked, io)
-  if (options.output === 'text') io.out(asked.map((each) => textOf(states, each, io.colour)).join('\n'))
+  if (options.output === 'text') printText(asked.map((each) => textOf(states, each, io.colour)).join('\n'), io)
   else printData({ answers: asked.map((each) => askedJson(states, each)) }, options.output, io)
   return asked.some(isWorse) ? EXIT.denied : EXIT.ok
 }
@@ -154,9 +154,9 @@ async function expectAnswers(states: States, { expect, output }: AskOptions, unr
   const failed = results.filter(({ differences }) => differences.length > 0)
   if (output === 'text') {
     for (const { wanted, differences } of failed) {
-      io.out(plainLines(differences.map((text) => `${wanted.file}:${wanted.line}:${wanted.column}: ${wanted.name}: ${text}`)))
+      printText(plainLines(differences.map((text) => `${wanted.file}:${wanted.line}:${wanted.column}: ${wanted.name}: ${text}`)), io)
     }
-    io.out(plainLines([`${results.length} requests, ${failed.length} not answered as wanted`]))
+    printText(plainLines([`${results.length} requests, ${failed.length} not answered as wanted`]), io)
   } else printData({ requests: results.map((result) => resultJson(states, result)) }, output, io)
   return failed.length === 0 ? EXIT.ok : EXIT.denied
 }

@@ -1,25 +1,27 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
 import { Command } from 'commander'
 import { formatRef } from '../kinds/index.ts'
+import type { Place } from '../manifests/manifests.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
-import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
+import { EXIT, type Io, type OutputFormat, printData, printText } from '../output/io.ts'
+import { stateMarkdown } from '../output/markdown.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case, Reported } from '../output/reported.ts'
-import { line } from '../output/text.ts'
+import { line, type Style } from '../output/text.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
-import type { Finding } from '../rules/rule.ts'
+import type { Finding, Severity } from '../rules/rule.ts'
 import { isLost, percent } from '../rules/wording.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import { type Cli, examples, failOnOption, namespaceOption, onCluster, outputOption } from './command.ts'
 import { type LookedAt, stateOf } from './looked-at.ts'
-import { isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
+import { describeUnknown, isDenied, printUnknowns, type UnknownMode, unknownOption } from './not-known.ts'
 
 interface AuditOptions extends ClusterFlags {
   readonly namespace?: string
-  readonly output: OutputFormat | ReportFormat
+  readonly output: OutputFormat | ReportFormat | 'markdown'
   readonly failOn: 'deny' | 'warn'
   readonly unknown: UnknownMode
   readonly refusals: boolean
@@ -27,7 +29,9 @@ interface AuditOptions extends ClusterFlags {
 
 export function auditCommand({ io, done }: Cli): Command {
   return onCluster(new Command('audit'), 'look at a cluster instead of files')
-    .description('every gap and hygiene finding of a state; exit code 1 where requests go unanswered')
+    .description(
+      'every gap and hygiene finding of a state; exit code 1 where requests go unanswered, but for those that a gateway has no route for'
+    )
     .argument('[paths...]', 'files or folders; - is standard input')
     .addOption(namespaceOption())
     .option(
@@ -37,7 +41,7 @@ export function auditCommand({ io, done }: Cli): Command {
     )
     .addOption(unknownOption())
     .addOption(failOnOption())
-    .addOption(outputOption(REPORT_FORMATS))
+    .addOption(outputOption([...REPORT_FORMATS, 'markdown']))
     .addHelpText(
       'after',
       examples(
@@ -63,14 +67,16 @@ async function auditState(paths: readonly string[], options: AuditOptions, io: I
 function printAudit({ snapshot, placeOf, unknowns }: LookedAt, { output, failOn, unknown }: AuditOptions, io: Io): number {
   const found = audit(snapshot, { ...DEFAULT_POLICY, showForeignNames: true })
   if (output === 'text') {
-    io.out(toText(found, io.colour))
-    printUnknowns(unknowns, unknown, io.out)
+    printText(toText(found, placeOf, io.colour), io)
+    printUnknowns(unknowns, unknown, (text) => printText(text, io))
+  } else if (output === 'markdown') {
+    const findings = casesOf(found, placeOf).flatMap((each) => each.findings)
+    io.out(stateMarkdown({ answer: counted(found), findings, unknown: unknown === 'ignore' ? [] : unknowns.map(describeUnknown) }))
   } else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
   else printData({ ...toJson(found), ...(unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }) }, output, io)
   const failed =
     isDenied(unknowns, unknown, failOn) ||
-    found.gaps.length > 0 ||
-    found.findings.some(({ severity }) => severity === 'deny' || failOn === 'warn')
+    [...found.gaps, ...found.findings].some(({ severity }) => severity === 'deny' || failOn === 'warn')
   return failed ? EXIT.denied : EXIT.ok
 }
 
@@ -78,10 +84,11 @@ function toJson({ gaps, findings }: Audit) {
   return { gaps: gaps.map(gapJson), findings: findings.map(findingJson) }
 }
 
-function gapJson({ rule, gap }: AuditedGap) {
+function gapJson({ rule, severity, gap }: AuditedGap) {
   const { context, host, port, requestClass, share, status, source, path, destination } = gap
   return {
     rule,
+    severity,
     context: context.kind,
     namespace: context.namespace,
     gateway: context.kind === 'gateway' ? context.labels : null,
@@ -103,10 +110,10 @@ function findingJson({ rule, severity, object, path, message, remedy }: Finding)
 /** One case an object that something was found in; of a gap in Istio's own default routes, the host. */
 function casesOf({ gaps, findings }: Audit, placeOf: LookedAt['placeOf']): Case[] {
   const reported: Reported[] = [
-    ...gaps.map(({ rule, gap }) => {
+    ...gaps.map(({ rule, severity, gap }) => {
       const { source, path } = gap
       const object = source === null ? gap.host : formatRef(source)
-      return { rule, severity: 'deny' as const, object, text: gapText(gap), place: source === null ? null : placeOf(source, path) }
+      return { rule, severity, object, text: gapText(gap), place: source === null ? null : placeOf(source, path) }
     }),
     ...findings.map(({ rule, severity, object, path, message, remedy }) => ({
       rule,
@@ -124,27 +131,36 @@ function gapText(gap: Gap): string {
   const where = gap.source === null ? "Istio's default route" : `${formatRef(gap.source)} ${formatPath(gap.path)}`
   const { destination } = gap
   const to = destination === null ? '' : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
-  return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind}) ${isLost(gap)}: ${where}${to}`
+  const rest = gap.cause === 'no-route' && describeClass(gap.requestClass) === 'requests' ? ' that match none of its routes' : ''
+  return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind})${rest} ${isLost(gap)}: ${where}${to}`
 }
 
-/** How much was found, then the gaps, then the findings. */
-function toText({ gaps, findings }: Audit, colour: boolean): string {
-  const count = `${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`
-  const style = gaps.length > 0 ? 'red' : findings.length > 0 ? 'yellow' : 'green'
+/** How much was found, then the gaps, then the findings, each with the file and line that it stands in. */
+function toText({ gaps, findings }: Audit, placeOf: LookedAt['placeOf'], colour: boolean): string {
+  const found = [...gaps, ...findings]
+  const style = found.some(({ severity }) => severity === 'deny') ? 'red' : found.length > 0 ? 'yellow' : 'green'
+  const told = (word: string, severity: Severity, text: string, place: Place | null, rule: string) => {
+    const where = place === null ? '' : ` (${place.file}:${place.line})`
+    const parts = [{ text: word.padEnd(4), style: styleOf(severity) }, ` ${text}${where} `, { text: `[${rule}]`, style: 'dim' as const }]
+    return line(parts, colour)
+  }
   return [
-    line([{ text: count, style }], colour),
-    ...gaps.map(({ rule, gap }) =>
-      line([{ text: 'gap ', style: 'red' }, ` ${gapText(gap)} `, { text: `[${rule}]`, style: 'dim' }], colour)
-    ),
-    ...findings.map(({ severity, object, path, message, remedy, rule }) =>
-      line(
-        [
-          { text: severity.padEnd(4), style: severity === 'deny' ? 'red' : 'yellow' },
-          ` ${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}. `,
-          { text: `[${rule}]`, style: 'dim' }
-        ],
-        colour
-      )
-    )
+    line([{ text: counted({ gaps, findings }), style }], colour),
+    ...gaps.map(({ rule, severity, gap }) => {
+      const { source, path } = gap
+      return told(severity === 'deny' ? 'gap' : 'warn', severity, gapText(gap), source === null ? null : placeOf(source, path), rule)
+    }),
+    ...findings.map(({ severity, object, path, message, remedy, rule }) => {
+      const text = `${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}.`
+      return told(severity, severity, text, placeOf(object, path), rule)
+    })
   ].join('')
+}
+
+function counted({ gaps, findings }: Audit): string {
+  return `${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`
+}
+
+function styleOf(severity: Severity): Style {
+  return severity === 'deny' ? 'red' : 'yellow'
 }

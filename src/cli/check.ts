@@ -13,7 +13,7 @@ import {
 } from '../manifests/manifests.ts'
 import { TOOLS, type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
+import { EXIT, type Io, type OutputFormat, printData, printErrors, printText } from '../output/io.ts'
 import { type ChangeReport, markdown } from '../output/markdown.ts'
 import { progress } from '../output/progress.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
@@ -97,7 +97,11 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
   const committed = readCommitted(paths, options, io)
   const all = readManifests(paths, io.stdin, options)
   const refused = all.manifests.flatMap((manifest) => refusedByIstio(manifest) ?? [])
-  const read = { manifests: all.manifests.filter((manifest) => refusedByIstio(manifest) === null), errors: [...all.errors, ...refused] }
+  const read = {
+    ...all,
+    manifests: all.manifests.filter((manifest) => refusedByIstio(manifest) === null),
+    errors: [...all.errors, ...refused]
+  }
   const written = options.strictReady ? { ...read, manifests: read.manifests.map(asJustApplied) } : read
   const errors = [...base.errors, ...committed.errors, ...written.errors]
   const shown = options.cluster ? null : filesShow(base, committed, written)
@@ -125,7 +129,7 @@ async function check(paths: readonly string[], options: CheckOptions, io: Io): P
       : planned(start, [...base.manifests, ...committed.manifests], written.manifests, pruned)
   const sequence = isPlanned(options.output) && isRefused(steps) ? await orderly() : null
   print({ steps, unknowns, errors, wholeChange, sequence }, options, io)
-  printUnread(written.manifests, io)
+  printUnread(written, io)
   if (errors.length > 0) return EXIT.usage
   if (isDenied(unknowns, options.unknown, options.failOn)) return EXIT.denied
   const failed = steps.some(({ verdict }) => verdict === 'deny' || (options.failOn === 'warn' && verdict === 'warn'))
@@ -140,7 +144,7 @@ function readCommitted(paths: readonly string[], options: CheckOptions, { env }:
     return readManifestsAt({ ref: baseGit, env }, paths, options)
   }
   if (prune) throw new HitlessError('HITLESS_USAGE', '--prune needs --base-git: only a commit tells what was there and is no more')
-  return { manifests: [], errors: [] }
+  return { manifests: [], errors: [], others: [] }
 }
 
 async function judged({ manifest, deletes }: Write, session: Session, { strictReady }: CheckOptions): Promise<Step | null> {
@@ -194,9 +198,8 @@ function print(checked: Checked, { output, unknown }: CheckOptions, io: Io): voi
   const { steps, unknowns, errors, wholeChange, sequence } = checked
   printErrors(errors, io)
   if (output === 'text') {
-    printFindings(steps, io)
-    printUnknowns(unknowns, unknown, io.out)
-    printSummary(steps, io)
+    printText(`${summaryOf(steps, io)}${findingLines(steps, io)}`, io)
+    printUnknowns(unknowns, unknown, (text) => printText(text, io))
   } else if (output === 'markdown') io.out(markdown(reportOf(checked, unknown)))
   else if (isReport(output)) io.out(report(output, steps.map(caseOf), io.version))
   else {
@@ -297,16 +300,20 @@ function caseOf({ operation, object, file, findings }: Step): Case {
   return { name: `${operation} ${object}`, group: file, findings: reported }
 }
 
-function printFindings(steps: readonly Step[], io: Io): void {
-  for (const finding of steps.flatMap(({ findings }) => findings)) {
-    const { severity, rule, message, remedy } = finding
-    const word = { text: severity, style: severity === 'deny' ? ('red' as const) : ('yellow' as const) }
-    io.out(line([`${finding.file}:${finding.line}:${finding.column}: `, word, ` [${rule}] `, `${message}. `, `${remedy}.`], io.colour))
-  }
+/** What would become of the change. */
+function summaryOf(steps: readonly Step[], { colour }: Io): string {
+  const [denied, warned] = (['deny', 'warn'] as const).map((verdict) => steps.filter((step) => step.verdict === verdict).length)
+  const style = denied !== 0 ? 'red' : warned !== 0 ? 'yellow' : 'green'
+  const writes = `${steps.length} ${steps.length === 1 ? 'write' : 'writes'}`
+  return line([{ text: `${writes}: ${denied} would be denied, ${warned} with warnings`, style }], colour)
 }
 
-function printSummary(steps: readonly Step[], io: Io): void {
-  const denied = steps.filter(({ verdict }) => verdict === 'deny').length
-  const warned = steps.filter(({ verdict }) => verdict === 'warn').length
-  io.out(`${steps.length} ${steps.length === 1 ? 'write' : 'writes'}: ${denied} would be denied, ${warned} with warnings\n`)
+function findingLines(steps: readonly Step[], { colour }: Io): string {
+  const lines = steps
+    .flatMap(({ findings }) => findings)
+    .map(({ file, line: row, column, severity, rule, message, remedy }) => {
+      const word = { text: severity, style: severity === 'deny' ? ('red' as const) : ('yellow' as const) }
+      return line([`${file}:${row}:${column}: `, word, ` [${rule}] `, `${message}. `, `${remedy}.`], colour)
+    })
+  return lines.join('')
 }

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { nearest } from '../nearest.ts'
+import { printText } from '../output/io.ts'
 import { RULES } from '../rules/index.ts'
 import type { Rule } from '../rules/rule.ts'
 import { type Cli, examples } from './command.ts'
@@ -12,7 +13,7 @@ export function explainCommand({ io }: Cli): Command {
     .argument('[rule]')
     .addHelpText('after', examples('hitless explain', 'hitless explain undefined-subset'))
     .action((rule: string | undefined) => {
-      io.out(explain(rule))
+      printText(explain(rule), io)
     })
 }
 

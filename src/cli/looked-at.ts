@@ -37,10 +37,11 @@ export async function stateOf(paths: readonly string[], flags: LookFlags, io: Io
 /** Reads the paths; says on standard error what could not be read, and what is left out because Istio's own webhook refuses it (2.4). */
 function stateOfPaths(paths: readonly string[], flags: LookFlags, io: Io): LookedAt {
   const { standInPods = false } = flags
-  const { manifests, errors } = readManifests(paths, io.stdin, flags)
+  const read = readManifests(paths, io.stdin, flags)
+  const { manifests, errors } = read
   printErrors(errors, io)
-  printUnread(manifests, io, standInPods ? isJudged : ({ object }) => object !== null)
-  const shown = filesShow({ manifests, errors })
+  printUnread(read, io, standInPods ? isJudged : ({ object }) => object !== null)
+  const shown = filesShow(read)
   const sandbox = new Sandbox(shown.settings)
   for (const object of shown.objects) if (object.kind !== 'Pod' || standInPods) sandbox.load(object)
   const refusals: HitlessError[] = []

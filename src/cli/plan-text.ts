@@ -20,25 +20,35 @@ export function planJson({ steps, stuck }: Sequence) {
   }
 }
 
-export function planLines({ steps, stuck }: Sequence): string[] {
-  const lines = steps.flatMap(({ writes, waitFor, warnings }, at) => [
+/** The answer first. */
+export function planLines(sequence: Sequence): string[] {
+  const steps = stepLines(sequence)
+  if (sequence.stuck.length === 0) return summarized(sequence.steps, steps)
+  return [...complaint(sequence.stuck), ...(steps.length === 0 ? [] : ['Safe by themselves are', ...steps])]
+}
+
+function stepLines({ steps }: Sequence): string[] {
+  return steps.flatMap(({ writes, waitFor, warnings }, at) => [
     ...writes.map((write, first) => `${first === 0 ? `${at + 1}.` : ''.padEnd(`${at + 1}.`.length)} ${lineOf(write)}`),
     ...warnings.map((warning) => `   warning: ${warning}`),
     ...(waitFor.length > 0 && at < steps.length - 1 ? [waitLine(waitFor, writes.length > 0 ? '   then' : `${at + 1}.`)] : [])
   ])
-  return [...lines, ...(stuck.length === 0 ? [summary(steps)] : complaint(stuck))]
 }
 
 function waitLine(workloads: readonly ObjectRef[], start: string): string {
   return `${start} wait until Ready: ${workloads.map(formatRef).join(', ')}`
 }
 
-function summary(steps: Sequence['steps']): string {
+function summarized(steps: Sequence['steps'], lines: readonly string[]): string[] {
   const writes = steps.reduce((sum, step) => sum + step.writes.length, 0)
-  if (writes === 0) return 'Nothing is to be written: the two states are the same.'
+  if (writes === 0) return ['Nothing is to be written: the two states are the same.']
   const total = `${writes} ${writes === 1 ? 'write' : 'writes'} in ${steps.length} ${steps.length === 1 ? 'step' : 'steps'}.`
-  if (steps.length === 1) return `${total} They can be made together.`
-  return `${total} Those of one step can be made together; before the next, give the proxies a second (the webhook does by itself).`
+  if (steps.length === 1) return [writes === 1 ? total : `${total} They can be made together.`, ...lines]
+  return [
+    total,
+    ...lines,
+    'Those of one step can be made together; before the next, give the proxies a second (the webhook does by itself).'
+  ]
 }
 
 function complaint(stuck: Sequence['stuck']): string[] {

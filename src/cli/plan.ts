@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { formatRef, isOfOtherVersion } from '../kinds/index.ts'
 import { type Manifest, readManifests } from '../manifests/manifests.ts'
-import { EXIT, type Io, type OutputFormat, printData, printErrors } from '../output/io.ts'
+import { EXIT, type Io, type OutputFormat, printData, printErrors, printText } from '../output/io.ts'
 import { line, plainLines } from '../output/text.ts'
 import { printUnread } from '../output/unread.ts'
 import { type Sequence, sequenceOf } from '../sandbox/planner.ts'
@@ -74,7 +74,7 @@ async function plan(options: PlanOptions, io: Io): Promise<number> {
   printErrors(errors, io)
   // Half a state would be taken for the deletion of the other half.
   if (errors.length > 0) return EXIT.usage
-  printUnread(to.manifests, io, ({ object }) => object !== null)
+  printUnread(to, io, ({ object }) => object !== null)
   if (options.cluster) {
     const { planOnCluster } = await import('./plan-on-cluster.ts')
     return planOnCluster(from.manifests, to.manifests, options, (sequence) => tell(sequence, to.manifests, options, io), io)
@@ -117,7 +117,7 @@ function tell(sequence: Sequence, to: readonly Manifest[], options: PlanOptions,
     writeFiles(write, syncWaves ? wavesOf(sequence, target) : flux ? fluxOf(sequence, target, path) : foldersOf(sequence))
     if (syncWaves || flux) printDeletions(sequence, syncWaves, io)
   }
-  if (output === 'text') io.out(plainLines(planLines(sequence)))
+  if (output === 'text') printText(plainLines(planLines(sequence)), io)
   else printData(planJson(sequence), output, io)
   return isWhole ? EXIT.ok : EXIT.denied
 }

@@ -2,7 +2,7 @@
 import { HitlessError } from '../errors.ts'
 import { type RefusalEvent, refusalEvents } from '../kubernetes/events.ts'
 import { withConnection } from '../kubernetes/with-connection.ts'
-import { EXIT, type Io, printData } from '../output/io.ts'
+import { EXIT, type Io, printData, printText } from '../output/io.ts'
 import { plainLines } from '../output/text.ts'
 import { type ClusterFlags, sourceOf } from './cluster-source.ts'
 
@@ -25,7 +25,7 @@ export async function listRefusals(paths: readonly string[], flags: RefusalFlags
   const events = await withConnection(sourceOf(flags, io.env), (connection) => refusalEvents(connection, namespace, io.signal))
   const refusals = grouped(events)
   if (output === 'text')
-    io.out(plainLines([...refusals.map(textOf), `${refusals.length} ${refusals.length === 1 ? 'refusal' : 'refusals'}`]))
+    printText(plainLines([`${refusals.length} ${refusals.length === 1 ? 'refusal' : 'refusals'}`, ...refusals.map(textOf)]), io)
   else printData({ refusals }, output, io)
   return refusals.length > 0 ? EXIT.denied : EXIT.ok
 }

@@ -1,7 +1,7 @@
 /** `hitless replay`: scenario files step by step, with the verdict of each write. */
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
-import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
+import { EXIT, type Io, type OutputFormat, printData, printText } from '../output/io.ts'
 import { line as lineOf, plainLines } from '../output/text.ts'
 import type { Played, PlayedStep, ReadScenario } from '../sandbox/scenario.ts'
 import type { ClusterFlags } from './cluster-source.ts'
@@ -57,7 +57,7 @@ async function playEach(
     for (const step of played.steps) steps.push(step)
     for (const error of played.errors) errors.push(error)
     if (output === 'text' && !(scenario instanceof HitlessError)) {
-      io.out(`${plainLines([scenario.name])}${played.steps.map((step) => textOf(step, io.colour)).join('')}`)
+      printText(`${plainLines([scenario.name])}${played.steps.map((step) => textOf(step, io.colour)).join('')}`, io)
     }
     for (const { code, message } of played.errors) io.err(lineOf(['hitless: ', message, ` [${code}]`], false))
     // What follows on a real cluster would begin where nobody meant it to.

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { resolveHost } from '../mesh/names/hosts.ts'
-import { EXIT, type Io, type OutputFormat, printData } from '../output/io.ts'
+import { EXIT, type Io, type OutputFormat, printData, printText } from '../output/io.ts'
 import { routesJson } from '../output/route-json.ts'
 import { routesTable } from '../output/route-table.ts'
 import type { ClusterFlags } from './cluster-source.ts'
@@ -65,7 +65,7 @@ async function printRoutes(paths: readonly string[], options: RoutesOptions, io:
   for (const host of options.host) tellUnknownHost(snapshot, contexts, host, options.namespace ?? 'default', io)
   if (options.output === 'text') {
     const { colour, columns } = io
-    io.out(routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) }))
+    printText(routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) }), io)
     printUnknowns(unknowns, 'warn', io.err)
   } else printData(only(routesJson(snapshot, contexts), hosts), options.output, io)
   return errors.length > 0 ? EXIT.usage : EXIT.ok

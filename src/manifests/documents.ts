@@ -73,9 +73,10 @@ export function readYaml(text: string, file: string): (YamlDocument | HitlessErr
       } catch (cause) {
         if (!(cause instanceof YAMLException)) throw cause
         if (indentation.mend(cause)) continue
-        const { line, column } = at(cause.mark?.position ?? 0)
-        const hint = source.includes('{{') ? '; a Helm template is read after `helm template`' : ''
-        return [new HitlessError('HITLESS_YAML', `${file}:${line}:${column}: ${cause.reason}${hint}`, { cause })]
+        const template = indentation.text.indexOf('{{')
+        const { line, column } = at(Math.max(cause.mark?.position ?? 0, template))
+        const reason = template < 0 ? cause.reason : `a template, not rendered: judge what \`helm template\` prints (${cause.reason})`
+        return [new HitlessError('HITLESS_YAML', `${file}:${line}:${column}: ${reason}`, { cause })]
       }
     }
   })

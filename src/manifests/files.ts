@@ -16,6 +16,7 @@ import {
   statSync
 } from 'node:fs'
 import { dirname, isAbsolute, join, parse, relative, resolve, sep } from 'node:path'
+import { getSystemErrorMessage } from 'node:util'
 import { HitlessError } from '../errors.ts'
 import { compareText } from '../mesh/names/text.ts'
 
@@ -29,12 +30,14 @@ export const MANIFEST_FILE = /\.(ya?ml|json)$/
 export interface TextFile {
   readonly file: string
   readonly text: string
+  /** It was not named, but stands in a folder that was. */
+  readonly isFound: boolean
 }
 
 /** Reads folders recursively, in the order of names, and of them only what is named like a manifest; `-` is standard input. What cannot be read is an error beside the rest. */
 export function readFiles(paths: readonly string[], readStdin: () => string): { files: TextFile[]; errors: HitlessError[] } {
   const reader = new Reader()
-  const files = paths.flatMap((path) => (path === '-' ? [{ file: '<stdin>', text: readStdin() }] : reader.named(path)))
+  const files = paths.flatMap((path) => (path === '-' ? [{ file: '<stdin>', text: readStdin(), isFound: false }] : reader.named(path)))
   return { files, errors: reader.errors }
 }
 
@@ -84,9 +87,9 @@ class Reader {
   /** What somebody names is read whatever its ending. */
   named(path: string): TextFile[] {
     return this.#orError(path, () => {
-      if (isDescriptor(path)) return this.#file(path)
+      if (isDescriptor(path)) return this.#file(path, false)
       assertNoWayOut(path)
-      return statSync(path).isDirectory() ? this.#folder(path, realpathSync(path)) : this.#file(path)
+      return statSync(path).isDirectory() ? this.#folder(path, realpathSync(path)) : this.#file(path, false)
     })
   }
 
@@ -101,13 +104,13 @@ class Reader {
     if (entry.isDirectory()) return this.#folder(path, root)
     if (entry.isSymbolicLink() && !isInside(realpathSync(path), root)) throw waysOut(path, realpathSync(path))
     if (!statSync(path).isFile()) throw noFile(path)
-    return this.#file(path)
+    return this.#file(path, true)
   }
 
-  #file(file: string): TextFile[] {
+  #file(file: string, isFound: boolean): TextFile[] {
     const text = textOf(file, Math.min(MOST_FILE_BYTES, this.#left))
     this.#left -= Buffer.byteLength(text)
-    return [{ file, text }]
+    return [{ file, text, isFound }]
   }
 
   #orError(path: string, read: () => TextFile[]): TextFile[] {
@@ -153,7 +156,7 @@ function coded<T>(path: string, read: () => T): T {
     return read()
   } catch (cause) {
     if (cause instanceof HitlessError) throw cause
-    const reason = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
+    const reason = cause instanceof Error && 'errno' in cause ? ` (${getSystemErrorMessage(Number(cause.errno))})` : ''
     throw new HitlessError('HITLESS_UNREADABLE', `${path}: cannot be read${reason}`, { cause })
   }
 }

@@ -57,7 +57,9 @@ function filesOf(git: Git, ref: string, path: string): TextFile[] {
   return wanted
     .flatMap(({ name }, at) => {
       const text = texts[at]
-      return text === null || text === undefined ? [] : [{ file: `${ref}:${join(path, relative(inside, name))}`, text }]
+      return text === null || text === undefined
+        ? []
+        : [{ file: `${ref}:${join(path, relative(inside, name))}`, text, isFound: name !== inside }]
     })
     .sort((one, other) => compareText(one.file, other.file))
 }

@@ -1,5 +1,5 @@
 /** Manifests from files, folders and standard input, each with the place where it was written. */
-
+import { basename } from 'node:path'
 import { HitlessError } from '../errors.ts'
 import { InvalidField, isRecord } from '../kinds/fields.ts'
 import { formatRef, isManifest, type MeshObject, parseObject, refusalOf } from '../kinds/index.ts'
@@ -19,6 +19,8 @@ export interface Manifest {
   position(path: Path): Position
 }
 
+const CHART = 'Chart.yaml'
+
 export interface Place extends Position {
   readonly file: string
 }
@@ -26,6 +28,8 @@ export interface Place extends Position {
 export interface Manifests {
   readonly manifests: readonly Manifest[]
   readonly errors: readonly HitlessError[]
+  /** Files of named folders that hold no manifest at all, such as the values of a chart. */
+  readonly others: readonly string[]
 }
 
 /** Where a field of a manifest was written; of what Helm made, in the template. */
@@ -47,8 +51,8 @@ export interface Naming {
  */
 export function readManifests(paths: readonly string[], readStdin: () => string, naming: Naming = {}): Manifests {
   const { files, errors: unreadable } = readFiles(paths, readStdin)
-  const { manifests, errors } = readTexts(files, naming)
-  return { manifests, errors: [...unreadable, ...errors] }
+  const { errors, ...read } = readTexts(files, naming)
+  return { ...read, errors: [...unreadable, ...errors] }
 }
 
 /** Where Istio's own webhook keeps the object of a manifest out (2.4), the error that says so and why; null where it takes it. */
@@ -67,22 +71,34 @@ export function readManifestsAt(commit: Commit, paths: readonly string[], naming
 }
 
 function readTexts(files: readonly TextFile[], naming: Naming): Manifests {
-  const manifests: Manifest[] = []
-  const errors: HitlessError[] = []
-  for (const { file, text } of files) {
-    for (const read of readManifestText(text, file, naming)) {
-      if (read instanceof HitlessError) errors.push(read)
-      else manifests.push(read)
-    }
+  const read = files.map((file) => ({ ...file, found: readManifestText(file.text, file.file, naming, file.isFound) }))
+  return {
+    manifests: read.flatMap(({ found }) => found.flatMap((each) => (each instanceof HitlessError ? [] : [each]))),
+    errors: errorsOf(read),
+    others: read.flatMap(({ file, text, found }) => (found.length === 0 && !isBlank(text) ? [file] : []))
   }
-  return { manifests, errors }
 }
 
-/** The manifests of one text; items of a List stand for themselves. */
-export function readManifestText(text: string, file: string, naming: Naming = {}): (Manifest | HitlessError)[] {
+/** All of them, but of the templates of one chart the first: that nobody has rendered them is one fact. */
+function errorsOf(read: readonly (TextFile & { readonly found: readonly (Manifest | HitlessError)[] })[]): HitlessError[] {
+  const charts = read.flatMap(({ file }) => (basename(file) === CHART ? [file.slice(0, -CHART.length)] : []))
+  const told = new Set<string>()
+  return read.flatMap(({ file, text, found }) => {
+    const errors = found.filter((each) => each instanceof HitlessError)
+    const chart = text.includes('{{') ? charts.find((folder) => file.startsWith(folder)) : undefined
+    if (chart === undefined || errors.length === 0) return errors
+    if (told.has(chart)) return []
+    told.add(chart)
+    return errors.slice(0, 1)
+  })
+}
+
+/** The manifests of one text; items of a List stand for themselves. Of a file that was only found, what has neither an apiVersion nor a kind is left out. */
+export function readManifestText(text: string, file: string, naming: Naming = {}, isFound = false): (Manifest | HitlessError)[] {
   const templates = templatesOf(text)
   return readYaml(text, file).flatMap((document) => {
     if (document instanceof HitlessError) return [document]
+    if (isFound && isOther(document.value, file)) return []
     const template = templates(document.start.line)
     return itemsOf(document.value, []).map(({ value, path }) =>
       toManifest(value, naming, { file, template, position: (inner) => document.position([...path, ...inner]) })
@@ -143,6 +159,16 @@ function placed(raw: Record<string, unknown>, namespace: string | undefined): Re
 /** The API server completes the name of such an object when it is created. */
 function isGenerated({ metadata }: Record<string, unknown>): boolean {
   return isRecord(metadata) && typeof metadata['generateName'] === 'string'
+}
+
+/** Nothing but comments and markers of documents. */
+function isBlank(text: string): boolean {
+  return text.replace(/^(?:\s*#.*|---.*)$/gm, '').trim() === ''
+}
+
+/** Not what somebody meant for a cluster. A chart's own description has a version of Helm's API, and no kind. */
+function isOther(value: unknown, file: string): boolean {
+  return !isRecord(value) || basename(file) === CHART || !(Object.hasOwn(value, 'apiVersion') || Object.hasOwn(value, 'kind'))
 }
 
 /** The items of a `List`, or of a `ServiceList` and its like, whose items need not name their own kind. */

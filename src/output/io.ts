@@ -1,7 +1,7 @@
 /** What a command may use of the process: given by main, so that commands can be run by tests. */
 import type { HitlessError } from '../errors.ts'
 import { json } from './json.ts'
-import { line } from './text.ts'
+import { line, wrapped } from './text.ts'
 import { yaml } from './yaml.ts'
 
 export interface Io {
@@ -11,6 +11,7 @@ export interface Io {
   readonly writeFile: (file: string, text: string) => void
   /** Colours may be used on standard output. */
   readonly colour: boolean
+  /** Of standard output; infinite where that is no terminal. */
   readonly columns: number
   /** Shows a line on standard error in place of the last such; '' takes it away. null where that is no terminal. */
   readonly status: ((text: string) => void) | null
@@ -26,6 +27,11 @@ export interface Io {
 export const EXIT = { ok: 0, denied: 1, usage: 2, unreachable: 3 } as const
 
 export type OutputFormat = 'text' | 'json' | 'yaml'
+
+/** A result for people, as wide as their terminal is. */
+export function printText(text: string, { out, columns }: Pick<Io, 'out' | 'columns'>): void {
+  out(wrapped(text, columns))
+}
 
 /** A result for machines. */
 export function printData(value: unknown, format: 'json' | 'yaml', { out }: Io): void {

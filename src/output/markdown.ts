@@ -1,6 +1,6 @@
-/** The report of a change for a pull request: what it does to whose requests first, all else folded. */
+/** Reports for a pull request. Of a change: what it does to whose requests first, all else folded. Of a state: what goes unanswered first. */
 import type { Shift, Shifts, Way } from '../review/shares.ts'
-import type { Reported } from './reported.ts'
+import { isDenial, type Reported } from './reported.ts'
 import { formatContext } from './route-table.ts'
 import { oneLine } from './text.ts'
 
@@ -26,21 +26,50 @@ export interface ChangeReport extends Shifts {
 /** At most `MOST_CHARACTERS`: a part that would be too much is left out, and named. */
 export function markdown(report: ChangeReport): string {
   const { writes, denied, warned, findings, shifts, notCompared, unknown, plan } = report
-  const refused = findings.filter(({ severity }) => severity === 'deny').map(told)
-  const warnings = findings.filter(({ severity }) => severity !== 'deny').map(told)
+  const { worst, warnings } = parted(findings, 'more refusals')
   const steps = plan === null ? [] : [['```text', ...plan.lines.map(fenced), '```'].join('\n')]
   const parts = [
     `### hitless: ${denied === 0 ? 'nothing would be denied' : `${denied} of ${counted(writes, 'write')} would be denied`}`,
-    ...listed(refused.slice(0, MOST_SHOWN)),
-    ...folded(`${refused.length - MOST_SHOWN} more refusals`, listed(refused.slice(MOST_SHOWN, MOST_SHOWN + MOST_FOLDED))),
+    ...worst,
     ...table(shifts.slice(0, MOST_SHOWN)),
     ...(shifts.length === 0 ? ['No request is answered otherwise than before.'] : []),
     ...folded(`${shifts.length - MOST_SHOWN} more rows`, table(shifts.slice(MOST_SHOWN, MOST_SHOWN + MOST_FOLDED))),
     ...folded(plan?.isSafe === false ? 'No order in which it can be made: what is in the way' : 'An order in which it can be made', steps),
-    ...folded(counted(warnings.length, 'warning'), listed(warnings.slice(0, MOST_FOLDED))),
-    ...folded('Not judged', listed([...unknown, ...notCompared].slice(0, MOST_FOLDED).map(code)))
+    ...warnings,
+    ...notJudged([...unknown, ...notCompared])
   ]
   return `${[...fitting(parts), `<sub>${counted(writes, 'write')}, ${warned} with warnings</sub>`].join('\n\n')}\n`
+}
+
+export interface StateReport {
+  /** What was found, in a few words. */
+  readonly answer: string
+  readonly findings: readonly Reported[]
+  /** What could not be judged. */
+  readonly unknown: readonly string[]
+}
+
+/** As long as `markdown` at most. */
+export function stateMarkdown({ answer, findings, unknown }: StateReport): string {
+  const { worst, warnings } = parted(findings, 'more')
+  return `${fitting([`### hitless: ${answer}`, ...worst, ...warnings, ...notJudged(unknown)]).join('\n\n')}\n`
+}
+
+/** What is refused, or would be: shown as far as a screen has room. Warnings are folded. */
+function parted(findings: readonly Reported[], more: string): { worst: string[]; warnings: string[] } {
+  const worst = findings.filter(isDenial).map(told)
+  const warnings = findings.filter((finding) => !isDenial(finding)).map(told)
+  return {
+    worst: [
+      ...listed(worst.slice(0, MOST_SHOWN)),
+      ...folded(`${worst.length - MOST_SHOWN} ${more}`, listed(worst.slice(MOST_SHOWN, MOST_SHOWN + MOST_FOLDED)))
+    ],
+    warnings: folded(counted(warnings.length, 'warning'), listed(warnings.slice(0, MOST_FOLDED)))
+  }
+}
+
+function notJudged(what: readonly string[]): string[] {
+  return folded('Not judged', listed(what.slice(0, MOST_FOLDED).map(code)))
 }
 
 function fitting(parts: readonly string[]): string[] {

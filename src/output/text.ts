@@ -1,8 +1,9 @@
 /** Text for people. Names are written by strangers: whatever they hold, a line stays one line, and no part of it commands a terminal or a CI system. */
-import { styleText } from 'node:util'
+import { stripVTControlCharacters, styleText } from 'node:util'
 
 /** Twice the longest denial. What is longer holds names that nobody reads. */
 const LONGEST = 2048
+const HANGING = 4
 
 export type Style = 'red' | 'yellow' | 'green' | 'bold' | 'dim'
 
@@ -31,6 +32,29 @@ export function oneLine(text: string): string {
 /** `::error` at the start of a line is a command to GitHub, spaces before it or not; `##vso[` and its like, which others obey anywhere, are broken by `oneLine`. */
 function isCommand(text: string): boolean {
   return text.trimStart().startsWith('::')
+}
+
+/** Lines that are wider than the terminal go on below, further right, between words: what others obey at the start of a line stays behind its word. */
+export function wrapped(text: string, columns: number): string {
+  return text
+    .split('\n')
+    .map((row) => (widthOf(row) <= columns ? row : wrappedRow(row, columns)))
+    .join('\n')
+}
+
+function wrappedRow(row: string, columns: number): string {
+  const indent = ' '.repeat(stripVTControlCharacters(row).search(/\S/) + HANGING)
+  let width = 0
+  return row.replace(/(\s*)(\S+(?:\s+::\S*)*)/g, (all, _, word: string) => {
+    const wider = width + widthOf(all)
+    const isFull = width > 0 && wider > columns
+    width = isFull ? indent.length + widthOf(word) : wider
+    return isFull ? `\n${indent}${word}` : all
+  })
+}
+
+function widthOf(text: string): number {
+  return stripVTControlCharacters(text).length
 }
 
 function cut(text: string): string {

@@ -8,12 +8,14 @@ import { compareText } from '../mesh/names/text.ts'
 import { tablesIn } from '../mesh/routing/routes.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
-import type { Finding, Subject } from '../rules/rule.ts'
+import type { Finding, Severity, Subject } from '../rules/rule.ts'
 import { isInMesh } from './limits.ts'
-import { modeOf, type Policy } from './policy.ts'
+import { type Mode, modeOf, type Policy } from './policy.ts'
 
 export interface AuditedGap {
   readonly rule: string
+  /** `warn` where a new object with this gap would only be warned of. */
+  readonly severity: Severity
   readonly gap: Gap
 }
 
@@ -54,9 +56,15 @@ export function openGaps(snapshot: Snapshot, targets: readonly Target[], policy:
   for (const gap of gaps(snapshot, targets, tell)) {
     const rule = RULE_OF[gap.cause]
     const key = `${gap.context.kind} ${gapKey(gap)}`
-    if (!found.has(key) && isOn(rule, gap.source?.namespace ?? '')) found.set(key, { rule, gap })
+    const mode = modeAt(gap, policy)
+    if (mode !== 'off' && !found.has(key) && isOn(rule, gap.source?.namespace ?? '')) found.set(key, { rule, severity: mode, gap })
   }
   return [...found.values()].sort(byPlace)
+}
+
+/** What none of several objects takes at a gateway may be meant: Istio's own Bookinfo is so. */
+function modeAt({ context, cause }: Gap, { fallbackAtGateways }: Policy): Mode {
+  return context.kind === 'gateway' && cause === 'no-route' ? fallbackAtGateways : 'deny'
 }
 
 function ruleIsOn(snapshot: Snapshot, policy: Policy): (rule: string, namespace: string) => boolean {

@@ -2,10 +2,10 @@
  * What files do not show of a mesh. A repository seldom holds all of it: a Service that routes lead to, or the workload behind one, may stand
  * elsewhere. It is not known then, and never taken for gone: something stands in for it that nothing can be held against.
  */
-import type { Destination } from '../kinds/http-rule.ts'
-import { isWorkload, type MeshObject, parseAs, refKey } from '../kinds/index.ts'
+import type { Attached } from '../kinds/gateway-api.ts'
+import { isRouteKind, isWorkload, type MeshObject, parseAs, refKey } from '../kinds/index.ts'
 import type { Service } from '../kinds/service.ts'
-import { serviceOfHost } from '../mesh/names/hosts.ts'
+import { serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
 import { type Labels, selects } from '../mesh/names/labels.ts'
 
 export interface Unknown {
@@ -26,13 +26,14 @@ export function standInsFor(objects: readonly MeshObject[], domain: string): Sta
 }
 
 /**
- * The namespaces with something that may send requests: a workload that is no gateway's, or a VirtualService for the mesh. In any other a
- * client would see what nobody sees. Undefined where there is none at all.
+ * The namespaces with something that may send requests: a workload that is no gateway's, or a route for the mesh. In any other a client would see what nobody
+ * sees. Undefined where there is none at all.
  */
 export function clientNamespaces(objects: readonly MeshObject[]): ReadonlySet<string> | undefined {
   const gateways = objects.flatMap((object) => (object.kind === 'Gateway' ? [object.selector] : []))
   const found = objects.flatMap((object) => {
     if (object.kind === 'VirtualService') return object.gateways.includes('mesh') ? [object.namespace] : []
+    if (isRoute(object)) return object.parents.some(({ kind }) => kind === 'Service') ? [object.namespace] : []
     const labels = podLabels(object)
     return labels === null || gateways.some((selector) => selects(selector, labels)) ? [] : [object.namespace]
   })
@@ -48,7 +49,7 @@ interface Wanted {
 function unknownServices(objects: readonly MeshObject[], domain: string): StandIns {
   const known = new Set(objects.flatMap((object) => hostsOf(object, domain)))
   const ruled = new Set(objects.flatMap((object) => (object.kind === 'DestinationRule' ? [object.host] : [])))
-  const unknown = [...wantedOf(objects)].filter(([host]) => !known.has(host) && serviceOfHost(host, domain) !== null)
+  const unknown = [...wantedOf(objects, domain)].filter(([host]) => !known.has(host) && serviceOfHost(host, domain) !== null)
   return {
     unknowns: unknown.map(([host]) => ({ host, missing: 'Service' })),
     objects: unknown.flatMap(([host, wanted]) => {
@@ -68,26 +69,48 @@ function hostsOf(object: MeshObject, domain: string): readonly string[] {
   return object.kind === 'ServiceEntry' ? object.hosts : []
 }
 
-/** By host, what VirtualServices ask of it. */
-function wantedOf(objects: readonly MeshObject[]): Map<string, Wanted> {
+/** What a route names: a host, and perhaps a port or a subset of it. */
+interface Named {
+  readonly host: string
+  readonly port?: number | null
+  readonly subset?: string | null
+}
+
+/** By host, what routes ask of it. */
+function wantedOf(objects: readonly MeshObject[], domain: string): Map<string, Wanted> {
   const byHost = new Map<string, Wanted>()
-  const want = (host: string, destination: Destination | null) => {
+  for (const { host, port = null, subset = null } of objects.flatMap((object) => namedBy(object, domain))) {
     const wanted = byHost.get(host) ?? { ports: new Set(), subsets: new Set() }
     byHost.set(host, wanted)
-    const { port = null, subset = null } = destination ?? {}
     if (port !== null) wanted.ports.add(port)
     if (subset !== null) wanted.subsets.add(subset)
   }
-  for (const object of objects) {
-    if (object.kind !== 'VirtualService') continue
-    if (object.gateways.includes('mesh')) for (const host of object.hosts) want(host, null)
-    const rules = [
-      ...object.http.flatMap(({ route, mirrors }) => [...route, ...mirrors]),
-      ...[...object.tls, ...object.tcp].flatMap(({ route }) => route)
-    ]
-    for (const destination of rules) want(destination.host, destination)
-  }
   return byHost
+}
+
+function namedBy(object: MeshObject, domain: string): Named[] {
+  if (object.kind === 'VirtualService') {
+    const { gateways, hosts, http, tls, tcp } = object
+    return [
+      ...(gateways.includes('mesh') ? hosts.map((host) => ({ host })) : []),
+      ...http.flatMap(({ route, mirrors }) => [...route, ...mirrors]),
+      ...[...tls, ...tcp].flatMap(({ route }) => route)
+    ]
+  }
+  if (!isRoute(object)) return []
+  const filters = object.rules.flatMap((rule) => ('filters' in rule ? rule.filters : []))
+  return [
+    ...object.parents.flatMap(({ kind, namespace, name, port }) =>
+      kind === 'Service' ? [{ host: serviceHost(namespace, name, domain), port }] : []
+    ),
+    ...object.rules.flatMap(({ backends }) => backends),
+    ...filters.flatMap(({ mirror }) => mirror?.backend ?? [])
+  ]
+}
+
+/** Of the Gateway API. */
+function isRoute(object: MeshObject): object is Extract<MeshObject, Attached> {
+  return object.kind !== 'VirtualService' && isRouteKind(object.kind)
 }
 
 /** Pods for a Service that nothing in any file makes: one that it selects, and one for each subset of it. */

@@ -23,7 +23,7 @@ export interface FileCase {
   readonly says: RegExp
 }
 
-const NONE = /: 0 would be denied, 0 with warnings\n$/
+const NONE = /^\d+ writes?: 0 would be denied, 0 with warnings\n/
 const NOTHING = /^0 gaps, 0 findings\n$/
 
 export const FILES: readonly FileCase[] = [

@@ -244,7 +244,7 @@ spec:
   hostnames: [shop.example.com]
   rules:
     - matches: [{path: {value: /api}}]
-      backendRefs: [{name: shop, port: 80, weight: 3}, {name: gone, port: 80}]
+      backendRefs: [{name: shop, port: 80, weight: 3}, {name: gone, namespace: other, port: 80}]
 `
   })
   const asked = (path: string) => hitless(['ask', folder, '--gateway', 'prod/edge', '--host', 'shop.example.com', '--path', path])

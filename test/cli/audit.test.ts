@@ -11,11 +11,44 @@ t.test('gaps name class, host, status and route; findings the field', async (t) 
   t.equal(exit, 1)
   t.match(
     out,
-    'gap  100% of requests to reviews.prod.svc.cluster.local:80 (mesh) get 404: VirtualService prod/reviews spec.http [missing-fallback]'
+    'gap  100% of requests to reviews.prod.svc.cluster.local:80 (mesh) that match none of its routes get 404: VirtualService prod/reviews spec.http (<stdin>:12) [missing-fallback]'
   )
   t.match(out, 'requests to reviews.prod.svc.cluster.local:80 with header "end-user" = "jason"')
   t.match(out, 'deny Service prod/reviews spec.selector.version')
   t.ok(out.startsWith('2 gaps, 1 finding\ngap '), 'how much comes first')
+})
+
+t.test('at a gateway requests that no route takes may be meant: a gap that is only warned of', async (t) => {
+  const bookinfo = `
+apiVersion: v1
+kind: Service
+metadata: { namespace: prod, name: productpage }
+spec: { selector: { app: productpage }, ports: [{ name: http, port: 9080 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { namespace: prod, name: edge }
+spec: { selector: { istio: ingress }, servers: [{ hosts: ['*'], port: { name: http, number: 80, protocol: HTTP } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { namespace: prod, name: bookinfo }
+spec:
+  hosts: ['*']
+  gateways: [edge]
+  http: [{ match: [{ uri: { exact: /productpage } }], route: [{ destination: { host: productpage } }] }]
+`
+  const { exit, out } = await hitless(['audit', '--unknown', 'ignore', '-'], { stdin: bookinfo })
+  t.match(
+    out,
+    /^1 gap, 0 findings\nwarn 100% of requests to \*:80 \(gateway\) that match none of its routes get 404: .* \(<stdin>:\d+\) \[missing-fallback\]\n$/
+  )
+  t.equal(exit, 0)
+  t.equal((await hitless(['audit', '--fail-on', 'warn', '-'], { stdin: bookinfo })).exit, 1)
+  t.match(JSON.parse((await hitless(['audit', '-o', 'json', '-'], { stdin: bookinfo })).out), {
+    gaps: [{ rule: 'missing-fallback', severity: 'warn' }]
+  })
+  t.match((await hitless(['audit', '-o', 'github', '-'], { stdin: bookinfo })).out, /^::warning /)
 })
 
 t.test('as JSON each gap has its place and destination', async (t) => {
@@ -39,6 +72,14 @@ t.test('as JSON each gap has its place and destination', async (t) => {
     { rule: 'missing-fallback', status: 404, destination: null }
   ])
   t.match(findings, [{ rule: 'version-in-selector', severity: 'deny', object: 'Service prod/reviews', path: 'spec.selector.version' }])
+})
+
+t.test('as Markdown what goes unanswered comes first, and all else is folded', async (t) => {
+  const { exit, out } = await hitless(['audit', '-o', 'markdown', '-'], { stdin: BROKEN })
+  t.equal(exit, 1)
+  t.match(out, /^### hitless: 2 gaps, 1 finding\n\n- `<stdin>:15` \*\*undefined-subset\*\*: 100% of requests/)
+  t.match(out, '<details><summary>Not judged</summary>\n\n- `reviews.prod.svc.cluster.local: no file holds a workload')
+  t.equal((await hitless(['audit', '-o', 'markdown', WORLD])).out, '### hitless: 0 gaps, 0 findings\n')
 })
 
 t.test('refusals are those of a cluster, in a form that lists can have', async (t) => {

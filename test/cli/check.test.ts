@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
 import { rule, service, virtualService } from '../manifests.ts'
 import { hitless, step, WORLD } from './commands.ts'
@@ -47,7 +48,7 @@ t.test('a step that comes too early is denied at its field', async (t) => {
   const { exit, out, err } = await hitless([...START, step('03-weight-10')])
   t.equal(exit, 1)
   t.equal(err, '')
-  const [finding, summary] = out.split('\n')
+  const [summary, finding] = out.split('\n')
   const file = join(step('03-weight-10'), 'virtual-service.yaml')
   t.match(finding, `${file}:21:13: deny [undefined-subset] 10% of requests to helloworld.default.svc.cluster.local:3000 would get 503`)
   t.match(finding, /First add subset "v2" to DestinationRule default\/helloworld, then apply this again\.$/)
@@ -136,9 +137,35 @@ t.test('with --fail-on warn a warning fails too', async (t) => {
   const template = '{metadata: {labels: {app: helloworld, version: v2}}}'
   const stdin = `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: other}\nspec: {template: ${template}}\n`
   const { exit, out } = await hitless([...START, '-'], { stdin })
-  t.match(out, /^<stdin>:3:12: warn \[workload-name\] the name of Deployment default\/other does not say its version "v2"/)
+  t.match(
+    out,
+    /^1 write: 0 would be denied, 1 with warnings\n<stdin>:3:12: warn \[workload-name\] the name of Deployment default\/other does not say its version "v2"/
+  )
   t.equal(exit, 0)
   t.equal((await hitless([...START, '--fail-on', 'warn', '-'], { stdin })).exit, 1)
+})
+
+t.test('a terminal is as wide as its lines, and a pipe gets each whole', async (t) => {
+  const args = [...START, step('03-weight-10')]
+  const [piped, shown] = [(await hitless(args)).out, (await hitless(args, { columns: 60, colour: true })).out]
+  t.equal(piped.split('\n').length, 3)
+  const rows = stripVTControlCharacters(shown).split('\n')
+  t.equal(rows[0], '1 write: 1 would be denied, 0 with warnings')
+  t.ok(
+    rows.every((row) => row.length <= 60 || !row.trim().includes(' ')),
+    'only a word that is longer is wider'
+  )
+  t.ok(rows.slice(2, -1).every((row) => /^ {4}\S/.test(row)))
+  t.equal(
+    rows
+      .map((row) => row.trim())
+      .join(' ')
+      .trim(),
+    piped.split('\n').join(' ').trim(),
+    'nothing is lost'
+  )
+  const data = [...args, '-o', 'json']
+  t.equal((await hitless(data, { columns: 60 })).out, (await hitless(data)).out, 'data stays as it is')
 })
 
 t.test('severities have colours on a terminal alone', async (t) => {
@@ -149,7 +176,12 @@ t.test('severities have colours on a terminal alone', async (t) => {
 
 /** Bad input: what is said, and that what can be read is judged all the same. */
 const BROKEN: readonly { args: readonly string[]; stdin: string; says: string; writes: string }[] = [
-  { args: ['check', 'nowhere'], stdin: '', says: 'nowhere: cannot be read (ENOENT) [HITLESS_UNREADABLE]\n', writes: '0 writes' },
+  {
+    args: ['check', 'nowhere'],
+    stdin: '',
+    says: 'nowhere: cannot be read (no such file or directory) [HITLESS_UNREADABLE]\n',
+    writes: '0 writes'
+  },
   {
     args: [...START, '-'],
     stdin: `a: b: c\n---\n${LATER}`,
@@ -165,7 +197,7 @@ const BROKEN: readonly { args: readonly string[]; stdin: string; says: string; w
   {
     args: ['check', '--base', 'nowhere', '-'],
     stdin: LATER,
-    says: 'nowhere: cannot be read (ENOENT) [HITLESS_UNREADABLE]\n',
+    says: 'nowhere: cannot be read (no such file or directory) [HITLESS_UNREADABLE]\n',
     writes: '1 write:'
   }
 ]

@@ -33,6 +33,7 @@ export interface Outcome {
 export interface Surroundings {
   readonly stdin?: string
   readonly colour?: boolean
+  readonly columns?: number
   readonly signal?: AbortSignal
   readonly onOut?: (text: string) => void
   readonly env?: Io['env']
@@ -46,7 +47,7 @@ export function step(name: string): string {
 
 export async function hitless(
   args: readonly string[],
-  { stdin = '', colour = false, signal, onOut, env = {}, status = null }: Surroundings = {}
+  { stdin = '', colour = false, columns = Number.POSITIVE_INFINITY, signal, onOut, env = {}, status = null }: Surroundings = {}
 ): Promise<Outcome> {
   const out: string[] = []
   const err: string[] = []
@@ -59,7 +60,7 @@ export async function hitless(
     stdin: () => stdin,
     writeFile: () => undefined,
     colour,
-    columns: 100,
+    columns,
     status,
     env,
     nowMs: Date.now,

@@ -54,7 +54,10 @@ t.test('the report of a change to the cluster has a plan from what it holds', as
   t.equal(exit, 1, err)
   t.match(out, /^### hitless: 1 of 2 writes would be denied\n/)
   t.match(out, '| moved | `helloworld.default.svc.cluster.local:3000` |')
-  t.match(out, /```text\n1\. apply VirtualService default\/helloworld\n2\. apply DestinationRule default\/helloworld\n2 writes in 2 steps/)
+  t.match(
+    out,
+    /```text\n2 writes in 2 steps\.\n1\. apply VirtualService default\/helloworld\n2\. apply DestinationRule default\/helloworld\n/
+  )
 })
 
 t.test('look shows the cluster, follows what changes, and tells a gap when it opens', async (t) => {

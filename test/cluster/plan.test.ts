@@ -58,9 +58,9 @@ t.test('what the cluster holds is the state from, and what nobody named stays', 
   t.equal(exit, 0, err)
   t.match(
     out,
-    /^1\. apply Deployment default\/helloworld-v2\n {3}apply DestinationRule default\/helloworld, with the subsets of both states\n/
+    /^5 writes in 3 steps\.\n1\. apply Deployment default\/helloworld-v2\n {3}apply DestinationRule default\/helloworld, with the subsets of both states\n/
   )
-  t.match(out, '\n   delete Deployment default/helloworld-v1\n5 writes in 3 steps.')
+  t.match(out, '\n   delete Deployment default/helloworld-v1\n')
   t.notMatch(out, 'helloworld-other')
   const alone = await hitless(['plan', '--cluster', '--kubeconfig', plane.kubeconfig, '--to', to2])
   t.notMatch(alone.out, 'delete', 'without --from nothing is known to be deleted')

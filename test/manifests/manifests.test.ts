@@ -149,7 +149,9 @@ const REFUSED: Readonly<Record<string, { text: string; says: string[] }>> = {
   },
   'a Helm template': {
     text: '{{ if .Values.x }}\n',
-    says: ['HITLESS_YAML file.yaml:1:1: object-based map does not support complex keys; a Helm template is read after `helm template`']
+    says: [
+      'HITLESS_YAML file.yaml:1:1: a template, not rendered: judge what `helm template` prints (object-based map does not support complex keys)'
+    ]
   },
   'a key given twice': { text: `${SERVICE}kind: Pod\n`, says: ['HITLESS_YAML file.yaml:5:1: duplicated mapping key'] },
   'a document that is no manifest': {
@@ -216,8 +218,42 @@ t.test('a path that is not there is an error, and the others are read', async (t
   t.equal(manifests.length, 1)
   t.same(
     errors.map(({ code, message }) => `${code} ${message}`),
-    ['HITLESS_UNREADABLE nowhere: cannot be read (ENOENT)']
+    ['HITLESS_UNREADABLE nowhere: cannot be read (no such file or directory)']
   )
+})
+
+t.test('what stands in a folder and is no manifest is no error, but for what is half of one', async (t) => {
+  const folder = t.testdir({
+    'a.yaml': SERVICE,
+    'half.yaml': 'kind: Service\n',
+    'package.json': '{"name": "shop"}',
+    'words.yaml': '- a\n',
+    'empty.yaml': '# nothing\n---\n',
+    chart: {
+      'Chart.yaml': 'apiVersion: v2\nname: shop\n',
+      'values.yaml': 'replicas: 1\n',
+      charts: { sub: { 'Chart.yaml': 'apiVersion: v2\n', templates: { 'a.yaml': '{{ .Values.a }}\n' } } },
+      templates: {
+        'a.yaml': SERVICE,
+        'b.yaml': `${SERVICE}spec:\n  {{ .Values.b }}\n---\n{{ .Values.c }}\n`,
+        'c.yaml': '{{ .Values.a }}\n'
+      }
+    }
+  })
+  const { manifests, errors, others } = readManifests([folder], () => '')
+  const short = (text: string) => text.replaceAll(`${folder}/`, '')
+  t.strictSame(
+    manifests.map(({ file }) => short(file)),
+    ['a.yaml', 'chart/templates/a.yaml']
+  )
+  t.match(
+    errors.map(({ message }) => short(message)),
+    [/^chart\/charts\/sub\/templates\/a\.yaml:1:1: a template, not rendered/, 'half.yaml:1:1: no manifest: apiVersion or kind is missing'],
+    'of one chart the first template is told'
+  )
+  t.equal(errors.length, 2)
+  t.strictSame(others.map(short), ['chart/Chart.yaml', 'chart/charts/sub/Chart.yaml', 'chart/values.yaml', 'package.json', 'words.yaml'])
+  t.match(readManifests([join(folder, 'words.yaml')], () => '').errors, [{ code: 'HITLESS_MANIFEST' }], 'what is named is meant')
 })
 
 t.test('a dash is standard input', async (t) => {

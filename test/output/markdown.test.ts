@@ -43,7 +43,7 @@ t.test('what is lost comes first, with the refusal, and what is gained last', as
 
 t.test('where the change cannot be made in one go, a safe order is folded below', async (t) => {
   const { out } = await hitless([...CHECK, step('14-drop-subset-v1'), step('02-deployment-v2'), step('13-only-v2'), '-o', 'markdown'])
-  t.match(out, /<details><summary>An order in which it can be made<\/summary>\n\n```text\n1\. apply /)
+  t.match(out, /<details><summary>An order in which it can be made<\/summary>\n\n```text\n4 writes in 3 steps\.\n1\. apply /)
 })
 
 t.test('where there is no such order it says what is in the way', async (t) => {

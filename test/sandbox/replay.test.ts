@@ -147,7 +147,7 @@ t.test('what is malformed is an error of its own, and all else is played', async
     .trimEnd()
     .split('\n')
     .map((line) => /:(\d+):\d+: /.exec(line)?.[1] ?? line)
-  t.same(places, ['hitless: nowhere.yaml: cannot be read (ENOENT) [HITLESS_UNREADABLE]', '4', '5', '6', '11', '12'])
+  t.same(places, ['hitless: nowhere.yaml: cannot be read (no such file or directory) [HITLESS_UNREADABLE]', '4', '5', '6', '11', '12'])
   const json = JSON.parse((await hitless(['replay', '-o', 'json', file])).out)
   t.equal(json.steps.length, 2)
   t.match(json.errors, [{ code: 'HITLESS_SCENARIO' }, { code: 'HITLESS_SCENARIO' }, {}, { code: 'HITLESS_YAML' }, {}])
