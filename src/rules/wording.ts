@@ -8,7 +8,7 @@ import { formatPath } from '../mesh/names/path.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { describeClass, describeLabels } from '../mesh/requests/classes.ts'
 import { GATEWAY_NAME } from '../mesh/routing/gateway-api/deployed.ts'
-import type { RoutedDestination } from '../mesh/routing/table.ts'
+import type { Context, RoutedDestination } from '../mesh/routing/table.ts'
 import type { Subject } from './rule.ts'
 
 /** The label of the proxy behind a Gateway that is not known, whose value names that Gateway. No Pod can have it: a label's value has no slash. */
@@ -17,7 +17,7 @@ export const GATEWAY_LABEL = 'hitless.io/gateway'
 /** `50% of requests to reviews.prod.svc.cluster.local would get 503`. */
 export function loss(gap: Gap): string {
   if (gap.protocol === 'tcp') {
-    return `${percent(gap.share)} of connections to ${gap.serverName ?? gap.host}:${gap.port}${asker(gap)} would be closed`
+    return `${percent(gap.share)} of connections to ${gap.serverName ?? gap.host}:${gap.port}${through(gap.context)} would be closed`
   }
   return `${percent(gap.share)} of ${requests(gap)} would ${fate(gap)}`
 }
@@ -85,15 +85,15 @@ function isWorse(gap: Gap, than: Gap): boolean {
 }
 
 function requests(gap: Gap): string {
-  return `${describeClass(gap.requestClass, `${gap.host}${port(gap)}`)}${asker(gap)}`
+  return `${describeClass(gap.requestClass, `${gap.host}${port(gap)}`)}${through(gap.context)}`
 }
 
 function port({ port: number }: Gap): string {
   return number === 80 || number === 443 ? '' : `:${number}`
 }
 
-function asker({ context }: Gap): string {
-  const { kind, namespace, labels } = context
+/** ` through gateway istio-system/ingressgateway`: whose proxies they come through, or the clients that they come from; '' for any client. */
+export function through({ kind, namespace, labels }: Context): string {
   if (Object.hasOwn(labels, GATEWAY_LABEL)) return ` through Gateway ${labels[GATEWAY_LABEL]}`
   const deployed = own(labels, GATEWAY_NAME)
   if (kind === 'gateway' && deployed !== undefined) return ` through Gateway ${namespace}/${deployed}`
