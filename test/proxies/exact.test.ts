@@ -31,14 +31,14 @@ function gained(atMs = Date.now()): RecentChange {
   return { ref: after, before: parsed(destinationRule(['v1'])), after, atMs }
 }
 
-function propagationBy(replicas: () => Promise<readonly Replica[]>, settleMs = SETTLE_MS) {
+function propagationBy(replicas: () => Promise<readonly Replica[]>, settleMs = SETTLE_MS, ready = async () => undefined) {
   const pause = (ms: number, signal: AbortSignal) => sleep(ms, undefined, { signal })
   const world = worldOf(guide())
   const problems: unknown[] = []
   const propagation = exactPropagation({
     fixed: fixedTime({ settleMs: () => settleMs, nowMs: Date.now, sleep: pause }),
     snapshot: () => world,
-    ready: async () => undefined,
+    ready,
     replicas,
     settleMs: () => settleMs,
     quiet: { since: (changedMs) => Date.now() - changedMs > 2 * settleMs },
@@ -160,6 +160,40 @@ t.test('a change that istiod never shows is waited for as long as any', async (t
   const { propagation, problems } = propagationBy(async () => [replica], 100)
   t.strictSame(await propagation.arrival([gained()], 9000, NEVER), { arrived: true, notes: [] })
   t.strictSame(problems, [], 'it is no problem of istiod')
+})
+
+t.test('an answer that does not come in time is not waited for: what was known last is said', async (t) => {
+  let asked = 0
+  const replica = await startIstiod(t, (question, stream) => {
+    if (question.type === TYPES.debug && ++asked > 2) return
+    saying(() => [proxy('late', 4, 5)])(question, stream)
+  })
+  const { propagation, problems } = propagationBy(async () => [replica])
+  // Shorter than istiod may be silent.
+  t.strictSame(await propagation.arrival([gained()], 2000, NEVER), {
+    arrived: false,
+    notes: ['1 of 1 proxies lack what this needs: default/late']
+  })
+  t.equal(asked, 3)
+  t.strictSame(problems, [null])
+})
+
+t.test('where what asks istiod is not loaded yet, the fixed time decides, and istiod is asked about the next one', async (t) => {
+  const replica = await startIstiod(
+    t,
+    saying(() => [proxy('a', 5)])
+  )
+  const loaded = Promise.withResolvers<undefined>()
+  const { propagation, problems } = propagationBy(
+    async () => [replica],
+    SETTLE_MS,
+    () => loaded.promise
+  )
+  t.strictSame(await propagation.arrival([gained()], 60_000, NEVER), { arrived: true, notes: [] })
+  t.strictSame(problems, [])
+  loaded.resolve(undefined)
+  t.strictSame(await propagation.arrival([gained()], 60_000, NEVER), { arrived: true, notes: [] })
+  t.strictSame(problems, [null])
 })
 
 t.test('the end of the request ends the wait', async (t) => {
