@@ -56,9 +56,12 @@ function workloadOf({ labels }: Identity, fields: Fields): string {
   return `${kind}/${name}`
 }
 
+/** The label by which Argo Rollouts tells the Pods of its ReplicaSets apart. */
+export const ROLLOUT_HASH = 'rollouts-pod-template-hash'
+
 const BEHIND_REPLICA_SETS = [
   ['Deployment', 'pod-template-hash'],
-  ['Rollout', 'rollouts-pod-template-hash']
+  ['Rollout', ROLLOUT_HASH]
 ] as const
 
 /** What injection leaves: a container of this name, or a native sidecar among the init containers. */

@@ -1,3 +1,4 @@
+import type { Owner } from '../kinds/identity.ts'
 import { decideAlike, homeOf } from '../kinds/index.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from './change.ts'
@@ -16,12 +17,16 @@ const CONTROLLERS = new Set([
 export function alwaysAdmitted({ author, ref, before, after, operation }: Change, snapshot: Snapshot, policy: Policy): string | null {
   if (CONTROLLERS.has(author.username)) return 'controller'
   const object = after ?? before
-  // What owns it was judged before it was told to make or end Pods.
-  if (object?.kind === 'ReplicaSet' && object.owned) return 'owned-replica-set'
+  // The Deployment was judged before it was told to make or end Pods. Controllers of others move requests and Pods by themselves, and try again.
+  if (object?.kind === 'ReplicaSet' && object.owners.some(isDeployment)) return 'replica-set-of-deployment'
   if (policy.exemptNamespaces.includes(homeOf(ref))) return 'exempt-namespace'
   if (snapshot.find('Namespace', '', homeOf(ref))?.deleting === true) return 'namespace-terminating'
   // An update of a terminating object is judged by what it changes, or a finalizer would be a way round every rule.
   return operation === 'DELETE' && before?.deleting === true ? 'object-terminating' : null
+}
+
+function isDeployment({ apiVersion, kind }: Owner): boolean {
+  return kind === 'Deployment' && apiVersion.startsWith('apps/')
 }
 
 /** Asked several times of each change. */

@@ -21,7 +21,9 @@ export function hintFor(change: Pick<Change, 'author' | 'before' | 'after' | 'op
     case 'flux':
       return 'Flux: make it two commits, or two Kustomizations with dependsOn.'
     case 'argo-rollouts':
-      return 'Argo Rollouts: put setCanaryScale before setHeaderRoute, and do not push a new version over a running canary.'
+      return (change.after ?? change.before)?.kind === 'ReplicaSet'
+        ? 'Argo Rollouts tries again, and passes once the requests have moved.'
+        : 'Argo Rollouts: put setCanaryScale before setHeaderRoute; where a new version was pushed over a running canary, set the weight of the canary to 0 in the VirtualService.'
     case 'flagger':
       return 'Flagger tries again at its next interval.'
     case 'keda':

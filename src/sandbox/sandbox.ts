@@ -19,7 +19,7 @@ import { deployedFor } from '../mesh/routing/gateway-api/deployed.ts'
 import type { GivenSettings } from '../mesh/snapshot/settings.ts'
 import { podsSelected, type Snapshot, type World } from '../mesh/snapshot/snapshot.ts'
 import type { Facts, Health, ListQuery, State } from '../mesh/snapshot/state.ts'
-import { podsOf, podsOwned } from '../mesh/snapshot/workloads.ts'
+import { podsMade, podsOf, podsOwned } from '../mesh/snapshot/workloads.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
 
 /** Who is told of what happens in the sandbox. */
@@ -125,6 +125,11 @@ export class Sandbox implements State {
 
   /** A rolling update keeps the Pods of the old template until those of the new one are Ready. */
   #scale(workload: Workload, before: Workload | null): void {
+    // What owns a ReplicaSet makes its Pods, which leave with it all the same.
+    if (workload.kind === 'ReplicaSet' && workload.owned) {
+      if (workload.replicas === 0) for (const pod of podsMade(this.#world, workload)) this.#world.delete(pod)
+      return
+    }
     const made = podsOf(allReady(workload), this.#templateOf(workload))
     const owned = this.#podsOf(workload)
     const kept = owned.slice(0, made.length)
@@ -202,8 +207,10 @@ export class Sandbox implements State {
   }
 
   #remove(ref: ObjectRef): void {
+    const workload = this.#world.find(ref.kind, ref.namespace, ref.name)
     this.#world.delete(ref)
-    this.#dropPods(ref)
+    const pods = workload !== undefined && isWorkload(workload) ? podsMade(this.#world, workload) : this.#podsOf(ref)
+    for (const pod of pods) this.#world.delete(pod)
     if (ref.kind !== 'Namespace') return
     const inside = KINDS.flatMap((kind) => [...this.#world.allStored(kind)]).filter(({ namespace }) => namespace === ref.name)
     for (const object of inside) this.#world.delete(object)

@@ -298,17 +298,24 @@ t.test('of every kind of workload it asks about what can take Pods away, and not
   }
 })
 
-t.test('about the ReplicaSet of a Deployment or Rollout, it asks nothing', async (t) => {
+t.test('about the ReplicaSet of a Deployment it asks nothing, and about that of a Rollout whether its Pods may leave', async (t) => {
   const write = await asking(t, objects)
   const all = '/apis/apps/v1/namespaces/default/replicasets'
-  const owner = { apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', uid: '705ab4f5-6393-11e8-b7cc-42010a800002', controller: true }
-  const metadata = { name: 'owned', ownerReferences: [owner] }
-  const asked = [
-    ...(await write('POST', all, { ...DEPLOYMENT, kind: 'ReplicaSet', metadata })),
-    ...(await write('PATCH', `${all}/owned`, { spec: { replicas: 0 } })),
-    ...(await write('DELETE', `${all}/owned`))
-  ]
-  t.strictSame(asked, [])
+  const uid = '705ab4f5-6393-11e8-b7cc-42010a800002'
+  const owners = { Deployment: 'apps/v1', Rollout: 'argoproj.io/v1alpha1' }
+  const asked: Record<string, string[][]> = {}
+  for (const [kind, apiVersion] of Object.entries(owners)) {
+    const name = `of-a-${kind.toLowerCase()}`
+    const metadata = { name, ownerReferences: [{ apiVersion, kind, name: 'web', uid, controller: true }] }
+    asked[kind] = [
+      await write('POST', all, { ...DEPLOYMENT, kind: 'ReplicaSet', metadata }),
+      await write('PATCH', `${all}/${name}`, { spec: { replicas: 2 } }),
+      await write('PATCH', `${all}/${name}`, { spec: { replicas: 0 } }),
+      await write('DELETE', `${all}/${name}`)
+    ]
+  }
+  const workload = ['workloads.hitless.io']
+  t.strictSame(asked, { Deployment: [[], [], [], []], Rollout: [[], [], workload, workload] })
 })
 
 t.test('where only labelled things are protected, it asks about these alone, and about each once', async (t) => {

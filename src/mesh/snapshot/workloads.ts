@@ -1,7 +1,8 @@
 import { isWorkload, type ObjectRef, type Workload } from '../../kinds/index.ts'
-import type { Pod } from '../../kinds/pod.ts'
+import { type Pod, ROLLOUT_HASH } from '../../kinds/pod.ts'
 import type { PodTemplate } from '../../kinds/workload.ts'
 import { sameLabels } from '../names/labels.ts'
+import { own } from '../names/own.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Write } from './write.ts'
 
@@ -36,26 +37,35 @@ export function podsOf(workload: Workload, template: PodTemplate = workload): Po
   }))
 }
 
-/** The Pods that a workload has. */
+/** The Pods whose workload this is. */
 export function podsOwned(snapshot: Snapshot, { kind, namespace, name }: ObjectRef): Pod[] {
   return [...snapshot.lookup('podByWorkload', `${namespace}/${kind}/${name}`)]
 }
 
+/** The Pods that a workload has. A Pod names the Rollout behind its ReplicaSet, so that those of the ReplicaSet are told by its hash. */
+export function podsMade(snapshot: Snapshot, workload: Workload): Pod[] {
+  if (workload.kind !== 'ReplicaSet') return podsOwned(snapshot, workload)
+  const { namespace, owners, templateLabels } = workload
+  const behind = owners.flatMap(({ kind, name }) => [...snapshot.lookup('podByWorkload', `${namespace}/${kind}/${name}`)])
+  const hash = own(templateLabels, ROLLOUT_HASH)
+  return [...podsOwned(snapshot, workload), ...behind.filter(({ labels }) => hash !== undefined && own(labels, ROLLOUT_HASH) === hash)]
+}
+
 /** The Pods that a write takes away: those of a workload that is deleted or wants no replicas. */
-function podsLeaving({ ref, before, after }: Write, snapshot: Snapshot): Pod[] {
+function podsLeaving({ before, after }: Write, snapshot: Snapshot): Pod[] {
   const object = after ?? before
   if (object === null || !isWorkload(object) || (after !== null && isWorkload(after) && after.replicas > 0)) return []
-  return podsOwned(snapshot, ref)
+  return podsMade(snapshot, object)
 }
 
 /** A workload's Pods after a write: none once it is deleted or at 0; moved to the new labels and ports, as a rolling update does, when the template changes. */
 export function podsAfter(write: Write, snapshot: Snapshot): { readonly removed: readonly Pod[]; readonly added: readonly Pod[] } {
-  const { ref, before, after } = write
+  const { before, after } = write
   const removed = podsLeaving(write, snapshot)
   if (removed.length > 0 || before === null || after === null || !isWorkload(before) || !isWorkload(after) || sameTemplate(before, after)) {
     return { removed, added: [] }
   }
-  return { removed, added: podsOwned(snapshot, ref).map((pod) => relabelled(pod, before, after)) }
+  return { removed, added: podsMade(snapshot, before).map((pod) => relabelled(pod, before, after)) }
 }
 
 /** Labels and ports that the template does not name come from controllers and from injection, and stay. */
