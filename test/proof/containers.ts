@@ -7,7 +7,7 @@ export const CONTAINER_PORT = 8080
 /** The response header in which a container says its version. */
 export const VERSION_HEADER = 'x-version'
 
-/** In each Pod one HTTP server on the Pod's address, that answers with its version until the Pod ends. */
+/** In each Pod one HTTP server on the Pod's address, that answers with its version until the Pod ends. Pods that end by themselves are those of analyses, and all fail. */
 export function httpContainers(): Containers & { close(): Promise<void> } {
   const servers = new Map<string, Promise<Server>>()
   const start = async ({ metadata }: Pod, address: string) => {
@@ -24,6 +24,7 @@ export function httpContainers(): Containers & { close(): Promise<void> } {
       if (!servers.has(uid)) servers.set(uid, start(pod, address))
       await servers.get(uid)
     },
+    run: async () => 1,
     stop: async ({ metadata: { uid } }) => {
       await end(await servers.get(uid))
       servers.delete(uid)

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { endWithParent } from '../rig/own-network.ts'
 import { accountOf, type WriteAccount, wayName } from './account.ts'
+import { controlled } from './controllers.ts'
 import { holds } from './holds.ts'
 import { margin } from './margin.ts'
 import { picture } from './picture.ts'
@@ -23,6 +24,7 @@ const { values, positionals } = parseArgs({
     random: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
     part: { type: 'string', default: '1' },
+    slow: { type: 'boolean', default: false },
     unforced: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false }
   }
@@ -67,6 +69,10 @@ async function releases(scripts: readonly Script[]): Promise<void> {
 
 if (what === 'margin') report({ kind: 'margin', margin: await margin() })
 else if (what === 'plan') report({ kind: 'plan', planned: await planned() })
+else if (what === 'controllers')
+  await controlled({ names, ways: values.unforced ? ['with'] : ['without', 'with'], slow: values.slow }, (release) =>
+    report({ kind: 'controlled', release })
+  )
 else if (what === 'holds') for await (const hold of holds()) report({ kind: 'hold', hold })
 else if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
 else await releases(chosen())

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { controlledFaults } from './controllers.ts'
 import { page, readmeWith } from './page.ts'
 import type { ProofRecord } from './record.ts'
 import { settleFaults } from './settle.ts'
@@ -18,5 +19,8 @@ t.test('docs/proof.md and the part of the README are made from docs/proof.json',
 t.test('nothing in the record was as it must not be', async (t) => {
   t.ok(record.releases.length > 0)
   t.ok(record.settle.length > 0)
-  t.same([...record.releases.flatMap(({ faults }) => faults), ...settleFaults(record.settle)], [])
+  t.same(
+    [...record.releases.flatMap(({ faults }) => faults), ...settleFaults(record.settle), ...record.controlled.flatMap(controlledFaults)],
+    []
+  )
 })

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { percent } from './account.ts'
+import { PER_SECOND as CONTROLLED_PER_SECOND, type ControlledRelease } from './controllers.ts'
 import type { ProofRecord, ReleaseRow } from './record.ts'
 import type { Length } from './rig.ts'
 
@@ -10,7 +11,7 @@ const BEGIN = '<!-- proof: made by npm run proof -- --write -->'
 const END = '<!-- /proof -->'
 
 export function page(record: ProofRecord): string {
-  const { releases, settle } = record
+  const { releases, settle, controlled } = record
   const rows = [...releases.filter(({ script }) => !isRandom(script)), ...randomRow(releases.filter(({ script }) => isRandom(script)))]
   const faults = releases.flatMap((row) => row.faults)
   const sum = (numberOf: (row: ReleaseRow) => number) => releases.reduce((total, row) => total + numberOf(row), 0)
@@ -39,6 +40,7 @@ export function page(record: ProofRecord): string {
       `${number(sum(({ predictions }) => predictions.wrong))} lie further away than four standard deviations of the sample (a share of 0 or 1 must be met exactly), or failed with another status. ` +
       `${number(sum(({ predictions }) => predictions.forLater))} of the refused writes drop nothing by themselves, as predicted: a version in the selector of a Service, before there is a second version (\`version-in-selector\`).`,
     ...settleSection(settle),
+    ...controlledSection(controlled),
     '## What it is not',
     [
       '- A large mesh: two proxies, and 21 where it says so; one istiod, one hitless.',
@@ -47,9 +49,10 @@ export function page(record: ProofRecord): string {
     ].join('\n'),
     '## Run it',
     [
-      '    npm run proof                                  # releases, then settle; about an hour and a half',
+      '    npm run proof                                  # all of it; about two hours',
       '    npm run proof -- releases guide careless       # some releases by name; --verbose shows each write, --seed N other random ones',
       '    npm run proof -- settle 1                      # one mesh',
+      '    npm run proof -- controllers --slow            # the release controllers, where istiod waits for a second of quiet',
       '    npm run proof -- --write                       # writes this page, proof.json, proof.svg and the part in the README',
       '    npm run proof -- pages                         # writes them anew from proof.json'
     ].join('\n'),
@@ -89,6 +92,27 @@ function settleSection(settle: ProofRecord['settle']): string[] {
     ),
     shortest(settle).join('\n'),
     SETTLE_ADVICE
+  ]
+}
+
+function controlledSection(controlled: ProofRecord['controlled']): string[] {
+  if (controlled.length === 0) return []
+  const of = ({ mesh, name }: ControlledRelease, way: ControlledRelease['way']) =>
+    controlled.find((row) => row.mesh === mesh && row.name === name && row.way === way)
+  return [
+    '## Release controllers',
+    `Argo Rollouts ${version('argo-rollouts/go.mod', /argoproj\/argo-rollouts v([\d.]+)/)} and Flagger ${version('flagger/go.mod', /fluxcd\/flagger v([\d.]+)/)} themselves release, several at a time, each under ${CONTROLLED_PER_SECOND} requests a second through a sidecar from the state before it (where Flagger takes a Service over, from before that) until the last old Pod is gone. ` +
+      'Every release came to the end that is in its name. What they lose with hitless, no webhook is asked about ([your release tool](tools.md)).',
+    table(
+      ['mesh', 'release', 'failed without hitless', 'failed with hitless', 'writes refused', 'takes without', 'takes with'],
+      controlled
+        .filter(({ way }) => way === 'with')
+        .map((row) => {
+          const other = of(row, 'without')
+          const [failed, seconds] = other === undefined ? ['', ''] : [tally(other), `${other.seconds} s`]
+          return [row.mesh, row.name, failed, tally(row), row.refused, seconds, `${row.seconds} s`]
+        })
+    )
   ]
 }
 
@@ -161,9 +185,9 @@ function isRandom(script: string): boolean {
   return script.startsWith('random-')
 }
 
-function lastDate({ releases, settle }: ProofRecord): string {
+function lastDate({ releases, settle, controlled }: ProofRecord): string {
   return (
-    [...releases, ...settle]
+    [...releases, ...settle, ...controlled]
       .map(({ date }) => date)
       .sort()
       .at(-1) ?? ''

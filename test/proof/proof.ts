@@ -5,18 +5,20 @@ import { createInterface } from 'node:readline'
 import { installBinaries, installMesh } from '../rig/binaries.ts'
 import { startInOwnNetwork } from '../rig/own-network.ts'
 import type { Account } from './account.ts'
+import type { ControlledRelease } from './controllers.ts'
 import type { Hold } from './holds.ts'
 import type { Margin } from './margin.ts'
 import type { PlannedRelease } from './planned.ts'
 import type { SettleRow } from './settle.ts'
 
-/** One thing that came of it: a script as it was played in one way, the SVG, or one length of settling, one write that was held, a release by `plan --apply`. */
+/** One thing that came of it: a script as it was played in one way, the SVG, or one length of settling, one write that was held, a release by `plan --apply` or by a release controller. */
 export type Result =
   | { readonly kind: 'account'; readonly account: Account }
   | { readonly kind: 'picture'; readonly svg: string }
   | { readonly kind: 'settle'; readonly row: SettleRow }
   | { readonly kind: 'hold'; readonly hold: Hold }
   | { readonly kind: 'plan'; readonly planned: PlannedRelease }
+  | { readonly kind: 'controlled'; readonly release: ControlledRelease }
   | { readonly kind: 'margin'; readonly margin: Margin }
 
 /** Runs inside.ts with these arguments, and yields each result as it comes. */

@@ -1,5 +1,6 @@
-/** What the proof's pages are made of, kept in docs/proof.json: the last result of each script, and of each length of settling. */
+/** What the proof's pages are made of, kept in docs/proof.json: the last result of each script, of each length of settling, and of each release by a controller. */
 import { type Account, compared, faultsOf, isAsPredicted } from './account.ts'
+import type { ControlledRelease } from './controllers.ts'
 import type { SettleRow } from './settle.ts'
 
 interface Tally {
@@ -34,6 +35,7 @@ export interface ReleaseRow {
 export interface ProofRecord {
   readonly releases: readonly ReleaseRow[]
   readonly settle: readonly (SettleRow & { readonly date: string })[]
+  readonly controlled: readonly (ControlledRelease & { readonly date: string })[]
 }
 
 /** A script's row, from its accounts in every way in which it was played. */
@@ -69,12 +71,13 @@ export function releaseRow(accounts: readonly Account[], date: string): ReleaseR
   }
 }
 
-/** The record with rows in place of those of the same script, or of the same mesh and length. */
-export function updated(record: ProofRecord, { releases, settle }: ProofRecord): ProofRecord {
+/** The record with rows in place of those of the same script, of the same mesh and length, or of the same release by a controller in the same mesh. */
+export function updated(record: ProofRecord, { releases, settle, controlled }: ProofRecord): ProofRecord {
   const keyOf = ({ mesh, settle: length }: SettleRow) => `${mesh} ${length}`
   return {
     releases: merged(record.releases, releases, ({ script }) => script),
-    settle: merged(record.settle, settle, keyOf)
+    settle: merged(record.settle, settle, keyOf),
+    controlled: merged(record.controlled, controlled, ({ mesh, name, way }) => `${mesh} ${name} ${way}`)
   }
 }
 

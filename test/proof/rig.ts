@@ -32,6 +32,8 @@ export interface Rig {
   settle(length: Length): Promise<void>
   /** The pages of metrics of hitless, as it serves them. */
   metrics(): Promise<string>
+  /** What it has logged since it started. */
+  log(): string
   stop(): Promise<void>
 }
 
@@ -75,6 +77,7 @@ export async function startRig(options: MeshOptions = {}): Promise<Rig> {
         hitless = await startGuard(plane, length)
       },
       metrics: () => hitless.metrics(),
+      log: () => hitless.log(),
       stop
     }
   } catch (error) {

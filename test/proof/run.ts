@@ -1,7 +1,8 @@
-/** The proof on a real mesh: `npm run proof -- [releases [script...] | settle [mesh...] [settle=length...] | holds | margin | pages] [--write]`; docs/proof.md says more. */
+/** The proof on a real mesh: `npm run proof -- [releases [script...] | settle [mesh...] [settle=length...] | holds | margin | controllers [release...] | pages] [--write]`; docs/proof.md says more. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Account } from './account.ts'
+import { type ControlledRelease, controlledFaults } from './controllers.ts'
 import { page, readmeWith } from './page.ts'
 import { prove, type Result } from './proof.ts'
 import { type ProofRecord, type ReleaseRow, releaseRow, updated } from './record.ts'
@@ -9,12 +10,14 @@ import { type SettleRow, settleFaults } from './settle.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const at = (path: string) => join(ROOT, path)
+const PARTS = ['releases', 'settle', 'holds', 'margin', 'controllers']
 const today = new Date().toISOString().slice(0, 10)
 
 const isWriting = process.argv.includes('--write') || process.argv[2] === 'pages'
 const args = process.argv.slice(2).filter((arg) => arg !== '--write')
 const accounts = new Map<string, Account[]>()
 const settle: SettleRow[] = []
+const controlled: ControlledRelease[] = []
 let svg = ''
 
 for (const part of parts()) {
@@ -25,7 +28,7 @@ for (const part of parts()) {
   }
 }
 if (isWriting) write()
-const faults = [...releaseRows().flatMap((row) => row.faults), ...settleFaults(settle)]
+const faults = [...releaseRows().flatMap((row) => row.faults), ...settleFaults(settle), ...controlled.flatMap(controlledFaults)]
 process.stdout.write(faults.length === 0 ? 'as it must be\n' : '')
 for (const fault of faults) process.stdout.write(`not as it must be: ${fault}\n`)
 process.exitCode = faults.length > 0 ? 1 : 0
@@ -33,10 +36,12 @@ process.exitCode = faults.length > 0 ? 1 : 0
 /** Of `pages` nothing is played: they are made from what was. */
 function parts(): readonly (readonly string[])[] {
   if (args[0] === 'pages') return []
-  if (args[0] === 'releases' || args[0] === 'settle' || args[0] === 'holds' || args[0] === 'margin') return [args]
+  if (PARTS.includes(args[0] ?? '')) return [args]
   return [
     ['releases', ...args],
-    ['settle', ...args]
+    ['settle', ...args],
+    ['controllers', ...args],
+    ['controllers', '--slow', ...args]
   ]
 }
 
@@ -52,6 +57,10 @@ function take(result: Result): void {
       settle.push(result.row)
       process.stdout.write(`${described(result.row)}\n`)
       break
+    case 'controlled':
+      controlled.push(result.release)
+      process.stdout.write(`${controlledText(result.release)}\n`)
+      break
     case 'margin':
       process.stdout.write(`${JSON.stringify(result.margin)}\n`)
       break
@@ -65,12 +74,18 @@ function described({ mesh, settle: length, failed, requests, broken, releases: a
   return `${mesh}, ${by}: ${failed} of ${requests} requests failed, in ${broken} of ${all} releases of ${writingMs} ms`
 }
 
+function controlledText({ mesh, name, way, failed, requests, refused, seconds, stuck }: ControlledRelease): string {
+  const end = stuck === null ? `ended after ${seconds} s` : stuck
+  return `${mesh}: ${name}, ${way} hitless: ${failed} of ${requests} requests failed, ${refused} writes refused, ${end}`
+}
+
 function releaseRows(): ReleaseRow[] {
   return [...accounts.values()].flatMap((each) => releaseRow(each, today) ?? [])
 }
 
 function write(): void {
-  const fresh = { releases: releaseRows(), settle: settle.map((row) => ({ ...row, date: today })) }
+  const dated = <T>(rows: readonly T[]) => rows.map((row) => ({ ...row, date: today }))
+  const fresh = { releases: releaseRows(), settle: dated(settle), controlled: dated(controlled) }
   const record = updated(JSON.parse(readFileSync(at('docs/proof.json'), 'utf8')) as ProofRecord, fresh)
   writeFileSync(at('docs/proof.json'), `${JSON.stringify(record, null, 2)}\n`)
   if (svg !== '') writeFileSync(at('docs/proof.svg'), svg)

@@ -10,8 +10,10 @@ export interface ReleaseControllers {
   stop(): Promise<void>
 }
 
-/** `metricsServer`: the URL that Flagger asks for metrics, which need not answer. */
-export async function startReleaseControllers(plane: ControlPlane, metricsServer: string): Promise<ReleaseControllers> {
+/** Of metrics, which Flagger wants to be asked, no release here has any: nothing listens there. */
+const METRICS_SERVER = 'http://127.0.0.1:1'
+
+export async function startReleaseControllers(plane: ControlPlane): Promise<ReleaseControllers> {
   const { rollouts, flagger } = await installReleaseControllers()
   const start = async (name: string, namespace: string, { path, definitions }: ReleaseController, args: readonly string[]) => {
     for (const file of definitions) await must(plane, 'apply', '--server-side', '-f', file)
@@ -26,7 +28,7 @@ export async function startReleaseControllers(plane: ControlPlane, metricsServer
     await start('argo-rollouts', 'argo-rollouts', rollouts, ['--leader-elect=false', '--metricsPort=0', '--healthzPort=0']),
     await start('flagger', 'flagger-system', flagger, [
       '--mesh-provider=istio',
-      `--metrics-server=${metricsServer}`,
+      `--metrics-server=${METRICS_SERVER}`,
       '--port=0',
       '--control-loop-interval=2s',
       '--log-level=info'
