@@ -178,7 +178,8 @@ class Inquiry {
   /** What is to be done before the change is weighed again; null where nothing is left. */
   next({ stored, supposed, deciding }: Weighed): (() => Promise<void>) | null {
     const all = [stored, ...supposed]
-    const doubts = this.#rounds < MOST_ROUNDS ? this.#facts.unasked(all.map(doubtsOf)) : null
+    const mayAsk = this.#options.state.isExact !== true && this.#rounds < MOST_ROUNDS
+    const doubts = mayAsk ? this.#facts.unasked(all.map(doubtsOf)) : null
     if (doubts !== null) return () => this.#read(doubts)
     const claims = this.#access.unasked(all.flatMap(({ decision }) => decision.claims))
     if (claims.length > 0) return () => this.#access.ask(claims, this.#signal)

@@ -32,6 +32,7 @@ export interface SandboxEvents {
 
 export class Sandbox implements State {
   readonly facts: Facts
+  readonly isExact = true
   readonly #world: World
   readonly #events: SandboxEvents
   /** What stands for the deployments of Gateways, by namespace. */
@@ -217,7 +218,7 @@ export class Sandbox implements State {
   }
 
   #podsOf(ref: ObjectRef): Pod[] {
-    return podsOwned(this.#world, ref).sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }))
+    return podsOwned(this.#world, ref).sort((one, other) => byNumber.compare(one.name, other.name))
   }
 
   #dropPods(ref: ObjectRef): void {
@@ -231,6 +232,8 @@ export class Sandbox implements State {
     )
   }
 }
+
+const byNumber = new Intl.Collator('en', { numeric: true })
 
 function isReal({ uid }: Pod): boolean {
   return uid !== ''

@@ -9,6 +9,8 @@ export interface State {
   /** What the cluster has shown up to this moment. It changes under its reader between two turns of the event loop. */
   snapshot(): Snapshot
   readonly facts: Facts
+  /** What it shows is what is stored: there is nothing to ask `facts` for. */
+  readonly isExact?: boolean
   /** Tells that a write was admitted and is no dry run: it is pending from now on. */
   admitted(write: Write): void
   /** Admitted writes, oldest first, until the cluster shows what became of them, or has had long enough to. */
