@@ -21,7 +21,7 @@ export const subsetInUse = gapRule({
   explain: (gap, subject) => ({
     path: subsetPath(subject, gap),
     message: `${loss(gap)}: ${place(subject, gap)} still ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap)}`,
-    remedy: `First ${remedyFor(subject, gap)}, then apply this again`
+    remedy: `First ${remedyFor(subject, gap)}, then ${subject.operation === 'DELETE' ? 'delete this' : 'apply this again'}`
   }),
   besides: labelledByHand
 })
@@ -58,11 +58,13 @@ function lost(subject: Subject<'DestinationRule'>, gap: Gap): string {
 function remedyFor(subject: Subject<'DestinationRule'>, gap: Gap): string {
   if (gap.cause === 'no-endpoints')
     return `wait until a Ready Pod has the new labels, or move the requests away in ${subject.nameOf(routeOwner(gap))}`
-  const move = `move the requests to another subset in ${subject.nameOf(routeOwner(gap))}`
+  const route = subject.nameOf(routeOwner(gap))
+  if (subject.operation === 'DELETE') return `let ${route} send to the host without a subset, or delete it`
+  const move = `move the requests to another subset in ${route}`
   const field = hidingField(subject, gap)
   if (field === 'host') return `${move}, or leave spec.host and write a DestinationRule of its own for the other host`
   if (field !== null) return `${move}, or leave spec.${field} as it is`
-  const hides = subject.operation !== 'DELETE' && definedBy(subject.before, gap) === undefined
+  const hides = definedBy(subject.before, gap) === undefined
   return hides ? `add subset "${gap.destination?.subset}" to this DestinationRule` : move
 }
 

@@ -8,7 +8,7 @@ export const ROWS: readonly string[] = [
   ...ids('HE', '1 2 3 4 5 6 7 8 9 10'),
   ...ids('AC', '1 2 3 4'),
   ...ids('FX', '1 2 3 4 5'),
-  ...ids('KU', '1 2 3 4 5'),
+  ...ids('KU', '1 2 3 4 5 6 7 8'),
   ...ids('K', '1 2 3 4 5 6 7 8 9 10 11 12 13'),
   ...ids('GW', '1 2 3 4 5 6 7')
 ]
@@ -32,7 +32,7 @@ export const REFUSED: readonly string[] = [
 ]
 
 /** Admitted while Pods are Ready behind it, refused while none is: both are played. `kubectl apply` of a folder is as each of its writes is. */
-export const EITHER: readonly string[] = [...ids('AR', 'S5 W4'), ...ids('FL', 'I3 R13 R14'), ...ids('KU', '1 4')]
+export const EITHER: readonly string[] = [...ids('AR', 'S5 W4'), ...ids('FL', 'I3 R13 R14'), ...ids('KU', '1 4 6 7 8')]
 
 /** What Argo Rollouts does to ReplicaSets, and no scenario writes: it sets their Pods. */
 export const UNSEEN: readonly string[] = ids('AR', 'S4 A2')
