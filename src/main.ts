@@ -28,8 +28,14 @@ process.exitCode = await run(
     status: process.stderr.isTTY && process.env['TERM'] !== 'dumb' ? (text) => process.stderr.write(`\r\u001B[2K${text}`) : null,
     env: process.env,
     nowMs: Date.now,
+    busyMs,
     version: String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version),
     signal: stop.signal
   },
   fileURLToPath(new URL('../examples/helloworld', import.meta.url))
 )
+
+function busyMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}

@@ -18,6 +18,7 @@ const io = {
   status: null,
   env: {},
   nowMs: Date.now,
+  busyMs: () => process.threadCpuUsage().user / 1000,
   version: '0',
   signal: new AbortController().signal
 }

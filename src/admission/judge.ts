@@ -10,9 +10,9 @@ import type { State } from '../mesh/snapshot/state.ts'
 import { sameTemplate } from '../mesh/snapshot/workloads.ts'
 import { alwaysAdmitted, isNoOp } from '../review/always-admitted.ts'
 import type { Change } from '../review/change.ts'
-import { ADMITTED, type Judged, judge, nameFor } from '../review/decide.ts'
+import { ADMITTED, type Judged, judgeInParts, nameFor } from '../review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../review/decision.ts'
-import { type Doubts, doubtsOf } from '../review/doubts.ts'
+import type { Doubts } from '../review/doubts.ts'
 import { warningText } from '../review/message.ts'
 import { observed } from '../review/observe.ts'
 import type { Policy } from '../review/policy.ts'
@@ -20,7 +20,8 @@ import { Access, type AccessOptions } from './access.ts'
 import type { RecentChanges } from './recent-changes.ts'
 import { held, patienceMs, settled, timedOut } from './settle.ts'
 import { type News, StoredFacts, Unread } from './stored-facts.ts'
-import { isRefused, type Weighed, weigh } from './weigh.ts'
+import { isRefused, type Weighed } from './weigh.ts'
+import { type Leisure, Weighing } from './weighing.ts'
 
 /** A look can raise a new doubt: a listed VirtualService has destinations, whose Pods may be gone. More than that means a moving target. */
 const MOST_ROUNDS = 5
@@ -31,6 +32,8 @@ const LAST_LOOK_MS = 400
 export interface ReviewerOptions extends AccessOptions {
   readonly state: State
   readonly nowMs: () => number
+  /** How a judgement that takes long lets others have their turn; absent where it need not. */
+  readonly leisure?: Leisure
   /** Resolves after so many milliseconds; rejects when the signal ends. */
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>
   readonly onNews?: News
@@ -101,18 +104,19 @@ class Review {
     const stale = staleness(state, policy())
     if (stale !== null && needsJudgement(this.#asked, state, policy())) return this.#unjudged(stale)
     const facts = new StoredFacts(state, onNews)
+    let inquiry: Inquiry | null = null
     try {
       const change = await withStoredTemplate(this.#asked, facts, this.#signal)
-      const inquiry = new Inquiry(this.#options, change, facts, this.#signal, this.#asker)
-      let weighed = inquiry.weigh()
-      const first = isRefused(weighed.stored)
-      for (let step = inquiry.next(weighed); step !== null; step = inquiry.next(weighed)) {
-        await step()
-        weighed = inquiry.weigh()
+      inquiry = new Inquiry(this.#options, change, facts, this.#signal, this.#asker)
+      let next = inquiry.next()
+      while (typeof next === 'function') {
+        await next()
+        next = inquiry.next()
       }
+      const weighed = next
       if (inquiry.waitedMs > 0) onHeld?.(inquiry.waitedMs)
       // From here to the admission nothing waits: of two writes in flight together one is judged with the other in mind.
-      if (facts.reads + facts.lists > 0) onReads?.(change, facts.reads, facts.lists, first !== isRefused(weighed.stored))
+      if (facts.reads + facts.lists > 0) onReads?.(change, facts.reads, facts.lists, inquiry.wasRefused !== isRefused(weighed.stored))
       const decision = observed(inquiry.conclude(weighed), policy())
       const waiting = decision.verdict === 'deny' || !mayBeHeld(change, policy()) ? [] : unsettled(weighed.stored, facts.snapshot())
       if (waiting.length === 0) this.#admit(change, decision)
@@ -120,6 +124,8 @@ class Review {
     } catch (error) {
       if (error instanceof Unread) return this.#unjudged(error)
       throw error
+    } finally {
+      inquiry?.end()
     }
   }
 
@@ -144,11 +150,13 @@ class Inquiry {
   readonly #signal: AbortSignal
   readonly #asker: Asker | undefined
   readonly #access: Access
+  readonly #weighing: Weighing
   /** For what became of pending writes. */
   waitedMs = 0
+  /** By what was known at first. */
+  wasRefused: boolean | null = null
   #rounds = 0
   #looks = 0
-  #leaning: ReadonlySet<PendingWrite> = new Set()
 
   constructor(options: ReviewerOptions, change: Change, facts: StoredFacts, signal: AbortSignal, asker: Asker | undefined) {
     this.#options = options
@@ -157,33 +165,37 @@ class Inquiry {
     this.#signal = signal
     this.#asker = asker
     this.#access = new Access(options, change)
+    const { policy, nowMs, leisure } = options
+    this.#weighing = new Weighing({
+      change,
+      facts,
+      judge: (snapshot) => judgeInParts(change, snapshot, policy(), nowMs(), this.#access.mayExempt),
+      signal,
+      asker,
+      leisure,
+      mayAsk: () => this.#mayAsk(),
+      over: (writes) => {
+        facts.keepOnly(writes.map(({ ref }) => ref))
+        this.#rounds = 0
+      }
+    })
   }
 
-  weigh(): Weighed {
-    const { policy, nowMs } = this.#options
-    const { mayExempt } = this.#access
-    const decided = (snapshot: Snapshot) => judge(this.#change, snapshot, policy(), nowMs(), mayExempt)
-    const pending = this.#facts.pending(this.#change.ref)
-    // What was read before such a write was made may not hold any more: with a Deployment its Pods go.
-    const over = [...this.#leaning].filter((write) => !pending.includes(write))
-    if (over.length > 0) {
-      this.#facts.keepOnly(over.map(({ ref }) => ref))
-      this.#rounds = 0
-    }
-    const weighed = weigh(this.#facts.snapshot(), pending, decided)
-    this.#leaning = weighed.leaning
-    return weighed
-  }
-
-  /** What is to be done before the change is weighed again; null where nothing is left. */
-  next({ stored, supposed, deciding }: Weighed): (() => Promise<void>) | null {
-    const all = [stored, ...supposed]
-    const mayAsk = this.#options.state.isExact !== true && this.#rounds < MOST_ROUNDS
-    const doubts = mayAsk ? this.#facts.unasked(all.map(doubtsOf)) : null
+  /** The change weighed by all that is known now, where nothing is left to do; else what has to be done before it is weighed again. */
+  next(): Weighed | (() => Promise<void>) {
+    const considered = this.#weighing.now()
+    if (considered === null) return () => this.#weighing.inTurns()
+    const { stored, supposed, deciding } = considered.weighed
+    this.wasRefused ??= isRefused(stored)
+    const doubts = this.#mayAsk() ? this.#facts.unasked(considered.doubts) : null
     if (doubts !== null) return () => this.#read(doubts)
-    const claims = this.#access.unasked(all.flatMap(({ decision }) => decision.claims))
-    if (claims.length > 0) return () => this.#access.ask(claims, this.#signal)
-    return deciding.length > 0 && this.#mayLook() ? () => this.#look(deciding) : null
+    const claims = this.#access.unasked([stored, ...supposed].flatMap(({ decision }) => decision.claims))
+    if (claims.length > 0) return () => this.#askAccess(claims)
+    return deciding.length > 0 && this.#mayLook() ? () => this.#look(deciding) : considered.weighed
+  }
+
+  end(): void {
+    this.#weighing.forget()
   }
 
   /** What is stored decides in the end. A write that was admitted and may still come only adds a warning, or a denial where that is asked for. */
@@ -195,6 +207,11 @@ class Inquiry {
     return timedOut(decision, onTimeout?.() ?? 'warn', [
       `${name} was admitted a moment ago and may yet change: this write would be refused then`
     ])
+  }
+
+  async #askAccess(claims: readonly string[]): Promise<void> {
+    this.#weighing.forget()
+    await this.#access.ask(claims, this.#signal)
   }
 
   async #read(doubts: Doubts): Promise<void> {
@@ -212,6 +229,10 @@ class Inquiry {
     }
     this.#looks += 1
     await this.#facts.ask({ reads: deciding.map(({ ref }) => ref), lists: [] }, this.#signal)
+  }
+
+  #mayAsk(): boolean {
+    return this.#options.state.isExact !== true && this.#rounds < MOST_ROUNDS
   }
 
   #mayLook(): boolean {

@@ -3,6 +3,7 @@
 import { type Kind, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { selects } from '../mesh/names/labels.ts'
 import { changed } from '../mesh/routing/gateway-api/compiled.ts'
+import { Moment } from '../mesh/snapshot/moment.ts'
 import { isOver, type PendingWrite } from '../mesh/snapshot/pending.ts'
 import { isLater } from '../mesh/snapshot/resource-version.ts'
 import { isOfMesh } from '../mesh/snapshot/settings.ts'
@@ -35,25 +36,37 @@ export class StoredFacts {
   readonly #asked = new Set<string>()
   reads = 0
   lists = 0
+  /** Facts that were otherwise than the watch showed them. */
+  news = 0
 
   constructor(state: State, onNews: News) {
     this.#state = state
     this.#onNews = onNews
   }
 
-  /** All that is known of the cluster: what was read, where the watch has not shown something newer since. */
-  snapshot(): Snapshot {
-    const shown = this.#state.snapshot()
+  /** All that is known of the cluster: what was read, where the watch (`shown`) has not shown something newer since. */
+  snapshot(shown = this.#state.snapshot()): Snapshot {
     const removed: ObjectRef[] = []
     const added: MeshObject[] = []
     for (const [key, fact] of this.#facts) {
-      if (!isCurrent(fact, find(shown, fact.ref))) {
+      const now = find(shown, fact.ref)
+      if (!isCurrent(fact, now)) {
         this.#facts.delete(key)
         this.#asked.delete(fact.question)
-      } else if (fact.object === null) removed.push(fact.ref)
+      } else if (isConfirmed(fact.object, now)) continue
+      else if (fact.object === null) removed.push(fact.ref)
       else added.push(fact.object)
     }
     return changed(shown, { removed, added })
+  }
+
+  /** What the watch shows stays for its reader as it is now. */
+  moment(): Moment {
+    return new Moment(this.#state.snapshot())
+  }
+
+  isOutdated(moment: Moment): boolean {
+    return moment.isOutdated(this.#state.snapshot())
   }
 
   /** The pending writes of which no read has shown what became of them; those on `written` are told by the review itself. */
@@ -94,6 +107,7 @@ export class StoredFacts {
     })
     for (const fact of answers.flat()) {
       this.#facts.set(refKey(fact.ref), fact)
+      if (!isConfirmed(fact.object, fact.shown)) this.news += 1
       if (fact.shown?.resourceVersion !== fact.object?.resourceVersion) this.#onNews(fact.shown, fact.object)
     }
   }
@@ -126,6 +140,18 @@ export class StoredFacts {
 function isCurrent({ object, shown }: Fact, now: MeshObject | null): boolean {
   if (now === shown) return true
   return now !== null && object !== null && isLater(object.resourceVersion, now.resourceVersion) === true
+}
+
+/** It is as the watch shows it, of which more is known already. */
+function isConfirmed(object: MeshObject | null, shown: MeshObject | null): boolean {
+  if (object === shown) return true
+  return (
+    object !== null &&
+    shown !== null &&
+    object.uid === shown.uid &&
+    object.resourceVersion !== '' &&
+    object.resourceVersion === shown.resourceVersion
+  )
 }
 
 function find(snapshot: Snapshot, { kind, namespace, name }: ObjectRef): MeshObject | null {

@@ -1,6 +1,7 @@
 /** A change judged by what is stored, and once more for each way in which the pending writes that it leans on may turn out. */
 import { refKey } from '../kinds/index.ts'
 import { consequencesOf } from '../mesh/routing/gateway-api/compiled.ts'
+import type { InParts } from '../mesh/snapshot/in-parts.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import { type PendingWrite, Suppositions } from '../mesh/snapshot/pending.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -23,13 +24,15 @@ export interface Weighed {
   readonly deciding: readonly PendingWrite[]
 }
 
+export type Judge = (snapshot: Snapshot) => InParts<Judged>
+
 /** Throws TooMuchWork where the judgement by what is stored takes too much. Where the others do, all that the change leans on decides. */
-export function weigh(base: Snapshot, pending: readonly PendingWrite[], judge: (snapshot: Snapshot) => Judged): Weighed {
-  if (pending.length === 0) return { stored: judge(base), supposed: [], leaning: new Set(), deciding: [] }
+export function* weigh(base: Snapshot, pending: readonly PendingWrite[], judge: Judge): InParts<Weighed> {
+  if (pending.length === 0) return { stored: yield* judge(base), supposed: [], leaning: new Set(), deciding: [] }
   const suppositions = new Suppositions(base, pending, consequencesOf)
   const leaning = new Set<PendingWrite>()
   const judgeWith = (made: ReadonlySet<PendingWrite>) => judge(suppositions.with(made, (write) => leaning.add(write)))
-  const stored = judgeWith(new Set())
+  const stored = yield* judgeWith(new Set())
   const tried = new Map<string, Supposed>()
   let spent = 0
   // With one of them made, the change may lean on others.
@@ -38,7 +41,7 @@ export function weigh(base: Snapshot, pending: readonly PendingWrite[], judge: (
     for (const made of combinations([...leaning])) {
       const key = keyOf(made, pending)
       if (tried.has(key)) continue
-      const judged = spent < MOST_WORK ? unlessTooMuch(() => judgeWith(made)) : null
+      const judged = spent < MOST_WORK ? yield* unlessTooMuch(judgeWith(made)) : null
       if (judged === null) return { stored, supposed: [], leaning, deciding: [...leaning] }
       spent += judged.judgement?.meter.spent ?? 0
       tried.set(key, { made, judged })
@@ -53,9 +56,9 @@ interface Supposed {
   readonly judged: Judged
 }
 
-function unlessTooMuch(judge: () => Judged): Judged | null {
+function* unlessTooMuch(judging: InParts<Judged>): InParts<Judged | null> {
   try {
-    return judge()
+    return yield* judging
   } catch (error) {
     if (error instanceof TooMuchWork) return null
     throw error

@@ -2,11 +2,12 @@
 
 import { formatRef, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
-import { unhurried } from '../kubernetes/pace.ts'
-import { affectedTargets, servicesSelecting, targetKey } from '../mesh/gaps/affected.ts'
+import { Steps, unhurried } from '../kubernetes/pace.ts'
+import { affectedTargets, affectedTargetsInParts, servicesSelecting, targetKey } from '../mesh/gaps/affected.ts'
 import type { TellUnjudged } from '../mesh/gaps/allowance.ts'
 import type { Target } from '../mesh/gaps/gaps.ts'
 import { changed, everyVirtualService } from '../mesh/routing/gateway-api/compiled.ts'
+import { type InParts, paced } from '../mesh/snapshot/in-parts.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { GapBook, type OpenGap } from './gap-book.ts'
 
@@ -103,7 +104,7 @@ export class AuditLoop {
     const changed = this.#changed
     this.#changed = new Map()
     for await (const each of unhurried(changed.values(), clock)) {
-      const affected = this.#unlessFailed(formatRef(each.ref), () => this.#affected(each)) ?? []
+      const affected = await this.#targetsOf(each, signal)
       // Looked at as they are found: a stranger's hosts may be more than memory holds.
       await this.#lookAtEach(unseen(affected, seen), signal)
     }
@@ -112,7 +113,18 @@ export class AuditLoop {
     settled()
   }
 
-  #affected({ before, ref }: Changed): Iterable<Target> {
+  /** What changes while they are found is for the next look. */
+  async #targetsOf(each: Changed, signal: AbortSignal): Promise<Iterable<Target>> {
+    const { clock, failed } = this.#options
+    try {
+      return await paced(this.#affected(each), new Steps(clock), signal)
+    } catch (error) {
+      if (!signal.aborted) failed(error, formatRef(each.ref))
+      return []
+    }
+  }
+
+  *#affected({ before, ref }: Changed): InParts<Iterable<Target>> {
     const snapshot = this.#options.snapshot()
     const after = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
     const earlier = changed(snapshot, before === null ? { removed: [ref] } : { added: [before] })
@@ -125,9 +137,9 @@ export class AuditLoop {
       case 'TCPRoute':
       case 'DestinationRule':
       case 'Service':
-        return affectedTargets(earlier, snapshot, objects, this.#unjudge)
+        return yield* affectedTargetsInParts(earlier, snapshot, objects, this.#unjudge)
       case 'Pod':
-        return affectedTargets(
+        return yield* affectedTargetsInParts(
           snapshot,
           snapshot,
           objects.flatMap(({ namespace, labels }) => servicesSelecting(snapshot, namespace, labels)),

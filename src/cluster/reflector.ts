@@ -8,7 +8,7 @@ import { Backoff } from '../kubernetes/backoff.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
 import { ApiError, type Connection, type Query } from '../kubernetes/connection.ts'
 import { LineSplitter } from '../kubernetes/lines.ts'
-import { Pace } from '../kubernetes/pace.ts'
+import { Steps } from '../kubernetes/pace.ts'
 import { metadataPages, pages, type Resources } from '../kubernetes/resources.ts'
 import { Watchdog } from '../kubernetes/watchdog.ts'
 import { isLater } from '../mesh/snapshot/resource-version.ts'
@@ -197,7 +197,7 @@ export class Reflector {
 
   async #list(path: string, signal: AbortSignal): Promise<void> {
     let resourceVersion = ''
-    const pace = new Pace(this.#context.clock)
+    const pace = new Steps(this.#context.clock)
     for await (const page of this.#pages(pages, path, signal)) {
       for (const item of page.items) {
         this.mirror.upsert(item)
@@ -252,7 +252,7 @@ export class Reflector {
     const lines = new LineSplitter(IDENTITY)
     // A stream that goes on from what was taken over: what came before it is known.
     this.#heard()
-    const pace = new Pace(this.#context.clock)
+    const pace = new Steps(this.#context.clock)
     for await (const chunk of body) {
       for (const line of lines.push(chunk)) {
         this.#take(parseEvent(line))

@@ -249,7 +249,7 @@ export function withPartsOf<O extends MeshObject>(after: O, before: MeshObject):
 }
 
 /** Of plain data; looks no further than the first difference. */
-function isSame(one: unknown, other: unknown): boolean {
+export function isSame(one: unknown, other: unknown): boolean {
   if (Object.is(one, other)) return true
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
   if (Array.isArray(one)) {

@@ -1,14 +1,15 @@
 /** Long work in short steps: what a fast server sends is there at once, and without a pause reviews and probes would wait for all of it. */
+import type { Pace } from '../mesh/snapshot/in-parts.ts'
 import type { Clock } from './clock.ts'
 
 /** Several kinds are listed at the same time, and each takes as long. */
 const STEP_MS = 5
 
-export class Pace {
-  readonly #clock: Clock
+export class Steps implements Pace {
+  readonly #clock: Pick<Clock, 'now'>
   #sinceMs: number
 
-  constructor(clock: Clock) {
+  constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock
     this.#sinceMs = clock.now()
   }
@@ -27,7 +28,7 @@ export class Pace {
 
 /** The same values; whoever takes them lets the event loop have its turns. */
 export async function* unhurried<T>(values: Iterable<T>, clock: Clock): AsyncGenerator<T> {
-  const pace = new Pace(clock)
+  const pace = new Steps(clock)
   for (const value of values) {
     yield value
     if (pace.isDue()) await pace.turn()

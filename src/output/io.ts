@@ -17,6 +17,8 @@ export interface Io {
   readonly status: ((text: string) => void) | null
   readonly env: Readonly<Record<string, string | undefined>>
   readonly nowMs: () => number
+  /** CPU time of this thread. */
+  readonly busyMs: () => number
   /** Of hitless itself. */
   readonly version: string
   /** Ends when the process is asked to stop. */

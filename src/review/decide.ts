@@ -5,6 +5,7 @@ import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { tablesIn } from '../mesh/routing/routes.ts'
+import { type InParts, whole } from '../mesh/snapshot/in-parts.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { RULES } from '../rules/index.ts'
@@ -15,7 +16,7 @@ import { isOfNoMesh, whyCarriedOut } from './consequence.ts'
 import type { Decision } from './decision.ts'
 import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
 import { hintFor, toolOf } from './hints.ts'
-import { type Judgement, judgementOf } from './judgement.ts'
+import { type Judgement, judgementInParts } from './judgement.ts'
 import { excuseOf, isInMesh } from './limits.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
@@ -50,19 +51,29 @@ export type MayExempt = (rule: string) => boolean
  * Judges a change against what is known of the cluster. Pure: it asks nothing and changes nothing. `nowMs` decides which exemptions have
  * expired; `mayExempt` whether the author may let the object past a rule.
  */
-export function judge(change: Change, snapshot: Snapshot, policy: Policy, nowMs: number, mayExempt: MayExempt = () => true): Judged {
+export function* judgeInParts(
+  change: Change,
+  snapshot: Snapshot,
+  policy: Policy,
+  nowMs: number,
+  mayExempt: MayExempt = () => true
+): InParts<Judged> {
   const reason = alwaysAdmitted(change, snapshot, policy)
   if (reason !== null) return { decision: { ...ADMITTED, auditAnnotations: { admitted: reason } }, judgement: null }
   if (isNoOp(change) || isOfNoMesh(change, snapshot)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
-  const judgement = judgementOf(change, snapshot)
+  const judgement = yield* judgementInParts(change, snapshot)
   const namespace = snapshot.find('Namespace', '', homeOf(change.ref))?.labels ?? {}
-  const { findings, unjudged } = findingsOf(judgement, policy)
+  const { findings, unjudged } = yield* findingsOf(judgement, policy)
   const ending = judgement.change.operation === judgement.asked.operation ? [] : [whyCarriedOut(judgement.asked, snapshot) ?? []].flat()
   const found = lower(change, findings, policy, namespace)
   return { decision: conclude(change, exempt(change, found, nowMs, mayExempt), ending, unjudged), judgement }
 }
 
-export function decide(...asked: Parameters<typeof judge>): Decision {
+export function judge(...asked: Parameters<typeof judgeInParts>): Judged {
+  return whole(judgeInParts(...asked))
+}
+
+export function decide(...asked: Parameters<typeof judgeInParts>): Decision {
   return judge(...asked).decision
 }
 
@@ -72,12 +83,13 @@ interface Found {
   readonly unjudged: string[]
 }
 
-function findingsOf(judgement: Judgement, policy: Policy): Found {
+function* findingsOf(judgement: Judgement, policy: Policy): InParts<Found> {
   const { change, before, after, meter, targets, gaps, opened } = judgement
   const excuses = new Map<Gap, Excuse | null>()
   for (const gap of opened) {
     const excuse = excuseOf(judgement, policy, gap)
     if (excuse !== 'off') excuses.set(gap, excuse)
+    yield
   }
   const nameOf = (ref: ObjectRef) => nameFor(ref, homeOf(change.ref), policy)
   const unjudged = [...notesOn(judgement.unjudged, refKey(change.ref), nameOf), ...waypointNotes(judgement)]
@@ -100,12 +112,15 @@ function findingsOf(judgement: Judgement, policy: Policy): Found {
     labelKeys: policy.labelKeys,
     nameOf
   }
-  const findings = RULES.filter(({ on }) => on.includes(change.ref.kind)).flatMap((rule) => {
+  const findings: Finding[] = []
+  for (const rule of RULES) {
+    if (!rule.on.includes(change.ref.kind)) continue
+    yield
     meter.renew(RULE_WORK)
     const statements = checked(rule, subject)
     if (statements === null) unjudged.push(`rule ${rule.id} was not checked: that is too much work`)
-    return statements?.map((statement) => ({ rule: rule.id, ...statement })) ?? []
-  })
+    for (const statement of statements ?? []) findings.push({ rule: rule.id, ...statement })
+  }
   return { findings, unjudged }
 }
 

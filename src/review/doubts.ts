@@ -7,13 +7,14 @@ import { GATEWAY_API } from '../kinds/gateway-api.ts'
 import { homeOf, isSameRef, isWorkloadKind, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
-import { type Gap, gaps, type Target } from '../mesh/gaps/gaps.ts'
+import { type Gap, gapsInParts, type Target } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { compareText } from '../mesh/names/text.ts'
 import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { chains, routeTables } from '../mesh/routing/routes.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
 import { sourcesOf } from '../mesh/routing/tables.ts'
+import { flatMapInParts, type InParts } from '../mesh/snapshot/in-parts.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { ListQuery } from '../mesh/snapshot/state.ts'
@@ -38,22 +39,22 @@ const ENOUGH_PODS = { relied: 1, removed: 2 }
 const ENOUGH_GAPS = 8
 
 /** What must be read before the decision may be given. */
-export function doubtsOf({ decision, judgement }: Judged): Doubts {
+export function* doubtsInParts({ decision, judgement }: Judged): InParts<Doubts> {
   if (judgement === null) return NONE
   const own = refKey(judgement.change.ref)
   judgement.meter.renew(MOST_WORK)
-  const doubts = bounded(judgement.change, () => (decision.verdict === 'deny' ? ofDenial(judgement, decision) : ofAdmission(judgement)))
+  const doubts = yield* bounded(judgement, decision)
   const reads = new Map(doubts.reads.filter((ref) => refKey(ref) !== own).map((ref) => [refKey(ref), ref]))
   const lists = new Map(doubts.lists.map((list) => [JSON.stringify(list), list]))
   return { reads: [...reads.values()], lists: [...lists.values()] }
 }
 
 /** Where others make too much work of it the decision stands as the cache has it. */
-function bounded(change: Change, find: () => Doubts): Doubts {
+function* bounded(judgement: Judgement, decision: Decision): InParts<Doubts> {
   try {
-    return find()
+    return decision.verdict === 'deny' ? ofDenial(judgement, decision) : yield* ofAdmission(judgement)
   } catch (error) {
-    if (!(error instanceof TooMuchWork) || isCausedBy(error, change.ref)) throw error
+    if (!(error instanceof TooMuchWork) || isCausedBy(error, judgement.change.ref)) throw error
     return NONE
   }
 }
@@ -134,7 +135,7 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
  * A write that relies on what is there, or takes it away, is admitted because each destination it concerns is backed - or because one had no
  * answer before. Either may have changed.
  */
-function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): Doubts {
+function* ofAdmission({ change, before, after, targets, gaps: all }: Judgement): InParts<Doubts> {
   const removes = takesAway(change)
   const leaves = change.before !== null && changesReach(change)
   const relied = newlyCarried(change)
@@ -144,10 +145,10 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
   const isStep = !removes && !leaves && relied.length === 0
   const counts = (gap: Gap) => !isStep || failsBy(gap, change)
   if (isStep && !left.some(counts)) return { reads: absentServices(change, before), lists: [] }
-  const open = left.length === 0 ? [] : [...left, ...gaps(before, known)].filter(counts)
+  const open = left.length === 0 ? [] : [...left, ...(yield* gapsInParts(before, known))].filter(counts)
   // What was carried before is there still: whatever takes it away is refused.
   const reliedOn = new Set(relied.map(placeOf))
-  const routed = routedTo(after, known)
+  const routed = yield* routedTo(after, known)
   const carrying = removes ? routed : routed.filter((destination) => reliedOn.has(placeOf(destination)))
   // What is relied on and not carried stands behind another route of its host, which may have gone.
   const carried = new Set(routed.map(placeOf))
@@ -155,18 +156,19 @@ function ofAdmission({ change, before, after, targets, gaps: all }: Judgement): 
     ? []
     : known.filter(({ context }) => context.kind === 'mesh')
   const named = new Set([...relied, ...carrying].map(({ host }) => host).concat(hostsOf(change)))
+  const enough = removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied
   return {
     reads: [
-      ...open.flatMap((gap) => readsOf(gap, before)),
-      ...shadowing.flatMap(({ host }) => virtualServicesOver(before, host).flatMap(sourcesOf)),
+      ...(yield* flatMapInParts(open, (gap) => readsOf(gap, before))),
+      ...(yield* flatMapInParts(shadowing, ({ host }) => virtualServicesOver(before, host).flatMap(sourcesOf))),
       ...(relied.length > 0 || leaves ? [...parentsOf(change, before), ...grantsOf(change, before)] : []),
-      ...[...named].flatMap((host) => [...destinationRulesOver(before, host), ...serviceRef(host, before)]),
-      ...carrying.flatMap((destination) => backing(destination, after, removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied))
+      ...(yield* flatMapInParts(named, (host): ObjectRef[] => [...destinationRulesOver(before, host), ...serviceRef(host, before)])),
+      ...(yield* flatMapInParts(placesOf(carrying), (destination) => backing(destination, after, enough)))
     ],
     lists: [
       // What a route leaves may fall to another one that the cache has yet to see.
       ...(removes || leaves ? [...allRoutes(before), ...servicesOf(change)] : []),
-      ...open.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])
+      ...(yield* flatMapInParts(open, (gap) => [...listsOf(gap, before), ...listsOf(gap, after)]))
     ]
   }
 }
@@ -197,14 +199,19 @@ function placeOf({ host, subset }: Pick<Carried, 'host' | 'subset'>): string {
   return `${host}|${subset ?? ''}`
 }
 
-function routedTo(snapshot: Snapshot, targets: readonly Target[]): RoutedDestination[] {
+/** Each place once: many hosts may be sent to one. */
+function placesOf(destinations: readonly RoutedDestination[]): Iterable<RoutedDestination> {
+  return new Map(destinations.map((destination) => [placeOf(destination), destination])).values()
+}
+
+function* routedTo(snapshot: Snapshot, targets: readonly Target[]): InParts<RoutedDestination[]> {
   const allowance = new Allowance(() => undefined)
   const bounded = allowance.bound(snapshot)
   const routesTo = ({ context, host }: Target) => [
     ...routeTables(bounded, context, host).flatMap((table) => table.routes),
     ...chains(bounded, context, host)
   ]
-  const routes = targets.flatMap((target) => allowance.for(target, () => routesTo(target)) ?? [])
+  const routes = yield* flatMapInParts(targets, (target) => allowance.for(target, () => routesTo(target)) ?? [])
   return routes.flatMap(({ destinations }) => destinations).filter(({ share }) => share > 0)
 }
 

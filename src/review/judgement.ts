@@ -1,10 +1,11 @@
 /** What a change does to what is answered, worked out once: rules, doubts, fresh reads and settle all read it here. */
 
 import { type MeshObject, withPartsOf } from '../kinds/index.ts'
-import { affectedTargets } from '../mesh/gaps/affected.ts'
+import { affectedTargetsInParts } from '../mesh/gaps/affected.ts'
 import { isCausedBy, type Unjudged } from '../mesh/gaps/allowance.ts'
-import { type Gap, gapsOfChange, type Target } from '../mesh/gaps/gaps.ts'
+import { type Gap, gapsOfChangeInParts, type Target } from '../mesh/gaps/gaps.ts'
 import { changed } from '../mesh/routing/gateway-api/compiled.ts'
+import { type InParts, whole } from '../mesh/snapshot/in-parts.ts'
 import { Meter, metered } from '../mesh/snapshot/metered.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { podsAfter } from '../mesh/snapshot/workloads.ts'
@@ -34,17 +35,21 @@ export interface Judgement {
 /** Some seconds, in which nobody else is answered. A write of one host takes some hundred steps, one that concerns ten thousand hosts some million. */
 export const MOST_WORK = 5_000_000
 
-/** Throws `TooMuchWork` where that is the written object's own doing. */
 export function judgementOf(asked: Change, snapshot: Snapshot): Judgement {
+  return whole(judgementInParts(asked, snapshot))
+}
+
+/** Throws `TooMuchWork` where that is the written object's own doing. */
+export function* judgementInParts(asked: Change, snapshot: Snapshot): InParts<Judgement> {
   const change = withKnownParts(carriedOut(asked, snapshot), snapshot)
   const meter = new Meter(MOST_WORK)
   const unjudged: Unjudged[] = []
   const { before, after } = snapshotsOf(change, overlay(metered(snapshot, meter), { added: standIns(change.after, snapshot) }))
   const objects = [change.before, change.after].filter((object): object is MeshObject => object !== null)
   const tell = (each: Unjudged) => unjudged.push(each)
-  const targets = affectedTargets(before, after, objects, tell)
+  const targets = yield* affectedTargetsInParts(before, after, objects, tell)
   meter.renew()
-  const { all, opened, judged } = gapsOfChange(before, after, targets, tell, change.ref.namespace)
+  const { all, opened, judged } = yield* gapsOfChangeInParts(before, after, targets, tell, change.ref.namespace)
   for (const { error, clients } of unjudged) if (clients === 'all' && isCausedBy(error, change.ref)) throw error
   const known = opened.filter(({ context }) => !isStandIn(context))
   return { asked, change, before, after, meter, targets: judged, unjudged, gaps: all, opened: known }

@@ -8,6 +8,8 @@ import { HitlessError } from '../errors.ts'
 import type { MeshObject } from '../kinds/index.ts'
 import { mayExempt } from '../kubernetes/access.ts'
 import type { ClusterSource } from '../kubernetes/credentials.ts'
+import { Steps } from '../kubernetes/pace.ts'
+import { Slots } from '../kubernetes/slots.ts'
 import { readText } from '../manifests/files.ts'
 import { readManifests } from '../manifests/manifests.ts'
 import type { Health, State } from '../mesh/snapshot/state.ts'
@@ -84,10 +86,12 @@ export function liveState(
 
 export async function serve({ config, state, settle, tls, problem, live, log, metrics }: ServeOptions, io: Io): Promise<Server> {
   const policy = () => policyOf(config())
+  const slots = new Slots(1)
   const reviewer = createReviewer({
     state,
     policy,
     nowMs: io.nowMs,
+    leisure: { pace: () => new Steps({ now: io.busyMs }), take: (signal, asker) => slots.take(signal, asker) },
     ...(live === null ? {} : { mayExempt: (...asked) => mayExempt(live.cluster.connection, ...asked) }),
     onNews: (shown, stored) => settle.recent.note(shown, stored),
     onReads: (_change, reads, lists, changedVerdict) => metrics.read(reads, lists, changedVerdict),

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
 import { Ledger } from '../../src/cluster/ledger.ts'
+import { Slots } from '../../src/kubernetes/slots.ts'
 import type { World } from '../../src/mesh/snapshot/snapshot.ts'
 import type { State } from '../../src/mesh/snapshot/state.ts'
 import type { Write } from '../../src/mesh/snapshot/write.ts'
@@ -50,8 +51,8 @@ class Slow implements State {
   }
 
   readonly facts: State['facts'] = {
-    read: (ref, signal) => this.#later(() => this.#stored.facts.read(ref, signal)),
-    list: (query, signal) => this.#later(() => this.#stored.facts.list(query, signal))
+    read: (ref, signal) => this.later(() => this.#stored.facts.read(ref, signal)),
+    list: (query, signal) => this.later(() => this.#stored.facts.list(query, signal))
   }
 
   snapshot() {
@@ -90,7 +91,7 @@ class Slow implements State {
     this.#ledger.seen(ref, this.#shown.find(ref.kind, ref.namespace, ref.name) ?? null)
   }
 
-  #later<T>(read: () => Promise<T>): Promise<T> {
+  later<T>(read: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#waiting.push(() => read().then(resolve, reject))
     })
@@ -105,9 +106,19 @@ function change(state: State, apply: Manifest | null, remove?: Manifest): Change
   return { operation: after === null ? 'DELETE' : 'UPDATE', ref: object, before, after, dryRun: false, author }
 }
 
-async function race(one: (state: State) => Change, other: (state: State) => Change, order: readonly number[]): Promise<string[]> {
+interface Race {
+  readonly order: readonly number[]
+  /** Each judgement takes as many turns as it has parts, between which the test says what happens. */
+  readonly inTurns: boolean
+}
+
+async function race(one: (state: State) => Change, other: (state: State) => Change, { order, inTurns }: Race): Promise<string[]> {
   const state = new Slow()
-  const reviewer = createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: () => 0, sleep: turn })
+  const slots = new Slots(1)
+  const pace = { isDue: () => true, turn: () => state.later(async () => undefined) }
+  const leisure = { pace: () => pace, take: (signal: AbortSignal, asker: string) => slots.take(signal, asker) }
+  const options = { state, policy: () => DEFAULT_POLICY, nowMs: () => 0, sleep: turn }
+  const reviewer = createReviewer(inTurns ? { ...options, leisure } : options)
   const reviews = [one(state), other(state)].map((each) => reviewer(each, NEVER))
   const ended = Promise.all(reviews).then((decisions) => decisions.map(({ verdict }) => verdict))
   let over = false
@@ -135,9 +146,10 @@ for (const [name, first, second, removed] of CONFLICTS) {
     }
     t.ok((await admits(first)) && (await admits(second, removed)), 'each alone is admitted')
     const order = fc.array(fc.nat(7), { minLength: 1, maxLength: 40 })
-    const property = fc.asyncProperty(order, fc.boolean(), async (answers, swapped) => {
+    const property = fc.asyncProperty(order, fc.boolean(), fc.boolean(), async (answers, swapped, inTurns) => {
+      const how = { order: answers, inTurns }
       const [one, other] = [(state: State) => change(state, first), (state: State) => change(state, second, removed)]
-      const verdicts = await (swapped ? race(other, one, answers) : race(one, other, answers))
+      const verdicts = await (swapped ? race(other, one, how) : race(one, other, how))
       return verdicts.filter((verdict) => verdict === 'deny').length === 1
     })
     await t.resolves(fc.assert(property, { numRuns: 200 }), 'exactly one of the two is refused')

@@ -64,6 +64,7 @@ export async function hitless(
     status,
     env,
     nowMs: Date.now,
+    busyMs: performance.now.bind(performance),
     version: '1.2.3',
     signal: signal ?? new AbortController().signal
   }

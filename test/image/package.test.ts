@@ -61,7 +61,7 @@ t.test('it can be imported, with its types', async (t) => {
 const out: string[] = []
 const io: Parameters<typeof run>[1] = {
   out: (text) => out.push(text), err: (text) => out.push(text), stdin: () => '', writeFile: () => undefined, colour: false, columns: 80, status: null,
-  env: {}, nowMs: Date.now, version: '1', signal: new AbortController().signal
+  env: {}, nowMs: Date.now, busyMs: Date.now, version: '1', signal: new AbortController().signal
 }
 const exit: number = await run(['explain', 'missing-fallback'], io, '')
 process.stdout.write(\`\${exit} \${out.join('').length > 100}\`)

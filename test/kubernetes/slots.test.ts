@@ -41,3 +41,16 @@ t.test('who leaves while he waits takes no place', async (t) => {
   first.resolve('first')
   t.strictSame(await Promise.all([busy, last]), ['first', 'last'])
 })
+
+t.test('who had the last place lets others go first', async (t) => {
+  const slots = new Slots(1)
+  const order: string[] = []
+  const work = ['one', 'one', 'one', 'other', 'one', 'third'].map(async (asker) => {
+    const giveBack = await slots.take(never, asker)
+    order.push(asker)
+    await new Promise(setImmediate)
+    giveBack()
+  })
+  await Promise.all(work)
+  t.strictSame(order, ['one', 'other', 'one', 'third', 'one', 'one'])
+})

@@ -12,6 +12,7 @@ import { gatewaysOf, gatewaysSelecting } from '../routing/gateways.ts'
 import { scopeOf } from '../routing/scope.ts'
 import { allowsAnyHost } from '../routing/sidecars.ts'
 import type { Context } from '../routing/table.ts'
+import { type InParts, whole } from '../snapshot/in-parts.ts'
 import { TooMuchWork } from '../snapshot/metered.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, isSelected, type TellUnjudged } from './allowance.ts'
@@ -23,16 +24,26 @@ import type { Target } from './gaps.ts'
  * and after. Kinds whose writes hitless does not judge affect nothing here.
  */
 export function affectedTargets(before: Snapshot, after: Snapshot, objects: readonly MeshObject[], tell?: TellUnjudged): Target[] {
+  return whole(affectedTargetsInParts(before, after, objects, tell))
+}
+
+export function* affectedTargetsInParts(
+  before: Snapshot,
+  after: Snapshot,
+  objects: readonly MeshObject[],
+  tell?: TellUnjudged
+): InParts<Target[]> {
   const found = new Map<string, Target>()
   const own = objects[0]?.namespace ?? ''
   const { gone, come } = madeBetween(before, after, objects)
   const concerned = [...objects, ...gone, ...come]
   for (const snapshot of new Set([before, after])) {
     const survey = surveyOf(snapshot, tell, own)
-    const claims = concerned.flatMap((object) => claimsOf(survey, object))
+    const claims = yield* claimsOfEach(survey, concerned)
     for (const target of targetsOf(survey, inTurn(claims, own))) {
       const key = targetKey(target)
       if (!found.has(key)) found.set(key, target)
+      yield
     }
   }
   // Anybody's Pods may be told apart by their labels, and there may be many: they come last.
@@ -45,7 +56,7 @@ export function* everyTarget(snapshot: Snapshot, tell?: TellUnjudged): Iterable<
   const known = new Set<string>()
   const survey = surveyOf(snapshot, tell)
   for (const vs of everyVirtualService(snapshot)) {
-    for (const target of targetsOf(survey, claimsOf(survey, vs))) {
+    for (const target of targetsOf(survey, whole(claimsOf(survey, vs)))) {
       const key = targetKey(target)
       if (known.has(key)) continue
       if (known.size < MOST_KNOWN) known.add(key)
@@ -117,11 +128,22 @@ function contextsOf(snapshot: Snapshot, { gateway, host, clients }: Claim, cut: 
   return clients === undefined ? meshContexts(snapshot, host, cut) : clientContexts(snapshot, host, clients, cut)
 }
 
-function claimsOf(survey: Survey, object: MeshObject): Claim[] {
-  return reachOf(object).flatMap((reach) => claimsThrough(survey, reach, object))
+function* claimsOf(survey: Survey, object: MeshObject): InParts<Claim[]> {
+  const found: Claim[] = []
+  for (const reach of reachOf(object)) for (const claim of yield* claimsThrough(survey, reach, object)) found.push(claim)
+  return found
 }
 
-function claimsThrough(survey: Survey, reach: Reach, object: MeshObject): Claim[] {
+function* claimsOfEach(survey: Survey, objects: readonly MeshObject[]): InParts<Claim[]> {
+  const found: Claim[] = []
+  for (const object of objects) {
+    for (const claim of yield* claimsOf(survey, object)) found.push(claim)
+    yield
+  }
+  return found
+}
+
+function* claimsThrough(survey: Survey, reach: Reach, object: MeshObject): InParts<Claim[]> {
   const { snapshot, allowance, bounded } = survey
   const { namespace } = object
   switch (reach.through) {
@@ -131,15 +153,17 @@ function claimsThrough(survey: Survey, reach: Reach, object: MeshObject): Claim[
     }
     case 'roots':
       // A delegate that delegates again takes nothing (7.5), and may even delegate to itself.
-      return [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].flatMap((vs) =>
-        vs.hosts.length > 0 ? claimsOf(survey, vs) : []
+      return yield* claimsOfEach(
+        survey,
+        [...snapshot.lookup('virtualServiceByDelegate', reach.delegate)].filter(({ hosts }) => hosts.length > 0)
       )
     case 'senders':
-      return senders(survey, reach.host).flatMap((vs) => claimsOf(survey, vs))
+      return yield* claimsOfEach(survey, senders(survey, reach.host))
     case 'service':
-      return claimsThroughService(survey, reach.host, namespace)
+      // Its own host is served by default where no VirtualService takes it.
+      return [{ namespace, gateway: 'mesh', host: reach.host }, ...(yield* claimsOfEach(survey, senders(survey, reach.host)))]
     case 'workloads':
-      return claimsBehind(survey, reach)
+      return yield* claimsBehind(survey, reach)
     case 'gateway':
       return claimsOfProxies(survey, reach.gateway)
     case 'clients':
@@ -165,7 +189,7 @@ function claimsAt(snapshot: Snapshot, named: readonly string[], gateway: string,
 }
 
 /** Every service that can select the workloads, and whatever they serve as the proxies of Gateways. */
-function claimsBehind(survey: Survey, { namespace, labels, owner }: Extract<Reach, { through: 'workloads' }>): Claim[] {
+function* claimsBehind(survey: Survey, { namespace, labels, owner }: Extract<Reach, { through: 'workloads' }>): InParts<Claim[]> {
   const { snapshot } = survey
   const owned = owner === '' ? [] : [...snapshot.lookup('podByWorkload', owner)]
   const sets = [...new Set([labels, ...owned.map((pod) => pod.labels)])]
@@ -178,21 +202,15 @@ function claimsBehind(survey: Survey, { namespace, labels, owner }: Extract<Reac
     // One without a selector is every proxy's, and whether these are proxies nobody tells.
     .filter(({ selector }) => Object.keys(selector).length > 0)
     .map((gateway) => `${gateway.namespace}/${gateway.name}`)
-  return [
-    ...[...new Set(hosts)].flatMap((host) => claimsOfSenders(survey, host, namespace)),
-    ...[...new Set(gateways)].flatMap((gateway) => claimsAtGateway(survey, gateway))
-  ]
+  const found: Claim[] = []
+  for (const host of new Set(hosts)) for (const claim of yield* claimsOfSenders(survey, host, namespace)) found.push(claim)
+  return [...found, ...[...new Set(gateways)].flatMap((gateway) => claimsAtGateway(survey, gateway))]
 }
 
 /** Whoever routes to the host decides how many Pods it needs; its own clients do where nobody routes to it. */
-function claimsOfSenders(survey: Survey, host: string, namespace: string): Claim[] {
-  const routed = senders(survey, host).flatMap((vs) => claimsOf(survey, vs))
+function* claimsOfSenders(survey: Survey, host: string, namespace: string): InParts<Claim[]> {
+  const routed = yield* claimsOfEach(survey, senders(survey, host))
   return routed.length > 0 ? routed : [{ namespace, gateway: 'mesh', host }]
-}
-
-function claimsThroughService(survey: Survey, host: string, namespace: string): Claim[] {
-  // Its own host is served by default where no VirtualService takes it.
-  return [{ namespace, gateway: 'mesh', host }, ...senders(survey, host).flatMap((vs) => claimsOf(survey, vs))]
 }
 
 function claimsAtGateway({ snapshot, bounded, allowance }: Survey, gateway: string): Claim[] {

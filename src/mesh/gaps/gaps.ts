@@ -13,6 +13,7 @@ import { candidatesTo, reach } from '../routing/listeners.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
 import { type Scope, scopeOf, scopesOf, serviceInScope } from '../routing/scope.ts'
 import { type Context, contextKey, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
+import { flatMapInParts, type InParts, whole } from '../snapshot/in-parts.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
 import { alteredRoutes, type Fate, fails, sameCondition } from './altered.ts'
@@ -70,11 +71,18 @@ const EPSILON = 1e-9
 const NO_GAPS = { all: [], opened: [] }
 
 /** Every gap of the targets, but of those that are too much to judge. */
-export function gaps(snapshot: Snapshot, targets: readonly Target[], tell: TellUnjudged = () => undefined): Gap[] {
+export function gaps(snapshot: Snapshot, targets: readonly Target[], tell?: TellUnjudged): Gap[] {
+  return whole(gapsInParts(snapshot, targets, tell))
+}
+
+export function* gapsInParts(snapshot: Snapshot, targets: readonly Target[], tell: TellUnjudged = () => undefined): InParts<Gap[]> {
   const allowance = new Allowance(tell)
   const bounded = allowance.bound(snapshot)
   const views = new Views(bounded)
-  return targets.flatMap((target) => allowance.for(target, () => compare(target, null, views.viewOf(target.context)).all) ?? [])
+  return yield* flatMapInParts(
+    targets,
+    (target) => allowance.for(target, () => compare(target, null, views.viewOf(target.context)).all) ?? []
+  )
 }
 
 /** The gaps of a change's targets after it, and among them those that it opens: more of a class fails after it than before. */
@@ -85,16 +93,21 @@ export interface GapsOfChange {
   readonly judged: Target[]
 }
 
-export function gapsOfChange(
+export function gapsOfChange(before: Snapshot, after: Snapshot, targets: readonly Target[]): GapsOfChange {
+  return whole(gapsOfChangeInParts(before, after, targets))
+}
+
+/** `own` is the namespace of the written object. */
+export function* gapsOfChangeInParts(
   before: Snapshot,
   after: Snapshot,
   targets: readonly Target[],
   tell: TellUnjudged = () => undefined,
   own: string | null = null
-): GapsOfChange {
+): InParts<GapsOfChange> {
   const allowance = new Allowance(tell, own)
   const [earlier, later] = [new Views(allowance.bound(before)), new Views(allowance.bound(after))]
-  const found = targets.flatMap((target) => {
+  const found = yield* flatMapInParts(targets, (target) => {
     const each = allowance.for(target, () => ofTarget(earlier, later, target))
     return each === null ? [] : [{ ...each, target }]
   })

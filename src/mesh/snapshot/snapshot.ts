@@ -47,6 +47,9 @@ export interface Difference {
   readonly added?: readonly MeshObject[]
 }
 
+/** Told of what stands under a name, null for nothing, when that is about to change. */
+export type Follower = (ref: ObjectRef, object: MeshObject | null) => void
+
 /** Label keys by which Pods of all namespaces are indexed; strangers may write more into selectors. */
 const MOST_POD_LABELS = 256
 
@@ -61,6 +64,7 @@ export class World implements Snapshot {
   /** What is stored and not there for this mesh, by `refKey`. */
   readonly #unseen = new Map<string, MeshObject>()
   readonly #unknown: Set<Kind>
+  readonly #followers = new Set<Follower>()
 
   /** `unknown`: kinds whose objects are not known yet; `learn` takes a kind off that list. */
   constructor(given: GivenSettings = {}, unknown: Iterable<Kind> = []) {
@@ -87,11 +91,22 @@ export class World implements Snapshot {
     this.#follow(ref)
   }
 
+  /** Tells of changes from now on, until the function that it gives is called. */
+  follow(follower: Follower): () => void {
+    this.#followers.add(follower)
+    return () => this.#followers.delete(follower)
+  }
+
+  protected get isFollowed(): boolean {
+    return this.#followers.size > 0
+  }
+
   #put(object: MeshObject): void {
     if (!isOfMesh(object, this)) {
       this.#unseen.set(refKey(object), object)
       return
     }
+    for (const follower of this.#followers) follower(object, null)
     this.#kind(object.kind).set(nameOf(object), object)
     if (object.kind === 'Pod') for (const [label, byValue] of this.#podsByLabelValue) this.#indexPod(object, label, byValue)
     this.#reindex(object, (keys, key) => {
@@ -106,6 +121,7 @@ export class World implements Snapshot {
     const objects = this.#kind(ref.kind)
     const stored = objects.get(nameOf(ref))
     if (stored === undefined) return
+    for (const follower of this.#followers) follower(stored, stored)
     objects.delete(nameOf(ref))
     if (stored.kind === 'Pod') for (const [label, byValue] of this.#podsByLabelValue) forgetPod(stored, label, byValue)
     this.#reindex(stored, (keys, key) => {
@@ -296,7 +312,8 @@ class Overlay implements Snapshot {
   }
 
   countAtMost(name: IndexName, key: string): number {
-    return this.#base.countAtMost(name, key) + (this.#kinds.has(indexedKind(name)) ? this.#added.size : 0)
+    const added = this.#kinds.has(indexedKind(name)) ? (this.#addedBy(name).get(key)?.length ?? 0) : 0
+    return this.#base.countAtMost(name, key) + added
   }
 
   has(name: IndexName, key: string): boolean {
@@ -318,7 +335,7 @@ function* notMade<T extends MeshObject>(objects: Iterable<T>): Iterable<T> {
 const MADE_KINDS: ReadonlySet<Kind> = new Set(['VirtualService', 'Gateway'])
 
 /** It is no object of the cluster: Istio makes it of those of the Gateway API. */
-function isMade(object: MeshObject): boolean {
+export function isMade(object: MeshObject): boolean {
   return (object.kind === 'VirtualService' && object.madeFor !== null) || (object.kind === 'Gateway' && object.madeOf !== null)
 }
 

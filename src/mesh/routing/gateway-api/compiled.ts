@@ -17,7 +17,7 @@ import {
 } from '../../../kinds/index.ts'
 import type { VirtualService } from '../../../kinds/virtual-service.ts'
 import type { Consequences } from '../../snapshot/pending.ts'
-import { type Difference, overlay, type Snapshot, World } from '../../snapshot/snapshot.ts'
+import { type Difference, type Follower, overlay, type Snapshot, World } from '../../snapshot/snapshot.ts'
 import { podsAfter } from '../../snapshot/workloads.ts'
 import { type Piece, pieceKey, piecesOf } from './pieces.ts'
 import { isNameOfMade, type Made, made, madeByPiece } from './translate.ts'
@@ -51,11 +51,19 @@ export class MeshWorld extends World {
     return super.countAtMost(index, key)
   }
 
+  /** What is due is made first: it was so before. */
+  override follow(follower: Follower): () => void {
+    this.#settle()
+    return super.follow(follower)
+  }
+
   #change(states: readonly (MeshObject | undefined)[], change: () => void): void {
     const objects = states.filter((state) => state !== undefined && state.kind !== 'Pod')
     const pieces = piecesOfAll(this, objects)
     change()
     for (const piece of [...pieces, ...piecesOfAll(this, objects)]) this.#due.set(pieceKey(piece), piece)
+    // Whoever follows is told of all that changes.
+    if (this.isFollowed) this.#settle()
   }
 
   #settleFor(index: IndexName): void {
