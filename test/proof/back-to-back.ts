@@ -1,7 +1,6 @@
 /** Releases in the right order without a pause between the writes: what hitless' settling is for. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { destinationRule, type Manifest, rule, to, virtualService } from '../manifests.ts'
-import { type Convergence, convergence } from './convergence.ts'
+import { type Asked, asked, type Convergence, convergence } from './convergence.ts'
 import { isFailure, startLoad } from './load.ts'
 import { helloworld, must, workload } from './objects.ts'
 import { Release } from './release.ts'
@@ -24,6 +23,8 @@ export interface BackToBack {
   readonly writingMs: number
   /** The median time for which writes were held that were, in milliseconds; null where none was. */
   readonly heldMs: number | null
+  /** What istiod was asked for a held write, in the mean; null where none was held, or the clock decided. */
+  readonly askedAHold: Asked | null
   readonly convergence: Convergence
 }
 
@@ -33,12 +34,10 @@ export interface BackToBackOptions {
   readonly guarded: boolean
   /** Something else changes all the time, from the first write of a release to the last. */
   readonly busy: boolean
-  /** For so long the gateway's proxy, to which no request is sent here, stops again and again; 0: never. */
-  readonly stopsMs: number
 }
 
 /** Plays releases from v1 to v2 and back. */
-export async function backToBack(rig: Rig, { releases, guarded, busy, stopsMs }: BackToBackOptions): Promise<BackToBack> {
+export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBackOptions): Promise<BackToBack> {
   const release = new Release(rig)
   await release.start([helloworld(), workload('v1'), destinationRule(['v1']), all('v1')])
   if (guarded) await rig.guard.on()
@@ -58,10 +57,8 @@ export async function backToBack(rig: Rig, { releases, guarded, busy, stopsMs }:
       const seen = load.answers.length
       const [from, next] = number % 2 === 0 ? (['v1', 'v2'] as const) : (['v2', 'v1'] as const)
       const others = busy ? rig.marker.disturb(BUSY_MS) : null
-      const goOn = stopsMs === 0 ? null : await stopping(rig, stopsMs)
       writing.push(await play(release, from, next, number % 4 < 2, writes))
       await others?.stop()
-      await goOn?.()
       await release.quiet()
       const failures = load.answers.slice(seen).filter(isFailure)
       if (failures.length > 0) spans.push((failures.at(-1)?.answeredMs ?? 0) - (failures[0]?.answeredMs ?? 0))
@@ -72,6 +69,7 @@ export async function backToBack(rig: Rig, { releases, guarded, busy, stopsMs }:
     if (guarded) await rig.guard.off()
     await release.end()
   }
+  const after = await rig.mesh.metrics()
   return {
     releases,
     requests: load.answers.length,
@@ -80,7 +78,8 @@ export async function backToBack(rig: Rig, { releases, guarded, busy, stopsMs }:
     spanMs: Math.round(Math.max(0, ...spans)),
     writingMs: Math.round(writing.sort((one, other) => one - other)[Math.floor(writing.length / 2)] ?? 0),
     heldMs: medianOfLongest(writes, held),
-    convergence: convergence(before, await rig.mesh.metrics())
+    askedAHold: shared(asked(before, after), held),
+    convergence: convergence(before, after)
   }
 }
 
@@ -106,25 +105,6 @@ async function play(release: Release, from: string, next: string, arePodsFirst: 
   return performance.now() - startedMs
 }
 
-/** Stops the last proxy for so long and lets it go on for as long, until the returned function is called. */
-async function stopping(rig: Rig, ms: number): Promise<() => Promise<void>> {
-  const ended = new AbortController()
-  const pause = () => sleep(ms, undefined, { signal: ended.signal }).catch(() => undefined)
-  const run = async () => {
-    while (!ended.signal.aborted) {
-      const goOn = rig.mesh.freeze(-1)
-      await pause()
-      goOn()
-      await pause()
-    }
-  }
-  const running = run()
-  return async () => {
-    ended.abort()
-    await running
-  }
-}
-
 async function heldCount(rig: Rig): Promise<number> {
   return Number(/^hitless_held_seconds_count (\d+)$/m.exec(await rig.metrics())?.[1] ?? 0)
 }
@@ -133,6 +113,10 @@ async function heldCount(rig: Rig): Promise<number> {
 function medianOfLongest(writes: readonly number[], held: number): number | null {
   const longest = [...writes].sort((one, other) => other - one).slice(0, held)
   return held === 0 ? null : Math.round(longest[Math.floor(longest.length / 2)] ?? 0)
+}
+
+function shared({ answers, bytes }: Asked, held: number): Asked | null {
+  return held === 0 || answers === 0 ? null : { answers: Math.round((10 * answers) / held) / 10, bytes: Math.round(bytes / held) }
 }
 
 function all(version: string): Manifest {

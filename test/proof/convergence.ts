@@ -1,4 +1,4 @@
-/** How long it takes a change to reach the proxies, by istiod's own account. */
+/** How long it takes a change to reach the proxies, and what istiod was asked about it, by its own account. */
 
 /** Means of its histograms between two readings, in milliseconds. */
 export interface Convergence {
@@ -17,10 +17,22 @@ export function convergence(before: string, after: string): Convergence {
   return { debounceMs: mean('pilot_debounce_time'), pushMs: mean('pilot_proxy_convergence_time') }
 }
 
-/** Over all labels. */
-function total(metrics: string, name: string): number {
+/** What its debug interface answered, over the protocol by which proxies are told. */
+export interface Asked {
+  readonly answers: number
+  readonly bytes: number
+}
+
+/** What istiod was asked between two readings of its metrics. */
+export function asked(before: string, after: string): Asked {
+  const grown = (name: string) => total(after, name, 'type="istio.io/debug"') - total(before, name, 'type="istio.io/debug"')
+  return { answers: grown('pilot_xds_config_size_bytes_count'), bytes: grown('pilot_xds_config_size_bytes_sum') }
+}
+
+/** Over all labels, or over those series that have this one. */
+function total(metrics: string, name: string, label = ''): number {
   return metrics
     .split('\n')
-    .filter((line) => /^\w+/.exec(line)?.[0] === name)
+    .filter((line) => /^\w+/.exec(line)?.[0] === name && line.includes(label))
     .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }

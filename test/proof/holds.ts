@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { destinationRule, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { helloworld, must, workload } from './objects.ts'
 import { Release } from './release.ts'
-import { type Rig, startRig } from './rig.ts'
+import type { Rig } from './rig.ts'
 import { apply, type WriteStep } from './scripts.ts'
 
 export interface Hold {
-  readonly name: string
+  readonly name: 'a proxy stopped with SIGSTOP' | 'proxies that reject the subset' | 'istiod killed during the hold'
   /** From the write, or from the end of istiod, to the answer. */
   readonly ms: number
   readonly warnings: readonly string[]
@@ -15,14 +15,11 @@ export interface Hold {
 
 const SPLIT = apply('VirtualService 50/50', virtualService([rule([to('v1', 50), to('v2', 50)])]))
 
-/** The last one leaves no istiod behind. */
-export async function* holds(): AsyncGenerator<Hold> {
-  const rig = await startRig()
-  await rig.settle('exact')
+/** With a webhook that asks istiod. The last one leaves no istiod behind. */
+export async function* holds(rig: Rig): AsyncGenerator<Hold> {
   yield await withStoppedProxy(rig)
   yield await withRejection(rig)
   yield await withoutIstiod(rig)
-  await rig.stop()
 }
 
 async function withStoppedProxy(rig: Rig): Promise<Hold> {

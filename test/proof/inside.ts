@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util'
 import { endWithParent } from '../rig/own-network.ts'
 import { accountOf, type WriteAccount, wayName } from './account.ts'
 import { controlled } from './controllers.ts'
-import { holds } from './holds.ts'
 import { margin } from './margin.ts'
 import { picture } from './picture.ts'
 import { planned } from './planned.ts'
@@ -14,6 +13,7 @@ import { type Rig, startRig } from './rig.ts'
 import { CARELESS, SCRIPTS, type Script } from './scripts.ts'
 import { settleRows } from './settle.ts'
 import { TOOL_SCRIPTS } from './tool-scripts.ts'
+import { versions } from './versions.ts'
 
 endWithParent()
 const say = (line: string) => process.stderr.write(`${line}\n`)
@@ -73,7 +73,7 @@ else if (what === 'controllers')
   await controlled({ names, ways: values.unforced ? ['with'] : ['without', 'with'], slow: values.slow }, (release) =>
     report({ kind: 'controlled', release })
   )
-else if (what === 'holds') for await (const hold of holds()) report({ kind: 'hold', hold })
+else if (what === 'versions') for await (const row of versions(names)) report({ kind: 'version', row })
 else if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
 else await releases(chosen())
 process.stdout.end(() => process.exit(0))

@@ -7,7 +7,8 @@ import { must, pathOf } from './objects.ts'
 
 const NAMESPACE = 'marker'
 const HOST = `marker.${NAMESPACE}.svc.cluster.local`
-const DEADLINE_MS = 60_000
+/** Two hundred proxies that start at once on a busy machine take minutes. */
+const DEADLINE_MS = 300_000
 
 /**
  * A number in a VirtualService of its own. istiod pushes in order and all that it knows at once: a proxy that has routes with a number in

