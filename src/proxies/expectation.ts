@@ -1,6 +1,7 @@
 /** What istiod's answers must show once a change is in a push: seen by a client in the root namespace, which sees what is exported to everybody. */
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
+import type { HttpLikeRoute, ParentRef } from '../kinds/gateway-api.ts'
 import type { Destination } from '../kinds/http-rule.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service, ServicePort } from '../kinds/service.ts'
@@ -15,7 +16,15 @@ import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 export type Sight =
   | { readonly type: 'cluster'; readonly name: string; readonly isThere: boolean }
   | { readonly type: 'endpoint'; readonly name: string; readonly isThere: true }
-  | { readonly type: 'route'; readonly name: string; readonly cluster: string; readonly isThere: false }
+  | Gone
+
+/** From a route configuration, by name. */
+interface Gone {
+  readonly type: 'route'
+  readonly name: string
+  readonly cluster: string
+  readonly isThere: false
+}
 
 /** null where the change cannot be told from istiod's answers. */
 export function sightsOf({ before, after }: RecentChange, snapshot: Snapshot): Sight[] | null {
@@ -34,6 +43,9 @@ export function sightsOf({ before, after }: RecentChange, snapshot: Snapshot): S
       return ofPod(object, snapshot)
     case 'VirtualService':
       return ofRoutes(before?.kind === object.kind ? before : null, after?.kind === object.kind ? after : null, snapshot)
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+      return ofMeshRoute(before?.kind === object.kind ? before : null, after?.kind === object.kind ? after : null, snapshot)
     default:
       return null
   }
@@ -106,17 +118,52 @@ function ofRoutes(before: VirtualService | null, after: VirtualService | null, s
   const { rootNamespace, defaultVirtualServiceExportTo: byDefault } = snapshot.settings
   const bound = new Set([...before.gateways, ...(after === null ? [] : after.gateways)])
   if (bound.size !== 1 || !bound.has('mesh') || !isExported(exportsOf(before, byDefault), before.namespace, rootNamespace)) return null
-  const kept = new Set(after === null ? [] : clustersOf(after, snapshot))
-  const left = new Set(clustersOf(before, snapshot).filter((cluster) => !kept.has(cluster)))
-  const sights: Sight[] = []
+  const left = leftOf(clustersOf(before, snapshot), after === null ? [] : clustersOf(after, snapshot))
+  const routes: string[] = []
   for (const host of before.hosts) {
     const service = visibleService(host, snapshot)
     if (service === null) return null
-    for (const { port } of service.ports) {
-      for (const cluster of left) sights.push({ type: 'route', name: clusterName(port, '', host), cluster, isThere: false })
-    }
+    routes.push(...service.ports.map(({ port }) => clusterName(port, '', host)))
   }
+  const sights = goneFrom(routes, left)
   return sights.length === 0 ? null : sights
+}
+
+/**
+ * The same of a route of the Gateway API whose parents are all Services: what Istio makes of it at a Gateway no client of the mesh is told, and one
+ * that stands in another namespace than its Service is for the clients of its own.
+ */
+function ofMeshRoute(before: HttpLikeRoute | null, after: HttpLikeRoute | null, snapshot: Snapshot): Sight[] | null {
+  if (before === null) return null
+  const { namespace, parents } = before
+  const isTold = (parent: ParentRef) => parent.group === '' && parent.kind === 'Service' && parent.namespace === namespace
+  if (![...parents, ...(after?.parents ?? [])].every(isTold)) return null
+  const left = leftOf(clustersOfBackends(before), after === null ? [] : clustersOfBackends(after))
+  const routes: string[] = []
+  for (const { name, port } of parents) {
+    const service = snapshot.find('Service', namespace, name)
+    if (service === undefined || !isVisible(service, snapshot)) return null
+    const ports = port === null ? service.ports.map((each) => each.port) : [port]
+    routes.push(...ports.map((each) => clusterName(each, '', service.host)))
+  }
+  // Without the route, a Service is its own destination again.
+  const sights = goneFrom(routes, left).filter(({ name, cluster }) => after !== null || name !== cluster)
+  return sights.length === 0 ? null : sights
+}
+
+function leftOf(before: readonly string[], after: readonly string[]): Set<string> {
+  const kept = new Set(after)
+  return new Set(before.filter((cluster) => !kept.has(cluster)))
+}
+
+function goneFrom(routes: readonly string[], clusters: ReadonlySet<string>): Gone[] {
+  return routes.flatMap((name) => [...clusters].map((cluster): Gone => ({ type: 'route', name, cluster, isThere: false })))
+}
+
+/** A rule whose backends all have weight 0 sends nowhere. */
+function clustersOfBackends({ rules }: HttpLikeRoute): string[] {
+  const carried = rules.flatMap(({ backends }) => backends.filter(({ weight, host }) => weight > 0 && host !== ''))
+  return carried.flatMap(({ host, port }) => (port === null ? [] : [clusterName(port, '', host)]))
 }
 
 function clustersOf(vs: VirtualService, snapshot: Snapshot): string[] {

@@ -3,7 +3,22 @@ import t from 'tap'
 import type { MeshObject } from '../../src/kinds/index.ts'
 import { type Sight, sightsOf } from '../../src/proxies/expectation.ts'
 import { parsed, worldOf } from '../changes.ts'
-import { DEBUG, deployment, destinationRule, guide, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
+import {
+  AT_GATEWAY,
+  backend,
+  backends,
+  DEBUG,
+  deployment,
+  destinationRule,
+  guide,
+  guideByRoutes,
+  httpRoute,
+  type Manifest,
+  rule,
+  service,
+  to,
+  virtualService
+} from '../manifests.ts'
 
 const HOST = 'helloworld.default.svc.cluster.local'
 const ALL = `outbound|3000||${HOST}`
@@ -49,6 +64,20 @@ t.test('what a VirtualService sends nothing to any longer is in no route of its 
   t.strictSame(sights(virtualService([rule([to('v1')])]), null), gone)
 })
 
+t.test('what a route of the Gateway API sends nothing to any longer is in no route of its parents', async (t) => {
+  const world = guideByRoutes()
+  const both = httpRoute([backends([backend('v1', 50), backend('v2', 50)])])
+  const gone: Sight[] = [{ type: 'route', name: ALL, cluster: 'outbound|3000||helloworld-v1.default.svc.cluster.local', isThere: false }]
+  t.strictSame(sights(both, httpRoute([backends([backend('v2')])]), world), gone)
+  t.strictSame(sights(both, httpRoute([backends([backend('v1', 0), backend('v2', 100)])]), world), gone)
+  t.strictSame(sights(httpRoute([backends([backend('v1')])]), null, world), gone)
+})
+
+t.test('without its route a Service is its own destination again', async (t) => {
+  const own = httpRoute([backends([{ name: 'helloworld', port: 3000 }])])
+  t.equal(sights(own, null, guideByRoutes()), null)
+})
+
 const UNTOLD: Record<string, [Manifest | null, Manifest | null, Manifest[]?]> = {
   'a subset of other labels': [destinationRule(['v1']), destinationRule([], { subsets: [{ name: 'v1', labels: { version: 'v9' } }] })],
   'a policy': [destinationRule(['v1']), destinationRule(['v1'], { trafficPolicy: { loadBalancer: { simple: 'RANDOM' } } })],
@@ -59,6 +88,16 @@ const UNTOLD: Record<string, [Manifest | null, Manifest | null, Manifest[]?]> = 
   'routes at a gateway': [
     virtualService([rule([to('v1')])], { gateways: ['gateway'] }),
     virtualService([rule([to('v2')])], { gateways: ['gateway'] })
+  ],
+  'a route of the Gateway API at a Gateway': [
+    httpRoute([backends([backend('v1')])], AT_GATEWAY),
+    httpRoute([backends([backend('v2')])], AT_GATEWAY),
+    guideByRoutes()
+  ],
+  'a route of the Gateway API for its own clients alone': [
+    httpRoute([backends([backend('v1')])], {}, { namespace: 'clients' }),
+    httpRoute([backends([backend('v2')])], {}, { namespace: 'clients' }),
+    guideByRoutes()
   ],
   'Pods that are given up': [deployment('v1'), deployment('v1', { replicas: 0 })],
   'anything where a Sidecar limits what is seen': [
