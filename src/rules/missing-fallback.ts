@@ -4,6 +4,7 @@ import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import { convertRules } from '../mesh/routing/gateway-api/rules.ts'
+import { newlyDetached } from './attachment.ts'
 import { byRoute, gapRule, severityOf } from './gap-rule.ts'
 import type { Draft, Severity, Subject } from './rule.ts'
 import { GATEWAY_LABEL, loss, percent, place, routeOwner, wayOut } from './wording.ts'
@@ -139,6 +140,8 @@ function whyUnbound(subject: Routed, gap: Gap): Told {
     const message = `Gateway ${missing}, which ${nameOf(after)} names instead, does not exist`
     return { message, remedy: 'Name a Gateway that exists, as namespace/name, or create it first' }
   }
+  const [detached] = newlyDetached(subject)
+  if (detached !== undefined) return detached
   if (after !== null && isNewlyHidden(subject, gap)) {
     const message = `exportTo hides ${nameOf(after)} from namespace ${gap.context.namespace}, where the gateway runs`
     return { message, remedy: 'Leave the namespace of the gateway in spec.exportTo' }

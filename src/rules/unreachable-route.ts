@@ -1,22 +1,24 @@
 import type { RouteRule } from '../kinds/gateway-api.ts'
 import { emptyMatch, type HttpMatch, type HttpRoute } from '../kinds/http-rule.ts'
-import { isSameRef, type ObjectRef } from '../kinds/index.ts'
+import { isSameRef, type ObjectRef, ROUTE_KINDS } from '../kinds/index.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
 import type { Route } from '../mesh/routing/table.ts'
+import { newlyDetached } from './attachment.ts'
 import { hygieneRule } from './hygiene-rule.ts'
 import type { Draft, Subject } from './rule.ts'
 
 export const unreachableRoute = hygieneRule({
   id: 'unreachable-route',
-  on: ['VirtualService', 'HTTPRoute', 'GRPCRoute'],
-  summary: 'an earlier rule takes every request of this one',
+  on: ROUTE_KINDS,
+  summary: 'an earlier rule takes every request of this one, or no listener takes the route',
   description:
-    'Envoy takes the first route that matches. A rule behind a catch-all, or behind one that covers its conditions, never gets a request.',
+    'Envoy takes the first route that matches. A rule behind a catch-all, or behind one that covers its conditions, never gets a request. ' +
+    'A route of the Gateway API gets none either from a parent of which no listener takes it: by sectionName, port, hostname, allowedRoutes, or since the listener itself does not serve.',
   remedy: 'Move the more specific rule before the wider one, or delete it.',
-  find: (subject) => [...withinObject(subject), ...behindOthers(subject), ...neverAsked(subject)]
+  find: (subject) => [...withinObject(subject), ...behindOthers(subject), ...neverAsked(subject), ...takenByNone(subject)]
 })
 
 function withinObject({ after, before, nameOf, snapshotAfter }: Subject): Draft[] {
@@ -108,6 +110,16 @@ function neverAsked({ after, before, targets, nameOf, snapshotAfter, tablesAfter
     path: rule.path,
     message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: rules that Istio asks before it take them all`,
     remedy: 'Match something narrower in it, by an exact path or a longer prefix, or delete it'
+  }))
+}
+
+/** A parent that takes nothing of the route. Where requests are lost by it, the rule for those says so. */
+function takenByNone(subject: Subject): Draft[] {
+  const { after, opened, nameOf } = subject
+  if (after === null || opened.length > 0) return []
+  return newlyDetached(subject).map(({ message, ...draft }) => ({
+    ...draft,
+    message: `${nameOf(after)} gets no request there: ${message}`
   }))
 }
 

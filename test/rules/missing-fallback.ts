@@ -1,4 +1,17 @@
-import { DEBUG, gateway, guideWith, guideWithout, rule, to, virtualService } from '../manifests.ts'
+import {
+  AT_GATEWAY,
+  backend,
+  backends,
+  DEBUG,
+  gateway,
+  guideAtGateway,
+  guideWith,
+  guideWithout,
+  httpRoute,
+  rule,
+  to,
+  virtualService
+} from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const debugOnly = virtualService([rule([to('v1')], DEBUG)])
@@ -7,6 +20,9 @@ const atGateway = (name: string, http: Record<string, unknown>[]) =>
 
 const ofPath = (uri: Record<string, string>) => atGateway('public', [rule([to('v1')], [{ uri }])])
 const served = (uri: Record<string, string>) => guideWith(gateway(), ofPath(uri))
+
+const atListener = (parent: Record<string, unknown>) =>
+  httpRoute([backends([backend('v1')])], { ...AT_GATEWAY, parentRefs: [{ name: 'web', ...parent }] })
 
 export const missingFallback: RuleExamples = {
   rule: 'missing-fallback',
@@ -47,6 +63,20 @@ export const missingFallback: RuleExamples = {
       delete: atGateway('public', [rule([to('v1')])]),
       severity: 'warn',
       says: 'no VirtualService would serve this host'
+    },
+    {
+      name: 'a slip of the pen in sectionName',
+      given: guideAtGateway(),
+      apply: atListener({ sectionName: 'htpp' }),
+      severity: 'deny',
+      says: 'Gateway (gateway.networking.k8s.io) default/web has no listener "htpp", which HTTPRoute default/helloworld names; it has http. Name one of its listeners in sectionName'
+    },
+    {
+      name: 'the port of a parentRef that is not the listener’s',
+      given: guideAtGateway(),
+      apply: atListener({ port: 8080 }),
+      severity: 'deny',
+      says: 'listener "http" of Gateway (gateway.networking.k8s.io) default/web is not on port 8080, which HTTPRoute default/helloworld names, but on 80'
     }
   ],
   safe: [

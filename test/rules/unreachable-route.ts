@@ -1,5 +1,35 @@
-import { AT_GATEWAY, backend, backends, DEBUG, guideAtGateway, httpRoute, rule, to, virtualService } from '../manifests.ts'
+import {
+  AT_GATEWAY,
+  backend,
+  backends,
+  DEBUG,
+  guideAtGateway,
+  guideByRoutes,
+  httpRoute,
+  kubernetesGateway,
+  type Manifest,
+  rule,
+  to,
+  virtualService
+} from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
+
+/** A route that is new, for the Gateway `web` with this listener. */
+const parted = (listener: Record<string, unknown>, spec: Record<string, unknown> = {}, metadata: Record<string, unknown> = {}) => ({
+  given: [...guideByRoutes(), kubernetesGateway([{ name: 'http', port: 80, protocol: 'HTTP', ...listener }])],
+  apply: httpRoute([backends([backend('v1')])], { ...AT_GATEWAY, ...spec }, { name: 'shop', ...metadata })
+})
+
+const TLS_ROUTE: Manifest = {
+  apiVersion: 'gateway.networking.k8s.io/v1',
+  kind: 'TLSRoute',
+  metadata: { name: 'shop', namespace: 'default' },
+  spec: {
+    parentRefs: [{ name: 'web' }],
+    hostnames: ['shop.example.com'],
+    rules: [{ backendRefs: [{ name: 'helloworld-v1', port: 3000 }] }]
+  }
+}
 
 export const unreachableRoute: RuleExamples = {
   rule: 'unreachable-route',
@@ -28,9 +58,70 @@ export const unreachableRoute: RuleExamples = {
       ),
       severity: 'warn',
       says: 'rules[1] of HTTPRoute default/helloworld gets no request'
+    },
+    {
+      name: 'a new route that names a listener that is not there',
+      ...parted({}, { parentRefs: [{ name: 'web', sectionName: 'https' }] }),
+      severity: 'warn',
+      says: 'HTTPRoute default/shop gets no request there: Gateway (gateway.networking.k8s.io) default/web has no listener "https", which HTTPRoute default/shop names; it has http'
+    },
+    {
+      name: 'hostnames of which the listener has none',
+      ...parted({ hostname: '*.shop.example.com' }),
+      severity: 'warn',
+      says: 'listener "http" of Gateway (gateway.networking.k8s.io) default/web is for *.shop.example.com, and none of the hostnames of HTTPRoute default/shop is. Write a hostname that the listener covers'
+    },
+    {
+      name: 'a namespace that the listener does not admit',
+      ...parted({}, { parentRefs: [{ name: 'web', namespace: 'default' }] }, { namespace: 'team' }),
+      severity: 'warn',
+      says: 'takes no routes of namespace team. First let allowedRoutes.namespaces of the listener take namespace team'
+    },
+    {
+      name: 'a kind that the listener does not admit',
+      ...parted({ allowedRoutes: { kinds: [{ kind: 'GRPCRoute' }] } }),
+      severity: 'warn',
+      says: 'takes no HTTPRoute. Name a listener whose protocol and allowedRoutes.kinds take a HTTPRoute'
+    },
+    {
+      name: 'a kind that the protocol of the listener cannot serve',
+      ...parted({}),
+      apply: TLS_ROUTE,
+      severity: 'warn',
+      says: 'listener "http" of Gateway (gateway.networking.k8s.io) default/web takes no TLSRoute'
+    },
+    {
+      name: 'a hostname that belongs to a narrower listener',
+      given: [
+        ...guideByRoutes(),
+        kubernetesGateway([
+          { name: 'wide', port: 80, protocol: 'HTTP', hostname: '*.example.com' },
+          { name: 'hello', port: 80, protocol: 'HTTP', hostname: 'hello.example.com' }
+        ])
+      ],
+      apply: httpRoute(
+        [backends([backend('v1')])],
+        { ...AT_GATEWAY, parentRefs: [{ name: 'web', sectionName: 'wide' }] },
+        { name: 'shop' }
+      ),
+      severity: 'warn',
+      says: 'listener "wide" of Gateway (gateway.networking.k8s.io) default/web leaves hello.example.com to a narrower listener beside it'
+    },
+    {
+      name: 'a listener that does not serve',
+      ...parted({ name: 'https', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'web', namespace: 'elsewhere' }] } }),
+      severity: 'warn',
+      says: 'listener "https" of Gateway (gateway.networking.k8s.io) default/web serves nothing: another listener has its port, or it has no certificate'
     }
   ],
   safe: [
+    { name: 'a route that the listener takes', ...parted({}, { parentRefs: [{ name: 'web', sectionName: 'http', port: 80 }] }) },
+    { name: 'a route to a Gateway that is not there yet', given: guideByRoutes(), apply: parted({}).apply },
+    {
+      name: 'a Gateway that is not of Istio',
+      given: [...guideByRoutes(), kubernetesGateway([{ name: 'http', port: 80, protocol: 'HTTP' }], { gatewayClassName: 'other' })],
+      apply: parted({}, { parentRefs: [{ name: 'web', sectionName: 'https' }] }).apply
+    },
     {
       name: 'of the Gateway API the order in the object does not matter',
       given: guideAtGateway(),

@@ -3,7 +3,7 @@
  * is as with Istio's own objects. pilot/pkg/config/kube/gateway/route_collections.go.
  */
 import type { Gateway, GatewayServer } from '../../../kinds/gateway.ts'
-import { GATEWAY_API, hostnamesOf, type ParentRef, parentKey } from '../../../kinds/gateway-api.ts'
+import { hostnamesOf, parentKey } from '../../../kinds/gateway-api.ts'
 import type { Destination, HttpRoute, L4Route } from '../../../kinds/http-rule.ts'
 import type { Identity } from '../../../kinds/identity.ts'
 import type { MeshObject } from '../../../kinds/index.ts'
@@ -11,9 +11,9 @@ import type { Service } from '../../../kinds/service.ts'
 import type { VirtualService } from '../../../kinds/virtual-service.ts'
 import { compareText } from '../../names/text.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import { admits } from './admission.ts'
+import { hostsAt, ownerOf } from './attachment.ts'
 import { isManaged, servicesOf } from './deployed.ts'
-import { isIsolated, isOfIstio, listenersOf, type PlacedListener, sharedHost } from './listeners.ts'
+import { isOfIstio, listenersOf, type PlacedListener, sharedHost } from './listeners.ts'
 import {
   type AnyRoute,
   type ConnectionRoute,
@@ -167,43 +167,6 @@ function connectionsAt(
 
 function boundServers(snapshot: Snapshot, placed: PlacedListener): string[] {
   return servicesOf(snapshot, placed.gateway).map(({ name }) => `${placed.gateway.namespace}/${nameOfServer(placed)}${name}`)
-}
-
-function ownerOf({ owner }: PlacedListener): Pick<ParentRef, 'kind' | 'namespace' | 'name'> {
-  return { kind: owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway', namespace: owner.namespace, name: owner.name }
-}
-
-/** Those of a route's hostnames for which a listener takes it, as the route has them, once for each parent that is the listener. `referenceAllowed`. */
-function hostsAt(snapshot: Snapshot, placed: PlacedListener, route: AnyRoute, hostnames: readonly string[]): string[] {
-  const { owner, listener, siblings } = placed
-  const { kind } = ownerOf(placed)
-  const isListener = (parent: ParentRef) =>
-    parent.group === GATEWAY_API &&
-    parent.kind === kind &&
-    parent.namespace === owner.namespace &&
-    parent.name === owner.name &&
-    (parent.sectionName === '' || parent.sectionName === listener.name) &&
-    (parent.port === null || parent.port === listener.port)
-  snapshot.charge(route.parents.length + hostnames.length)
-  const parents = route.parents.filter(isListener)
-  if (parents.length === 0 || !takesKind(listener, route.kind)) return []
-  if (!admits(snapshot, listener.admits, owner.namespace, route.namespace)) return []
-  const isTaken = (written: string) => sharedHost(listener, written) !== null && !isIsolated(listener, siblings, written)
-  const hosts = route.hostnames.length === 0 ? hostnames : hostnames.filter(isTaken)
-  return parents.flatMap(() => hosts)
-}
-
-function takesKind({ protocol, tlsMode, kinds }: PlacedListener['listener'], kind: AnyRoute['kind']): boolean {
-  if (kinds.length > 0 && !kinds.includes(kind)) return false
-  switch (protocol) {
-    case 'HTTP':
-    case 'HTTPS':
-      return kind === 'HTTPRoute' || kind === 'GRPCRoute'
-    case 'TLS':
-      return kind === 'TLSRoute' || (kind === 'TCPRoute' && tlsMode !== 'Passthrough')
-    default:
-      return kind === 'TCPRoute'
-  }
 }
 
 /** Routes of one namespace, Service and setting of `port` are one VirtualService, as old as the oldest. */

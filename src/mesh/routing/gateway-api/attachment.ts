@@ -1,0 +1,109 @@
+/** Which hostnames of a route a listener takes, and what of the others stands in the way. `referenceAllowed`, pilot/pkg/config/kube/gateway/conversion.go. */
+import { GATEWAY_API, hostnamesOf, type ParentRef } from '../../../kinds/gateway-api.ts'
+import type { Snapshot } from '../../snapshot/snapshot.ts'
+import { admits } from './admission.ts'
+import { isIsolated, isOfIstio, listenersOf, type PlacedListener, sharedHost } from './listeners.ts'
+import type { AnyRoute } from './pieces.ts'
+
+/** Those of a route's hostnames for which a listener takes it, as the route has them, once for each parent that is the listener. */
+export function hostsAt(snapshot: Snapshot, placed: PlacedListener, route: AnyRoute, hostnames: readonly string[]): string[] {
+  const { owner, listener } = placed
+  snapshot.charge(route.parents.length + hostnames.length)
+  const parents = route.parents.filter((parent) => isOwner(placed, parent) && isSection(placed, parent) && isPort(placed, parent))
+  if (parents.length === 0 || !takesKind(listener, route.kind)) return []
+  if (!admits(snapshot, listener.admits, owner.namespace, route.namespace)) return []
+  const hosts =
+    route.hostnames.length === 0 ? hostnames : hostnames.filter((written) => isShared(placed, written) && isOwn(placed, written))
+  return parents.flatMap(() => hosts)
+}
+
+/** How routes name what a listener is written in. */
+export function ownerOf({ owner }: PlacedListener): Pick<ParentRef, 'kind' | 'namespace' | 'name'> {
+  return { kind: owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway', namespace: owner.namespace, name: owner.name }
+}
+
+function isOwner({ owner }: PlacedListener, { group, kind, namespace, name }: ParentRef): boolean {
+  const ofKind = owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway'
+  return group === GATEWAY_API && kind === ofKind && namespace === owner.namespace && name === owner.name
+}
+
+function isSection({ listener }: PlacedListener, { sectionName }: ParentRef): boolean {
+  return sectionName === '' || sectionName === listener.name
+}
+
+function isPort({ listener }: PlacedListener, { port }: ParentRef): boolean {
+  return port === null || port === listener.port
+}
+
+function takesKind({ protocol, tlsMode, kinds }: PlacedListener['listener'], kind: AnyRoute['kind']): boolean {
+  if (kinds.length > 0 && !kinds.includes(kind)) return false
+  switch (protocol) {
+    case 'HTTP':
+    case 'HTTPS':
+      return kind === 'HTTPRoute' || kind === 'GRPCRoute'
+    case 'TLS':
+      return kind === 'TLSRoute' || (kind === 'TCPRoute' && tlsMode !== 'Passthrough')
+    default:
+      return kind === 'TCPRoute'
+  }
+}
+
+function isShared({ listener }: PlacedListener, written: string): boolean {
+  return sharedHost(listener, written) !== null
+}
+
+function isOwn({ listener, siblings }: PlacedListener, written: string): boolean {
+  return !isIsolated(listener, siblings, written)
+}
+
+/** What of a parent no listener fits: the first condition that none of those which meet the ones before it meets. */
+export type Misfit = 'section' | 'port' | 'serves' | 'kind' | 'namespace' | 'hostname' | 'isolated'
+
+export interface Unattached {
+  readonly parent: ParentRef
+  /** Of the parent within the route. */
+  readonly at: number
+  readonly misfit: Misfit
+  /** Those that fit as far as that. */
+  readonly among: readonly PlacedListener[]
+}
+
+/** The Gateways of Istio's and their ListenerSets that a route names as parents and that take nothing of it. */
+export function unattached(snapshot: Snapshot, route: AnyRoute): Unattached[] {
+  return route.parents.flatMap((parent, at) => {
+    const own = placedOf(snapshot, parent).filter((placed) => isOwner(placed, parent))
+    if (own.length === 0) return []
+    const hostnames = hostnamesOf(route)
+    const isOpen = ({ listener, owner }: PlacedListener) => admits(snapshot, listener.admits, owner.namespace, route.namespace)
+    const steps: readonly (readonly [Misfit, (placed: PlacedListener) => boolean])[] = [
+      ['section', (placed) => isSection(placed, parent)],
+      ['port', (placed) => isPort(placed, parent)],
+      ['serves', ({ serves }) => serves],
+      ['kind', ({ listener }) => takesKind(listener, route.kind)],
+      ['namespace', isOpen],
+      ['hostname', (placed) => route.hostnames.length === 0 || hostnames.some((written) => isShared(placed, written))],
+      [
+        'isolated',
+        (placed) => route.hostnames.length === 0 || hostnames.some((written) => isShared(placed, written) && isOwn(placed, written))
+      ]
+    ]
+    let among = own
+    for (const [misfit, fits] of steps) {
+      snapshot.charge(among.length * hostnames.length)
+      const fitting = among.filter(fits)
+      if (fitting.length === 0) return [{ parent, at, misfit, among }]
+      among = fitting
+    }
+    return []
+  })
+}
+
+/** All listeners of the Gateway that a parent is, or adds to. */
+function placedOf(snapshot: Snapshot, { group, kind, namespace, name }: ParentRef): PlacedListener[] {
+  if (group !== GATEWAY_API) return []
+  const named =
+    kind === 'ListenerSet' ? snapshot.find('ListenerSet', namespace, name)?.gateway : kind === 'Gateway' ? `${namespace}/${name}` : ''
+  const [home = '', own = ''] = (named ?? '').split('/')
+  const gateway = snapshot.find('KubernetesGateway', home, own)
+  return gateway === undefined || !isOfIstio(snapshot, gateway) ? [] : listenersOf(snapshot, gateway)
+}
