@@ -8,6 +8,7 @@ import { readManifests, refusedByIstio } from '../manifests/manifests.ts'
 import { gatewayContexts, listenerContexts } from '../mesh/gaps/contexts.ts'
 import { formatTarget, type Request } from '../mesh/requests/request.ts'
 import { type Answer, noListener, serve } from '../mesh/requests/serve.ts'
+import { GATEWAY_NAME } from '../mesh/routing/gateway-api/deployed.ts'
 import { gatewayAfter } from '../mesh/routing/proxies.ts'
 import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -22,6 +23,7 @@ import { type Cli, collect, examples, namespaceOption, onCluster, outputOption }
 import { contextNamed } from './contexts.ts'
 import { meant, tellUnknownHost, tellUnknownNamespace, tellUnknownSubset } from './known-names.ts'
 import { type LookedAt, placesIn, stateOf } from './looked-at.ts'
+import { printUnknowns } from './not-known.ts'
 
 interface AskOptions extends ClusterFlags {
   readonly namespace?: string
@@ -72,7 +74,13 @@ export function askCommand({ io, done }: Cli): Command {
 /** Gives 0; 1 where an answer is not the wanted one, or a request is answered less after the write; 2 where something could not be read. */
 async function ask(paths: readonly string[], options: AskOptions, io: Io): Promise<number> {
   if ((options.host === undefined) === (options.expect.length === 0)) throw usage('give --host, or a table of requests with --expect')
-  const { errors, ...before } = await stateOf(paths, options, io)
+  const { errors, unknowns, ...before } = await stateOf(paths, options, io)
+  // A Service that is not known is told with its answer.
+  printUnknowns(
+    unknowns.filter(({ missing }) => missing !== 'Service'),
+    'warn',
+    io.err
+  )
   const written = options.write.length === 0 ? null : applied(before, options, io)
   const states: States = { before, after: written === null ? null : written.state }
   const unread = [...errors, ...(written?.errors ?? [])]
@@ -257,6 +265,11 @@ function contextsFor(snapshot: Snapshot, { client, gateway }: RequestFields): Co
     return [contextNamed('mesh', client ?? 'default')]
   }
   const found = [...gatewayContexts(snapshot, gateway), ...listenerContexts(snapshot, gateway)]
+  const [namespace = '', name = ''] = gateway.split('/')
+  // One of which no listener serves.
+  if (found.length === 0 && snapshot.find('KubernetesGateway', namespace, name) !== undefined) {
+    return [{ kind: 'gateway', namespace, labels: { [GATEWAY_NAME]: name } }]
+  }
   if (found.length === 0) {
     const known = (['Gateway', 'KubernetesGateway'] as const).flatMap((kind) =>
       [...snapshot.all(kind)].map(({ namespace, name }) => `${namespace}/${name}`)

@@ -55,7 +55,7 @@ function stateOfPaths(paths: readonly string[], flags: LookFlags, io: Io): Looke
     snapshot: sandbox.snapshot(),
     placeOf: placesIn(manifests),
     errors: [...errors, ...refusals],
-    unknowns: shown.unknowns.filter(({ missing }) => missing === 'Service' || standInPods)
+    unknowns: shown.unknowns.filter(({ missing }) => missing !== 'workload' || standInPods)
   }
 }
 

@@ -13,7 +13,9 @@ export type UnknownMode = 'deny' | 'warn' | 'ignore'
 const MOST_TOLD = 10
 const WANTING = {
   Service: 'no file holds its Service, so its ports, Pods and subsets were not judged',
-  workload: 'no file holds a workload behind its Service, so whether its Pods are Ready was not judged'
+  workload: 'no file holds a workload behind its Service, so whether its Pods are Ready was not judged',
+  Gateway: 'no file holds it, so whether it takes these routes was not judged',
+  Secret: 'no file holds the Secret of a listener, so whether it has a certificate was not judged'
 }
 
 export function unknownOption(): Option {

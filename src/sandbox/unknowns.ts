@@ -2,16 +2,19 @@
  * What files do not show of a mesh. A repository seldom holds all of it: a Service that routes lead to, or the workload behind one, may stand
  * elsewhere. It is not known then, and never taken for gone: something stands in for it that nothing can be held against.
  */
-import type { Attached } from '../kinds/gateway-api.ts'
+import { type Attached, GATEWAY_API, type ParentRef } from '../kinds/gateway-api.ts'
+import type { GRPCRoute } from '../kinds/grpc-route.ts'
+import type { HTTPRoute } from '../kinds/http-route.ts'
 import { isRouteKind, isWorkload, type MeshObject, parseAs, refKey } from '../kinds/index.ts'
 import type { Service } from '../kinds/service.ts'
 import { serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
 import { type Labels, selects } from '../mesh/names/labels.ts'
 
 export interface Unknown {
+  /** Of a Gateway, and of one whose Secret is missing, `Gateway namespace/name`. */
   readonly host: string
   /** What no file holds. */
-  readonly missing: 'Service' | 'workload'
+  readonly missing: 'Service' | 'workload' | 'Gateway' | 'Secret'
 }
 
 export interface StandIns {
@@ -21,8 +24,8 @@ export interface StandIns {
 
 /** Of all the objects that files hold, before and after what is written. */
 export function standInsFor(objects: readonly MeshObject[], domain: string): StandIns {
-  const [services, workloads] = [unknownServices(objects, domain), unknownWorkloads(objects, domain)]
-  return { unknowns: [...services.unknowns, ...workloads.unknowns], objects: [...services.objects, ...workloads.objects] }
+  const parts = [unknownServices, unknownWorkloads, unknownGateways, unknownSecrets].map((find) => find(objects, domain))
+  return { unknowns: parts.flatMap(({ unknowns }) => unknowns), objects: parts.flatMap((part) => part.objects) }
 }
 
 /**
@@ -64,6 +67,62 @@ function unknownServices(objects: readonly MeshObject[], domain: string): StandI
   }
 }
 
+function isHeaderRoute(object: MeshObject): object is HTTPRoute | GRPCRoute {
+  return object.kind === 'HTTPRoute' || object.kind === 'GRPCRoute'
+}
+
+/**
+ * Gateways that HTTPRoutes and GRPCRoutes name as parents, where files hold none at all: they are the platform's. One stands in that takes these routes at
+ * the listeners and ports that they name. Where files do hold Gateways, another name is one that does not exist.
+ */
+function unknownGateways(objects: readonly MeshObject[], domain: string): StandIns {
+  if (objects.some(({ kind }) => kind === 'KubernetesGateway')) return { unknowns: [], objects: [] }
+  const parents = objects
+    .filter(isHeaderRoute)
+    .flatMap((route) => route.parents.filter(({ group, kind }) => group === GATEWAY_API && kind === 'Gateway'))
+  const byName = Map.groupBy(parents, ({ namespace, name }) => `${namespace}/${name}`)
+  return {
+    unknowns: [...byName.keys()].map((name) => ({ host: `Gateway ${name}`, missing: 'Gateway' })),
+    objects: [...byName.values()].flatMap(([first, ...others]) =>
+      first === undefined ? [] : [parseAs('KubernetesGateway', gatewayFor([first, ...others], first), domain)]
+    )
+  }
+}
+
+function gatewayFor(parents: readonly ParentRef[], { namespace, name }: ParentRef) {
+  const listeners = parents.map(({ sectionName, port }) => ({
+    name: sectionName || `http-${port ?? 80}`,
+    port: port ?? 80,
+    protocol: 'HTTP',
+    allowedRoutes: { namespaces: { from: 'All' } }
+  }))
+  // A name is a listener's own, and Gateways have no two of one port and hostname.
+  const unique = [...new Map(listeners.map((listener) => [listener.name, listener])).values()]
+  return { metadata: { namespace, name }, spec: { gatewayClassName: 'istio', listeners: unique } }
+}
+
+/** Certificates that listeners name: whoever keeps manifests in git keeps Secrets elsewhere. */
+function unknownSecrets(objects: readonly MeshObject[], domain: string): StandIns {
+  const known = new Set(objects.flatMap((object) => (object.kind === 'Secret' ? [refKey(object)] : [])))
+  const owners = objects.filter((object) => object.kind === 'KubernetesGateway' || object.kind === 'ListenerSet')
+  const named = owners.flatMap((owner) =>
+    owner.listeners.flatMap(({ certificates }) =>
+      certificates.flatMap(({ group, kind, namespace, name }) =>
+        group === '' && kind === 'Secret' && !known.has(refKey({ kind, namespace, name })) ? [{ owner, namespace, name }] : []
+      )
+    )
+  )
+  const unknowns = new Set(
+    named.map(({ owner }) => `${owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway'} ${owner.namespace}/${owner.name}`)
+  )
+  return {
+    unknowns: [...unknowns].map((host) => ({ host, missing: 'Secret' })),
+    objects: named.map(({ namespace, name }) => parseAs('Secret', { metadata: { namespace, name }, stringData: KEY_PAIR }, domain))
+  }
+}
+
+const KEY_PAIR = { 'tls.crt': '-----BEGIN CERTIFICATE-----', 'tls.key': '-----BEGIN PRIVATE KEY-----' }
+
 function hostsOf(object: MeshObject, domain: string): readonly string[] {
   if (object.kind === 'Service') return [hostOf(object, domain)]
   return object.kind === 'ServiceEntry' ? object.hosts : []
@@ -79,7 +138,11 @@ interface Named {
 /** By host, what routes ask of it. */
 function wantedOf(objects: readonly MeshObject[], domain: string): Map<string, Wanted> {
   const byHost = new Map<string, Wanted>()
-  for (const { host, port = null, subset = null } of objects.flatMap((object) => namedBy(object, domain))) {
+  const shown = new Set(objects.flatMap(({ kind, namespace }) => (kind === 'Service' ? [namespace] : [])))
+  // A route of the Gateway API tells versions apart by their Services: among others of the namespace, one that is missing is missing.
+  const isMissing = (object: MeshObject, host: string) => isRoute(object) && shown.has(serviceOfHost(host, domain)?.namespace ?? '')
+  const named = objects.flatMap((object) => namedBy(object, domain).filter(({ host }) => !isMissing(object, host)))
+  for (const { host, port = null, subset = null } of named) {
     const wanted = byHost.get(host) ?? { ports: new Set(), subsets: new Set() }
     byHost.set(host, wanted)
     if (port !== null) wanted.ports.add(port)

@@ -402,6 +402,40 @@ t.test('what no file shows is not known, said once a host, and never gone', asyn
   })
 })
 
+const PLATFORM = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: infra}
+spec:
+  gatewayClassName: istio
+  listeners:
+    - {name: https, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: edge}]}, allowedRoutes: {namespaces: {from: All}}}
+`
+const SHOP_ROUTE = `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: shop}
+spec:
+  parentRefs: [{name: edge, namespace: infra}]
+  hostnames: [shop.example.com]
+  rules: [{backendRefs: [{name: shop, port: 80}]}]
+`
+
+t.test('of the Gateway API too: a Gateway, a Secret or a Service that no file shows is not known', async (t) => {
+  const alone = await hitless(['check', '-'], { stdin: SHOP_ROUTE })
+  t.match(alone, { exit: 0, out: 'not known: Gateway infra/edge: no file holds it' })
+  t.match(alone.out, 'not known: shop.shop.svc.cluster.local: no file holds its Service')
+  t.match(alone.out, '1 write: 0 would be denied, 0 with warnings')
+  const asked = ['ask', '-', '--gateway', 'infra/edge', '--host', 'shop.example.com']
+  t.match(await hitless(asked, { stdin: SHOP_ROUTE }), { out: /^200 /, err: 'not known: Gateway infra/edge' })
+  const both = { stdin: `${PLATFORM}---\n${SHOP_ROUTE}` }
+  const served = await hitless([...asked, '--sni', 'shop.example.com'], both)
+  t.match(served, { out: /^200 /, err: 'not known: Gateway infra/edge: no file holds the Secret of a listener' })
+  t.notMatch(served.err, 'no file holds it')
+  const broken = `${both.stdin}---\napiVersion: v1\nkind: Secret\nmetadata: {name: edge, namespace: infra}\nstringData: {tls.crt: x}\n`
+  const refused = await hitless([...asked, '--sni', 'shop.example.com'], { stdin: broken })
+  t.match(refused.out, /^no-listener /, 'one that the files show, and that is no key pair, is known')
+  t.notMatch(refused.err, 'not known')
+})
+
 t.test('a Service without any workload in the files has Pods that nobody knows of; with one, a subset without Pods is seen', async (t) => {
   const routes = CANARY('StatefulSet').split('---\n')
   const [service = '', v1 = '', , rules = '', virtual = ''] = routes
