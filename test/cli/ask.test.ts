@@ -2,24 +2,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { reviews } from '../reviews.ts'
 import { hitless } from './commands.ts'
 
-const SHOP = `
-apiVersion: v1
-kind: Service
-metadata: {name: reviews, namespace: prod}
-spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: reviews-v1, namespace: prod}
-spec: {replicas: 2, template: {metadata: {labels: {app: reviews, version: v1}}}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: reviews, namespace: prod}
-spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
----
+const SHOP = `${reviews()}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: reviews, namespace: prod}

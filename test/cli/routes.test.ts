@@ -4,30 +4,16 @@ import { contextsOf, parseContext } from '../../src/cli/contexts.ts'
 import { routesJson } from '../../src/output/route-json.ts'
 import { formatContext, routesTable } from '../../src/output/route-table.ts'
 import { sandboxOf } from '../conformance/worlds.ts'
+import { reviews } from '../reviews.ts'
 import { hitless } from './commands.ts'
 
 const WORLDS = join(import.meta.dirname, '..', 'conformance', 'worlds', 'named')
 const snapshotOf = (name: string) => sandboxOf(WORLDS, name).sandbox.snapshot()
-const SPLIT = `
-apiVersion: v1
-kind: Service
-metadata: {name: reviews, namespace: prod}
-spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: reviews-v1, namespace: prod}
-spec: {replicas: 2, template: {metadata: {labels: {app: reviews, version: v1}}}}
----
+const SPLIT = `${reviews()}
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: reviews-v2, namespace: prod}
 spec: {replicas: 1, template: {metadata: {labels: {app: reviews, version: v2}}}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: reviews, namespace: prod}
-spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -15,7 +15,8 @@ import { TYPES } from '../../src/proxies/resource-types.ts'
 import { parsed, worldOf } from '../changes.ts'
 import { writeKubeconfig } from '../cluster/reflector/fixtures.ts'
 import { destinationRule, guide } from '../manifests.ts'
-import { type Asked, cluster, nonce, response, type Stream, serveIstiod, synczResponse } from './istiod.ts'
+import type { Stream } from '../rig/byte-stream.ts'
+import { type Asked, cluster, nonce, response, serveIstiod, synczResponse } from './istiod.ts'
 
 // Too long for the group `fast`: silence is waited for.
 t.setTimeout(300_000)

@@ -8,7 +8,8 @@ import type { Replica } from '../../src/proxies/replica.ts'
 import { TYPES } from '../../src/proxies/resource-types.ts'
 import { parsed, worldOf } from '../changes.ts'
 import { destinationRule, guide } from '../manifests.ts'
-import { cluster, nonce, response, type Stream, startIstiod, synczResponse } from './istiod.ts'
+import type { Stream } from '../rig/byte-stream.ts'
+import { cluster, nonce, response, startIstiod, synczResponse } from './istiod.ts'
 
 // Too long for the group `fast`.
 t.setTimeout(300_000)

@@ -1,11 +1,12 @@
 /** An istiod that says whatever a test has it say: the wire is real, gRPC over TLS. */
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
+import { ServerCredentials } from '@grpc/grpc-js'
 import type { Test } from 'tap'
 import { createAuthority, issue } from '../../src/certificates/self-signed.ts'
 import { openReplica, type Replica } from '../../src/proxies/replica.ts'
 import { nodeOf } from '../../src/proxies/replicas.ts'
 import { TYPES } from '../../src/proxies/resource-types.ts'
+import { type Stream, serveStream } from '../rig/byte-stream.ts'
 
 export const NAME = 'istiod.istio-system.svc'
 export const UUID = '9f7dd3b2-18b1-4f0a-9c55-3a3e5d1f7a10'
@@ -17,8 +18,6 @@ export function version(push: number): string {
 export function nonce(push: number): string {
   return push === 0 ? '' : `${version(push)}${UUID}`
 }
-
-export type Stream = ServerDuplexStream<Buffer, Buffer>
 
 export interface Asked {
   readonly type: string
@@ -53,28 +52,16 @@ export async function serveIstiod(
   const nowMs = Date.now()
   const authority = await createAuthority({ nowMs, days: 1 })
   const leaf = await issue(authority, [NAME], { nowMs, days: 1 })
-  const server = new Server({ 'grpc.max_send_message_length': -1 })
-  const bytes = (value: Buffer) => value
-  const method = {
-    path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes
-  }
-  const stream = (call: Stream) => {
-    onToken(String(call.metadata.get('authorization')[0]))
-    call.on('data', (request: Buffer) => answer(readRequest(request), call))
-    call.on('error', () => undefined)
-  }
-  server.addService({ stream: method }, { stream })
   const pair = { private_key: Buffer.from(leaf.key), cert_chain: Buffer.from(leaf.certificate) }
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, [pair]), (error, bound) => (error ? reject(error) : resolve(bound)))
+  const { port, stop } = await serveStream(
+    '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
+    (stream) => {
+      onToken(String(stream.metadata.get('authorization')[0]))
+      stream.on('data', (request: Buffer) => answer(readRequest(request), stream))
+    },
+    ServerCredentials.createSsl(null, [pair])
   )
-  return { target: `127.0.0.1:${port}`, ca: authority.certificate, stop: () => server.forceShutdown() }
+  return { target: `127.0.0.1:${port}`, ca: authority.certificate, stop }
 }
 
 function readRequest(bytes: Buffer): Asked {

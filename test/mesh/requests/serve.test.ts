@@ -9,15 +9,9 @@ import { gatewayAfter } from '../../../src/mesh/routing/proxies.ts'
 import { scopeOf } from '../../../src/mesh/routing/scope.ts'
 import type { Context } from '../../../src/mesh/routing/table.ts'
 import { Sandbox } from '../../../src/sandbox/sandbox.ts'
+import { reviews } from '../../reviews.ts'
 
-const WORLD = `
-apiVersion: v1
-kind: Service
-metadata: {name: reviews, namespace: prod}
-spec:
-  selector: {app: reviews}
-  ports: [{name: http, port: 80}, {name: grpc, port: 8080}]
----
+const WORLD = `${reviews('{name: http, port: 80}, {name: grpc, port: 8080}', 1)}
 apiVersion: v1
 kind: Service
 metadata: {name: vault, namespace: prod}
@@ -35,18 +29,8 @@ spec: {selector: {app: reviews}, ports: [{name: http, port: 80}]}
 ---
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: reviews-v1, namespace: prod}
-spec: {replicas: 1, template: {metadata: {labels: {app: reviews, version: v1}}}}
----
-apiVersion: apps/v1
-kind: Deployment
 metadata: {name: vault, namespace: prod}
 spec: {replicas: 1, template: {metadata: {labels: {app: vault}}}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: reviews, namespace: prod}
-spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}, {name: v2, labels: {version: v2}}]}
 ---
 apiVersion: networking.istio.io/v1
 kind: VirtualService

@@ -2,9 +2,9 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js'
 import * as x509 from '@peculiar/x509'
 import { createAuthority } from '../../../src/certificates/self-signed.ts'
+import { serveStream } from '../../rig/byte-stream.ts'
 
 const SECRET = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'
 /** The name of a workload's own pair; every other name is asked for what to trust. */
@@ -26,33 +26,16 @@ export interface Secrets {
 export async function serveSecrets(namespace: string): Promise<Secrets> {
   const authority = await createAuthority({ nowMs: Date.now(), days: 1 })
   const pair = await identity(authority, `spiffe://cluster.local/ns/${namespace}/sa/default`)
-  const server = new Server()
-  const bytes = (value: Buffer) => value
-  const method = {
-    path: '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes
-  }
-  const stream = (call: ServerDuplexStream<Buffer, Buffer>) => {
+  return serveStream('/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets', (stream) => {
     const answered = new Set<string>()
-    call.on('error', () => undefined)
-    call.on('data', (request: Buffer) => {
+    stream.on('data', (request: Buffer) => {
       const names = namesIn(request)
       // An acknowledgement names what was sent.
       if (names.every((name) => answered.has(name))) return
       for (const name of names) answered.add(name)
-      call.write(response(names.map((name) => (name === OWN ? ownSecret(name, pair) : trust(name, authority)))))
+      stream.write(response(names.map((name) => (name === OWN ? ownSecret(name, pair) : trust(name, authority)))))
     })
-  }
-  server.addService({ stream: method }, { stream })
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)))
-  )
-  return { port, stop: () => server.forceShutdown() }
+  })
 }
 
 async function identity(authority: Pair, uri: string): Promise<Pair> {
