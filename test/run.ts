@@ -2,6 +2,7 @@
  * Runs what says whether a commit is good, and counts it in the last line: one for each check, and one for each assertion of the tests.
  * Arguments are groups (test/groups.ts), test files, or folders of them; without any, it is everything.
  * Where all of the group `fast` is run, `--coverage` measures what its tests reach; so does a run of everything.
+ * What is named is run in its whole form (test/form.ts); everything, and `fast`, in the short one.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,8 +21,10 @@ const typesOf = (project: string) =>
   ['tsc', '-p', project, '--noEmit', '--incremental', '--tsBuildInfoFile', join(CACHE, `${project}.tsbuildinfo`)] as const
 const CHECKS = [typesOf('test/tsconfig.json'), typesOf('tsconfig.json'), ['biome', 'check', '.']] as const
 const INSTALLS = { installBinaries, installHelm, installKustomize, installMesh, installReleaseControllers }
-/** Files at a time. Real servers of two files would wait for each other, and for time-outs, on two cores. */
-const LANES: Readonly<Record<Group, number>> = { fast: 2, long: 2, cluster: 2, chart: 1, mesh: 1 }
+/** Files at a time. Those of a cluster wait half of their time; two meshes under constant requests would be in each other's way on two cores. */
+const LANES: Readonly<Record<Group, number>> = { fast: 2, long: 2, cluster: 3, chart: 2, mesh: 1 }
+/** Processes of the files that need nothing but Node: each loads what its files share once. */
+const SHARED = 4
 /** From the first sign to end until the last. */
 const GRACE_MS = 10_000
 
@@ -36,9 +39,10 @@ const files = chosen.length === 0 ? filesOf(GROUPS) : chosen.flatMap((word) => (
 // A group of real servers is run beside `fast`, which has the checks.
 const checks = chosen.length > 0 && chosen.every((word) => isGroup(word) && word !== 'fast') ? [] : CHECKS
 
+const isShort = chosen.every((word) => word === 'fast')
 const isMeasured = chosen.length === 0 || words.includes('--coverage')
 const raw = isMeasured ? mkdtempSync(join(CACHE, 'coverage-')) : undefined
-let counts = await inLanes([...checks.map(check), ...filesIn('fast')], LANES.fast)
+let counts = await inLanes([...checks.map(check), ...sharedJobs()], LANES.fast)
 if (raw !== undefined) {
   counts = add(counts, await check(['c8', ...coverageFlags(raw)])())
   rmSync(raw, { recursive: true })
@@ -52,7 +56,13 @@ say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : 
 process.exitCode = failed > 0 ? 1 : 0
 
 function filesIn(group: Group): Job[] {
-  return files.filter((file) => groupOf(file) === group).map((file) => () => runFile(file, LANES[group] === 1 || files.length === 1))
+  return files.filter((file) => groupOf(file) === group).map((file) => () => run([file], LANES[group] === 1 || files.length === 1))
+}
+
+function sharedJobs(): Job[] {
+  const fast = files.filter((file) => groupOf(file) === 'fast')
+  const parts = Array.from({ length: SHARED }, (_, part) => fast.filter((_, at) => at % SHARED === part))
+  return parts.filter((part) => part.length > 0).map((part) => () => run(part, files.length === 1))
 }
 
 /** Before the tests that need it, where no time-out runs. What fails here fails again, with the same words, in each test that needs it. */
@@ -85,40 +95,62 @@ function check([command, ...args]: readonly [string, ...string[]]): Job {
   }
 }
 
-/** Runs one test file in a process of its own. What it prints is shown at once where it runs alone, else when it is through. */
-async function runFile(file: string, isAlone: boolean): Promise<Counts> {
-  const since = performance.now()
-  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment() } })
+/** Runs test files in one process. What they print is shown at once where it runs alone, else when a file is through. */
+async function run(files: readonly string[], isAlone: boolean): Promise<Counts> {
+  const [only = '', ...others] = files
+  const isShared = others.length > 0
+  const child = spawn(process.execPath, isShared ? [join('test', 'several.ts'), ...files] : [only], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...environment() }
+  })
+  const limit = limited(child, Math.max(...files.map(timeoutMs)))
+  let since = performance.now()
   const kept: string[] = []
   const show = isAlone ? (text: string) => process.stdout.write(text) : (text: string) => kept.push(text)
-  const { counts, fault } = await tally(child.stdout.setEncoding('utf8'), ending(child, timeoutMs(file)), {
+  const through = (file: string, { passed, failed, skipped }: Counts, fault?: string) => {
+    process.stdout.write(kept.splice(0).join(''))
+    const found = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
+    say(`${failed > 0 ? 'not ok' : 'ok'} ${file}: ${fault === undefined ? '' : `${fault}, `}${found} (${secondsSince(since)} s)`)
+    since = performance.now()
+  }
+  const left = new Set(files)
+  const part = (name: string, counts: Counts) => {
+    if (!left.delete(name)) return
+    limit.renew()
+    through(name, counts)
+  }
+  const { counts, fault } = await tally(child.stdout.setEncoding('utf8'), limit.ended, {
     failure: (result) => show(describe(result)),
-    text: show
+    text: show,
+    ...(isShared ? { part } : {})
   })
-  process.stdout.write(kept.join(''))
-  const { passed, failed, skipped } = counts
-  const found = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
-  say(`${failed > 0 ? 'not ok' : 'ok'} ${file}: ${fault === undefined ? '' : `${fault}, `}${found} (${secondsSince(since)} s)`)
+  if (!isShared) through(only, counts, fault)
+  else if (fault !== undefined) through([...left][0] ?? files.join(', '), { ...NOTHING, failed: 1 }, fault)
   return counts
 }
 
-/** Tap ends a test that is late by itself; who is later still hangs, and is ended from here. */
-async function ending(child: ReturnType<typeof spawn>, limitMs: number): Promise<Ending> {
+/** Tap ends a test that is late by itself; a process that is later still hangs, and is ended from here. `renew` gives the next file as much time. */
+function limited(child: ReturnType<typeof spawn>, limitMs: number): { ended: Promise<Ending>; renew: () => void } {
   let isLate = false
   const end = (signal: NodeJS.Signals) => () => {
     isLate = true
     child.kill(signal)
   }
   const timers = [setTimeout(end('SIGTERM'), limitMs + GRACE_MS), setTimeout(end('SIGKILL'), limitMs + 2 * GRACE_MS)]
-  const [code] = (await once(child, 'close')) as [number | null]
-  for (const timer of timers) clearTimeout(timer)
-  return { code, isLate }
+  const ended = once(child, 'close').then(([code]) => {
+    for (const timer of timers) clearTimeout(timer)
+    return { code: code as number | null, isLate }
+  })
+  const renew = () => {
+    for (const timer of timers) timer.refresh()
+  }
+  return { ended, renew }
 }
 
 /** Compiled code is kept from run to run, but not where coverage is counted, which it would blur. */
 function environment(): Record<string, string> {
   const cache = raw === undefined ? { NODE_COMPILE_CACHE: join(CACHE, 'compiled') } : { NODE_V8_COVERAGE: raw }
-  return { TAP_TIMEOUT: String(DEFAULT_TIMEOUT_MS / 1000), ...cache }
+  return { TAP_TIMEOUT: String(DEFAULT_TIMEOUT_MS / 1000), HITLESS_TEST_FORM: isShort ? 'short' : 'whole', ...cache }
 }
 
 /** A failure with its texts as they are (a diff, a stack) and everything else in one line; the source is where `at` says. */

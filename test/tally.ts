@@ -26,6 +26,8 @@ export interface Listener {
   failure(result: Result): void
   /** Something that a test printed. */
   text(line: string): void
+  /** A point of the top level, with what it counts: where several files share a process, each is one. */
+  part?(name: string, counts: Counts): void
 }
 
 export const NOTHING: Counts = { passed: 0, failed: 0, skipped: 0 }
@@ -34,8 +36,9 @@ export const NOTHING: Counts = { passed: 0, failed: 0, skipped: 0 }
 export async function tally(tap: AsyncIterable<string>, ended: Promise<Ending>, listener: Listener): Promise<FileTally> {
   let counts = NOTHING
   const parser = new Parser()
-  follow(parser, listener, (below) => {
+  follow(parser, listener, (below, { name }) => {
     counts = add(counts, below)
+    listener.part?.(name, below)
   })
   for await (const chunk of tap) parser.write(chunk)
   parser.end()
@@ -50,7 +53,7 @@ export function add(a: Counts, b: Counts): Counts {
 }
 
 /** Calls back for each point of one level with what it counts, those below it included. */
-function follow(parser: Parser, listener: Listener, counted: (counts: Counts) => void): void {
+function follow(parser: Parser, listener: Listener, counted: (counts: Counts, result: Result) => void): void {
   let below = NOTHING
   parser.on('child', (child: Parser) => {
     follow(child, listener, (counts) => {
@@ -60,7 +63,7 @@ function follow(parser: Parser, listener: Listener, counted: (counts: Counts) =>
   parser.on('assert', (result: Result) => {
     const isLeaf = total(below) === 0 || (!result.ok && below.failed === 0)
     if (isLeaf && isFailure(result)) listener.failure(result)
-    counted(isLeaf ? add(below, one(result)) : below)
+    counted(isLeaf ? add(below, one(result)) : below, result)
     below = NOTHING
   })
   for (const event of ['extra', 'comment']) parser.on(event, (text: string) => isBookkeeping(text) || listener.text(text))

@@ -5,13 +5,14 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { howMany } from '../form.ts'
 import { destinationRule, rule, service, to, virtualService } from '../manifests.ts'
 import { startControlPlane } from '../rig/control-plane.ts'
 import { type HitlessProcess, startHitless } from '../rig/hitless-process.ts'
 
 t.setTimeout(5 * 60_000)
 
-const REVIEWS = 2_000
+const REVIEWS = howMany(500, 2_000)
 /** As many as keep a small machine busy: how many a second that makes is its own affair. */
 const IN_FLIGHT = 4
 const REPLICAS = 3
@@ -81,7 +82,7 @@ async function stopReplica(replica: HitlessProcess): Promise<number | null> {
   return exit
 }
 
-t.test('2,000 reviews and more while three processes are replaced one after the other: none fails', async (t) => {
+t.test(`${REVIEWS} reviews and more while three processes are replaced one after the other: none fails`, async (t) => {
   const hosts = Array.from({ length: HOSTS }, (_, at) => `host-${at}`)
   for (const host of hosts) {
     const meta = { name: host }

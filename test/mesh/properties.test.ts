@@ -8,8 +8,9 @@ import { gapsOfChange, type Target } from '../../src/mesh/gaps/gaps.ts'
 import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
 import { isRe2, matchesWhole } from '../../src/mesh/names/regex.ts'
 import { overlay, type Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
+import { howMany } from '../form.ts'
 
-const RUNS = { numRuns: 300, seed: 20261124 }
+const RUNS = { numRuns: howMany(100, 300), seed: 20261124 }
 
 const name = fc.constantFrom('web', 'api')
 const namespace = fc.constantFrom('one', 'two')

@@ -2,17 +2,20 @@
 import t from 'tap'
 import { play, type Scenario } from '../../src/sandbox/scenario.ts'
 import { Behind } from './behind.ts'
-import { playBoth, scenarios } from './matrix.ts'
+import { type PlayedWrite, playBoth, scenarios } from './matrix.ts'
 import { EITHER, NOT_PLAYED, REFUSED, ROWS, UNSEEN } from './rows.ts'
 
 // Too long for the group `fast`.
 t.setTimeout(300_000)
 
 const all = scenarios()
+/** By their rows. */
+const writesSeen = new Map<string, PlayedWrite[]>()
 
 for (const each of all) {
   t.test(each.scenario.name, async (t) => {
     const { writes, mismatches } = await playBoth(each)
+    for (const write of writes) for (const row of write.rows) writesSeen.set(row, [...(writesSeen.get(row) ?? []), write])
     t.ok(writes.length > 0)
     t.ok(
       writes.every(({ expected }) => expected !== undefined),
@@ -51,13 +54,8 @@ t.test('everything that tools were seen to write is played, or said why not', as
 })
 
 t.test('what tools must be able to write is admitted, and what opens a gap refused', async (t) => {
-  const verdicts = new Map<string, string[]>()
-  for (const each of all) {
-    for (const { rows, fresh } of (await playBoth(each)).writes)
-      for (const row of rows) verdicts.set(row, [...(verdicts.get(row) ?? []), fresh])
-  }
   for (const row of ROWS.filter((row) => !(row in NOT_PLAYED) && !UNSEEN.includes(row))) {
-    const seen = verdicts.get(row) ?? []
+    const seen = (writesSeen.get(row) ?? []).map(({ fresh }) => fresh)
     const refused = seen.includes('deny')
     const admitted = seen.some((verdict) => verdict !== 'deny')
     const isRight = EITHER.includes(row) ? admitted && refused : REFUSED.includes(row) ? refused : admitted && !refused

@@ -5,13 +5,14 @@ import { type Gap, gapsOfChange, type Target } from '../../../src/mesh/gaps/gaps
 import type { Snapshot } from '../../../src/mesh/snapshot/snapshot.ts'
 import { judgementOf, snapshotsOf } from '../../../src/review/judgement.ts'
 import { apply, remove, worldOf } from '../../changes.ts'
+import { howMany } from '../../form.ts'
 import { deployment, destinationRule, gateway, type Manifest, namespace, service, to, unready, virtualService } from '../../manifests.ts'
 import { type Random, seeded } from '../../random.ts'
 import { fatesOf, keyOf } from './plain.ts'
 
 type Fields = Record<string, unknown>
 
-const WORLDS = 150
+const WORLDS = howMany(50, 150)
 const WRITES = 4
 const VERSIONS = ['v1', 'v2', 'v3']
 /** More routes than are asked one by one. */

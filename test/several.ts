@@ -1,0 +1,37 @@
+/** `node test/several.ts FILE...` runs test files one after another in this process, each as a subtest of its name: what all of them import is loaded and compiled once. */
+import { registerHooks } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { timeoutMs } from './groups.ts'
+
+const SCHEME = 'tap-of:'
+
+// Tap names its folders for the arguments, all of them.
+const files = process.argv.splice(2)
+const { default: t } = await import('tap')
+/** The test that a file gets for its `import t from 'tap'`. */
+const given: Record<string, unknown> = {}
+Object.assign(globalThis, { testsOfFiles: given })
+const byUrl = new Map(files.map((file) => [pathToFileURL(join(process.cwd(), file)).href, file]))
+
+registerHooks({
+  resolve: (specifier, context, next) => {
+    const file = byUrl.get(context.parentURL ?? '')
+    if (specifier !== 'tap' || file === undefined) return next(specifier, context)
+    return { url: `${SCHEME}${file}`, shortCircuit: true }
+  },
+  load: (url, context, next) => {
+    if (!url.startsWith(SCHEME)) return next(url, context)
+    const source = `export default globalThis.testsOfFiles[${JSON.stringify(url.slice(SCHEME.length))}]`
+    return { format: 'module', source, shortCircuit: true }
+  }
+})
+
+t.setTimeout(0)
+for (const [url, file] of byUrl) {
+  const found = await t.test(file, { timeout: timeoutMs(file) }, async (t) => {
+    given[file] = t
+    await import(url)
+  })
+  if (found?.count === 0) t.fail(`${file} asserts nothing`)
+}
