@@ -11,7 +11,8 @@ const statements = new Map(
   [...page.matchAll(/^\*\*(\d+\.\d+)\*\* ([\s\S]*?)(?=\n\n|\n$(?![\s\S]))/gm)].map(([, number = '', text = '']) => [number, text])
 )
 const mtls = [...read('test/proof/mtls/worlds.yaml').matchAll(/^(m\d\d):/gm)].map(([, name = '']) => name)
-const worlds = [...readdirSync(join(ROOT, 'test/conformance/worlds/named')).map((name) => name.split('-')[0] ?? ''), ...mtls]
+const named = ['conformance/worlds/named', 'transitions/worlds/hunted'].flatMap((folder) => readdirSync(join(ROOT, 'test', folder)))
+const worlds = [...named.map((name) => name.split('-')[0] ?? ''), ...mtls]
 
 /** Numbers in brackets, such as (3.4) or (3.2, 3.8): nothing else in the sources looks so. */
 function cited(text: string): string[] {
@@ -46,9 +47,9 @@ t.test('they cite each other rightly, and stand in order', async (t) => {
 
 t.test('each names a world that shows it, or says that it was only read', async (t) => {
   for (const [number, text] of statements) {
-    const named = [...text.matchAll(/\[([a-z]\d\d(?: [a-z]\d\d)*)\]/g)].flatMap(([, list = '']) => list.split(' '))
-    for (const world of named) t.equal(worlds.filter((name) => name === world).length, 1, `${number}: ${world}`)
-    if (named.length === 0) t.match(text, /_By reading\._/, number)
+    const marks = [...text.matchAll(/\[([a-z]\d\d(?: [a-z]\d\d)*)\]/g)].flatMap(([, list = '']) => list.split(' '))
+    for (const world of marks) t.equal(worlds.filter((name) => name === world).length, 1, `${number}: ${world}`)
+    if (marks.length === 0) t.match(text, /_By reading\._/, number)
   }
 })
 

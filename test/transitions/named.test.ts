@@ -5,3 +5,5 @@ import { holds } from './holds.ts'
 t.setTimeout(300_000)
 
 t.test('named worlds: requests are answered, and writes judged, as by Istio', (t) => holds(t, 'named'))
+
+t.test('worlds on which hitless was found wrong: the same', (t) => holds(t, 'hunted'))

@@ -6,7 +6,7 @@ import { isCounted, judged } from './agreement.ts'
 import { type Played, playTransition, readTransitions } from './transition.ts'
 
 export const WORLDS = join(import.meta.dirname, 'worlds')
-export const SETS = ['named', 'random-1'] as const
+export const SETS = ['named', 'random-1', 'hunted'] as const
 const FILE = join(import.meta.dirname, 'verdicts.yaml')
 
 /** By set, then by kind of write. */

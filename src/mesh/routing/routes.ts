@@ -9,7 +9,7 @@ import type { Snapshot } from '../snapshot/snapshot.ts'
 import { toWhole } from './destinations.ts'
 import { foreignTables } from './foreign-hosts.ts'
 import { gatewayHosts, gatewayTables } from './gateways.ts'
-import { oncePerScope, type Scope, scopeOf, scopesOf, serviceInScope, serviceOnPort } from './scope.ts'
+import { oncePerScope, portsNamed, type Scope, scopeOf, scopesOf, serviceInScope, serviceOnPort } from './scope.ts'
 import { everyService, type MeshService, portOf, takesHttp } from './services.ts'
 import type { Context, RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
@@ -61,9 +61,12 @@ function meshTables(scope: Scope, host: string, aliases: number): RouteTable[] {
   const { object } = service
   const target = object.kind === 'Service' ? object.externalName : null
   const stoodFor = target === null || aliases === MOST_ALIASES ? [] : meshTables(scope, target, aliases + 1)
-  const own = service.ports.flatMap(({ number }) => meshTable(scope, service, number, stoodFor) ?? [])
+  // So have the ports of another ServiceEntry of the host, be there a cluster or not (8.7).
+  const own = [...portsNamed(scope, host)].flatMap((port) => meshTable(scope, service, port, stoodFor) ?? [])
   const ports = new Set(own.map(({ port }) => port))
-  return [...own, ...stoodFor.filter(({ port }) => !ports.has(port))]
+  // What has a name outside is called on ports that its entry lacks, too (3.12).
+  const others = object.kind === 'ServiceEntry' ? foreignTables(scope, host) : stoodFor
+  return [...own, ...others.filter(({ port }) => !ports.has(port))]
 }
 
 /** `stoodFor` are the tables of the service that this one is an alias of: theirs is the alias too, unless its own VirtualService is older (8.4). */

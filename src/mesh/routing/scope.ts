@@ -102,6 +102,11 @@ const named = oncePerMoment(({ snapshot }, host: string): readonly MeshService[]
   return found
 })
 
+/** The ports that any service of this host has, whoever sees it; several ServiceEntries may have one host. */
+export const portsNamed = oncePerMoment((scope, host: string): ReadonlySet<number> => {
+  return new Set(named(scope, host).flatMap(({ ports }) => ports.map(({ number }) => number)))
+})
+
 /** The service that the proxy has clusters for under this host; null where it has none. */
 export const serviceInScope = oncePerScope((scope, host: string): MeshService | null => foldServices(candidates(scope, host)))
 

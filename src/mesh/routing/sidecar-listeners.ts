@@ -97,15 +97,22 @@ function atService(scope: Scope, connection: Connection, service: MeshService): 
     const table = tableOn(scope, fullName(scope, host), port)
     return table === null ? pastTheMesh(scope) : { by: 'virtual-host', table, redirects: false }
   }
+  // What speaks HTTP on a listener that bytes share with it, is asked for its virtual host first.
+  if (isPlainHttp && hasNoOwnListener(service) && listensForHttp(scope, port)) return toVirtualHost(scope, connection)
   const named = meshChains(scope, service.host).filter((chain) => chain.port === port)
   const standing = named.length > 0 ? named : [defaultChain(scope, service.host, port, ownServerNames(service, protocol))]
   const chain = chosenFor(standing, serverName)
   return chain === null ? pastTheMesh(scope) : { by: 'chain', chain }
 }
 
-/** Without an address of its own, a service shares its listener with others, told apart by the server name. */
-function ownServerNames({ host, object }: MeshService, protocol: string | undefined): readonly string[] {
-  return protocol === 'tls' && object.kind === 'ServiceEntry' && object.addresses.length === 0 ? [host] : []
+/** It shares that of all addresses with whatever else is on the port (3.11). */
+function hasNoOwnListener({ object }: MeshService): boolean {
+  return object.kind === 'ServiceEntry' && object.addresses.length === 0
+}
+
+/** On a shared listener services are told apart by the server name. */
+function ownServerNames(service: MeshService, protocol: string | undefined): readonly string[] {
+  return protocol === 'tls' && hasNoOwnListener(service) ? [service.host] : []
 }
 
 /** A host that the client has no service for: a VirtualService may have the name (3.6), where the client listens for HTTP at all. */
