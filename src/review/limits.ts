@@ -3,6 +3,7 @@ import { REVISION } from '../kinds/identity.ts'
 import { isRouteKind, isSameRef, isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
+import { serviceOfHost } from '../mesh/names/hosts.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -24,6 +25,7 @@ export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap)
   if (isRetired(judgement, gap)) return 'retired'
   if (isMoved(judgement, gap)) return 'moved'
   if (!isPlain(judgement, gap)) return null
+  if (isLeftToKnative(judgement.before, gap.host)) return 'off'
   if (plainHosts !== 'auto') return plainHosts === 'deny' ? null : plainHosts === 'warn' ? 'plain-host' : 'off'
   const { ref } = judgement.change
   if (ref.kind === 'Pod' || isWorkloadKind(ref.kind)) return 'plain-host'
@@ -57,6 +59,16 @@ function isPlain({ before, after }: Judgement, { context, host, source, servedBy
   const isNamed = (snapshot: Snapshot) => [...snapshot.lookup('virtualServiceByHost', host)].length > 0
   const isDefault = source === null && servedBy !== null && servedBy.source === null
   return context.kind === 'mesh' && isDefault && !isNamed(before) && !isNamed(after)
+}
+
+/**
+ * The Service of one revision's Pods alone, behind the public one: where it has none, Knative's activator takes the requests and starts one.
+ * knative/serving pkg/reconciler/serverlessservice/resources/services.go.
+ */
+function isLeftToKnative(snapshot: Snapshot, host: string): boolean {
+  const named = serviceOfHost(host, snapshot.settings.domain)
+  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
+  return own(service?.labels ?? {}, 'networking.internal.knative.dev/serviceType') === 'Private'
 }
 
 /** The namespace is labelled for injection or ambient mode, its Pods carry a sidecar, or somebody wrote routes or rules there. */

@@ -77,6 +77,16 @@ function remedyFor(subject: Subject, gap: Gap): string {
   if (other !== undefined && served !== null) {
     return `First give ${subject.nameOf(served)} ${other.tlsMode === 'PASSTHROUGH' ? 'tls' : 'tcp'} routes for the host, or leave the server as it was`
   }
+  return `First ${whatFirst(subject, gap)}; if this is meant, ${wayOut(subject)}`
+}
+
+function whatFirst(subject: Subject, gap: Gap): string {
+  if (subject.after !== null && gap.cause === 'no-listener') {
+    return sameSelector(subject)
+      ? `keep port ${gap.port} beside the new one and move its clients, then take it away`
+      : 'give the Pods of the gateway the labels that the new selector names, then apply this again'
+  }
+  const served = gap.servedBy?.source ?? null
   const route = served === null ? (isOfGatewayApi(subject.written) ? 'its routes' : 'its VirtualServices') : subject.nameOf(served)
-  return `First bind ${route} to another Gateway that serves the host, or take the host out there; if this is meant, ${wayOut(subject)}`
+  return `bind ${route} to another Gateway that serves the host, or take the host out there`
 }

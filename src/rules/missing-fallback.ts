@@ -16,8 +16,8 @@ export const missingFallback = gapRule({
   description:
     'A VirtualService replaces the default route of its host entirely. A request that none of its routes matches gets 404, even though the ' +
     'Service behind it is healthy. A fallback is any last route that takes every request: one without match, or with uri prefix "/". ' +
-    'At a gateway the fallback may stand in another VirtualService for the same host; on the mesh it may not, since Istio uses one ' +
-    'VirtualService a host. Rules of the Gateway API for one host are merged everywhere.',
+    'At a gateway the fallback may stand in another VirtualService for the same host, and of host "*", the names that nobody has, none ' +
+    'is asked; on the mesh it may not, since Istio uses one VirtualService a host. Rules of the Gateway API for one host are merged everywhere.',
   remedy: 'Add a last http route without match that sends all other requests to a live destination.',
   explains: unmatched,
   groupBy: (gap, subject) => `${byRoute(gap)}${severityKey(subject, gap)}`,
@@ -32,7 +32,9 @@ const BROUGHT: readonly Cause[] = ['no-route', 'no-action']
 
 /** What the write opens; and what a new or changed VirtualService brings, served before or not: it is wrong in any state. */
 function unmatched({ operation, after, gaps, opened, fallbackAtGateways }: Routed): Gap[] {
-  const isTold = ({ context }: Gap) => context.kind !== 'gateway' || fallbackAtGateways !== 'off'
+  // Behind `*` are the names that nobody has, of which 404 is the answer: nobody is to bring a fallback for them.
+  const isTold = ({ context, host }: Gap) =>
+    context.kind !== 'gateway' || fallbackAtGateways === 'deny' || (fallbackAtGateways === 'warn' && host !== '*')
   // What a root lacks is not its delegate's fault.
   const isDelegate = after?.kind === 'VirtualService' && after.hosts.length === 0
   const brought =

@@ -62,9 +62,20 @@ function remedyFor(subject: Subject, gap: Gap): string {
   if (operation === 'UPDATE' && after !== null && isWorkload(after) && after.replicas > 0 && !isRelabelled(subject)) {
     return 'First let the Service target the new port name once some Pods declare both, or keep the old name'
   }
+  if (hasUnreadyPod(subject, gap)) return `First wait until another Pod of ${destinationName(gap.destination)} is Ready, then do this again`
   if (hasOtherVersion(subject, gap))
     return `First move the requests to another version in ${subject.nameOf(routeOwner(gap))}, then do this again`
   return `No other version can take them: to shut it down, first delete ${serviceName(subject, gap)}, or ${wayOut(subject)}`
+}
+
+/** Others are to take over, and are not Ready yet: a new workload's, mostly. */
+function hasUnreadyPod({ snapshotAfter }: Subject, { host, destination }: Gap): boolean {
+  const name = destination?.host ?? host
+  const [service] = snapshotAfter.lookup('serviceByHost', name)
+  if (service === undefined || service.selector === null) return false
+  const subsets = [...snapshotAfter.lookup('destinationRuleByHost', name)].flatMap((rule) => rule.subsets)
+  const labels = subsets.find((subset) => subset.name === destination?.subset)?.labels ?? {}
+  return podsSelected(snapshotAfter, service.namespace, { ...service.selector, ...labels }).some(({ deleting }) => !deleting)
 }
 
 /** A destination of the host is answered still: there is somewhere to move the requests to. */

@@ -26,7 +26,24 @@ export interface FileCase {
 const NONE = /^\d+ writes?: 0 would be denied, 0 with warnings\n/
 const NOTHING = /^0 gaps, 0 findings\n$/
 
+/** Of samples/ of istio/istio, as they are: Apache-2.0. */
+const sample = (name: string) => `files/istio-samples/${name}.yaml`
+const BOOKINFO = sample('bookinfo')
+
 export const FILES: readonly FileCase[] = [
+  { args: ['check', '-n', 'default', BOOKINFO, sample('bookinfo-gateway')], exit: 0, says: NONE },
+  {
+    args: ['check', '-n', 'default', '--base', BOOKINFO, sample('destination-rule-all'), sample('virtual-service-all-v1')],
+    exit: 0,
+    says: NONE
+  },
+  ...['virtual-service-reviews-50-v3', 'virtual-service-reviews-test-v2', 'virtual-service-ratings-test-abort'].map((name) => ({
+    args: ['check', '-n', 'default', '--base', BOOKINFO, sample('destination-rule-all'), sample('virtual-service-all-v1'), sample(name)],
+    exit: 0,
+    says: NONE
+  })),
+  { args: ['check', '-n', 'default', sample('helloworld'), sample('helloworld-gateway')], exit: 0, says: NONE },
+  { args: ['check', '-n', 'default', sample('httpbin'), sample('httpbin-gateway')], exit: 0, says: NONE },
   { args: ['check', 'files/03-egress-gateway-of-istios-docs.yaml'], exit: 0, says: NONE },
   { args: ['check', 'files/04-flow-collection-closing-bracket.yaml'], exit: 0, says: /^3 writes: 0 would be denied/ },
   { args: ['check', 'files/05-statefulset-canary.yaml'], exit: 0, says: NONE },

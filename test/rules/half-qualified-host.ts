@@ -17,6 +17,14 @@ export const halfQualifiedHost: RuleExamples = {
     }
   ],
   safe: [
+    {
+      name: 'every spelling of one Service, as Knative writes them',
+      apply: virtualService(
+        [rule([to('v1')])],
+        { hosts: ['helloworld.default', 'helloworld.default.svc', 'helloworld.default.svc.cluster.local'] },
+        { name: 'all-names' }
+      )
+    },
     { name: 'the full name', apply: destinationRule(['v1', 'v2']) },
     { name: 'a host outside', apply: virtualService([rule([to('v1')])], { hosts: ['www.example.com'] }, { name: 'outside' }) }
   ]
