@@ -6,4 +6,4 @@ t.setTimeout(300_000)
 
 t.test('named worlds: requests are answered, and writes judged, as by Istio', (t) => holds(t, 'named'))
 
-t.test('worlds on which hitless was found wrong: the same', (t) => holds(t, 'hunted'))
+t.test('worlds on which hitless was found wrong, and meshes with settings of their own: the same', (t) => holds(t, 'hunted'))
