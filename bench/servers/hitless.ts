@@ -2,6 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { pino } from 'pino'
 import { createReviewer } from '../../src/admission/judge.ts'
+import type { Leisure } from '../../src/admission/weighing.ts'
+import { systemClock } from '../../src/kubernetes/clock.ts'
+import { Steps } from '../../src/kubernetes/pace.ts'
+import { Slots } from '../../src/kubernetes/slots.ts'
 import type { State } from '../../src/mesh/snapshot/state.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { createMetrics } from '../../src/server/metrics.ts'
@@ -13,8 +17,14 @@ const world = worldOfHosts(Number(hosts))
 const health = () => ({ fresh: true, ageMs: {}, reasons: [] })
 const unread = () => Promise.reject(new Error('a weight step between carried subsets needs no read'))
 const state: State = { snapshot: () => world, admitted: () => undefined, pending: () => [], health, facts: { read: unread, list: unread } }
+const slots = new Slots(1)
+const busyMs = () => {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
+}
+const leisure: Leisure = { pace: () => new Steps(systemClock, busyMs), take: (signal, asker) => slots.take(signal, asker) }
 const { port } = await startServer({
-  reviewer: createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: Date.now }),
+  reviewer: createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: Date.now, leisure }),
   snapshot: () => world,
   health,
   metrics: createMetrics(),

@@ -7,6 +7,7 @@ import { type Config, policyOf, settingsOf } from '../config.ts'
 import { HitlessError } from '../errors.ts'
 import type { MeshObject } from '../kinds/index.ts'
 import { mayExempt } from '../kubernetes/access.ts'
+import { systemClock } from '../kubernetes/clock.ts'
 import type { ClusterSource } from '../kubernetes/credentials.ts'
 import { Steps } from '../kubernetes/pace.ts'
 import { Slots } from '../kubernetes/slots.ts'
@@ -91,7 +92,7 @@ export async function serve({ config, state, settle, tls, problem, live, log, me
     state,
     policy,
     nowMs: io.nowMs,
-    leisure: { pace: () => new Steps({ now: io.busyMs }), take: (signal, asker) => slots.take(signal, asker) },
+    leisure: { pace: () => new Steps(systemClock, io.busyMs), take: (signal, asker) => slots.take(signal, asker) },
     ...(live === null ? {} : { mayExempt: (...asked) => mayExempt(live.cluster.connection, ...asked) }),
     onNews: (shown, stored) => settle.recent.note(shown, stored),
     onReads: (_change, reads, lists, changedVerdict) => metrics.read(reads, lists, changedVerdict),

@@ -2,6 +2,7 @@
 import t from 'tap'
 import { createReviewer } from '../../src/admission/judge.ts'
 import type { Leisure } from '../../src/admission/weighing.ts'
+import { systemClock } from '../../src/kubernetes/clock.ts'
 import { Steps } from '../../src/kubernetes/pace.ts'
 import { Slots } from '../../src/kubernetes/slots.ts'
 import type { PendingWrite } from '../../src/mesh/snapshot/pending.ts'
@@ -166,7 +167,7 @@ t.test('those that cost little pass by, and no turn takes as long as the whole',
   const dear = apply(world, destinationRule([], { host: '*.default.svc.cluster.local' }, { name: 'all' }))
   const cheap = apply(world, virtualService([rule([to('v1', 50), to('v2', 50)])]))
   const slots = new Slots(1)
-  const leisure: Leisure = { pace: () => new Steps({ now: busyMs }), take: (signal, asker) => slots.take(signal, asker) }
+  const leisure: Leisure = { pace: () => new Steps(systemClock, busyMs), take: (signal, asker) => slots.take(signal, asker) }
   const review = createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: () => 0, leisure })
   // What is not compiled yet is dear, whatever it does.
   for (let at = 0; at < 50; at++) await review(cheap, NEVER)
