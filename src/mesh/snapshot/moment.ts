@@ -15,6 +15,7 @@ import {
 } from '../../kinds/index.ts'
 import type { Pod } from '../../kinds/pod.ts'
 import { type Labels, selects } from '../names/labels.ts'
+import { byAge } from '../names/visibility.ts'
 import type { MeshSettings } from './settings.ts'
 import { isMade, type Snapshot, World } from './snapshot.ts'
 
@@ -92,7 +93,8 @@ export class Moment implements Snapshot {
     const found = [...this.#base.lookup(index, key)]
     const kind = indexedKind(index)
     if (!this.#changedKinds.has(kind)) return found
-    return [...found.filter((object) => !this.#past.has(refKey(object))), ...this.#pastUnder(index, key)]
+    // What has changed stands where it stood: route objects of one host are merged by age.
+    return [...found.filter((object) => !this.#past.has(refKey(object))), ...this.#pastUnder(index, key)].sort(byAge)
   }
 
   countAtMost(index: IndexName, key: string): number {

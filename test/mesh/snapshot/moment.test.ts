@@ -112,3 +112,18 @@ t.test('an object written again as it was changes nothing', async (t) => {
   t.notOk(moment.isOutdated(world))
   t.ok(moment.isOutdated(copyOf(world)), 'another snapshot stands in its place')
 })
+
+t.test('what is written again keeps its place among those of its host', async (t) => {
+  const names = ['first', 'second', 'third']
+  const world = worldOf(names.map((name) => virtualService([rule([to('v1')])], {}, { name })))
+  const moment = new Moment(world)
+  const [first] = [...world.all('VirtualService')]
+  if (first === undefined) throw new Error('there are three')
+  world.set({ ...first, resourceVersion: '8' })
+  const found = [...moment.lookup('virtualServiceByHost', 'helloworld.default.svc.cluster.local')]
+  t.strictSame(
+    found.map(({ name }) => name),
+    names
+  )
+  moment.end()
+})
