@@ -1,7 +1,8 @@
 /** What a write leaves once all has come to rest: Pods that a workload's new template makes, or that go with it. */
 import { KINDS, type MeshObject, type ObjectRef } from '../../src/kinds/index.ts'
 import type { Pod } from '../../src/kinds/pod.ts'
-import { overlay, type Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
+import { changed } from '../../src/mesh/routing/gateway-api/compiled.ts'
+import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { podsOf } from '../../src/mesh/snapshot/workloads.ts'
 import type { Write } from '../../src/mesh/snapshot/write.ts'
 
@@ -13,7 +14,7 @@ export function endState(before: Snapshot, { ref, after }: Pick<Write, 'ref' | '
   const pods = ref.kind === 'Deployment' ? [...before.lookup('podByWorkload', `${ref.namespace}/Deployment/${ref.name}`)] : []
   const gone = after === null && ref.kind === 'Namespace' ? inside(before, ref.name) : []
   const added: MeshObject[] = [...(after === null ? [] : [after]), ...(after?.kind === 'Deployment' ? podsAfter(after, pods) : [])]
-  return overlay(before, { removed: [ref, ...pods, ...gone], added })
+  return changed(before, { removed: [ref, ...pods, ...gone], added })
 }
 
 function podsAfter(deployment: Extract<MeshObject, { kind: 'Deployment' }>, before: readonly Pod[]): Pod[] {
