@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { endWithParent } from '../rig/own-network.ts'
 import { accountOf, type WriteAccount, wayName } from './account.ts'
 import { controlled } from './controllers.ts'
+import { GATEWAY_API_SCRIPTS } from './gateway-api-scripts.ts'
 import { margin } from './margin.ts'
 import { picture } from './picture.ts'
 import { planned } from './planned.ts'
@@ -32,7 +33,7 @@ const { values, positionals } = parseArgs({
 const [what, ...names] = positionals
 
 function chosen(): readonly Script[] {
-  const all = [...SCRIPTS, ...TOOL_SCRIPTS, ...randomScripts(Number(values.random), Number(values.seed))]
+  const all = [...SCRIPTS, ...TOOL_SCRIPTS, ...GATEWAY_API_SCRIPTS, ...randomScripts(Number(values.random), Number(values.seed))]
   const unknown = names.find((name) => !all.some((script) => script.name === name))
   if (unknown !== undefined) throw new Error(`there is no script ${unknown}; there are ${all.map(({ name }) => name).join(', ')}`)
   return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
@@ -56,8 +57,9 @@ function described({ what, verdict, failed, requests, converging, steady, messag
   ]
 }
 
-async function releases(scripts: readonly Script[]): Promise<void> {
-  const rig = await startRig()
+async function releases(scripts: readonly Script[], gatewayApi: boolean): Promise<void> {
+  if (scripts.length === 0) return
+  const rig = await startRig({ gatewayApi })
   for (const script of scripts) {
     const without = await playAs(rig, script, 'without')
     const withHitless = await playAs(rig, script, 'with')
@@ -75,5 +77,12 @@ else if (what === 'controllers')
   )
 else if (what === 'versions') for await (const row of versions(names)) report({ kind: 'version', row })
 else if (what === 'settle') await settleRows(names, Number(values.part), (row) => report({ kind: 'settle', row }))
-else await releases(chosen())
+else {
+  const isOfGatewayApi = (script: Script) => GATEWAY_API_SCRIPTS.includes(script)
+  await releases(
+    chosen().filter((script) => !isOfGatewayApi(script)),
+    false
+  )
+  await releases(chosen().filter(isOfGatewayApi), true)
+}
 process.stdout.end(() => process.exit(0))

@@ -28,6 +28,8 @@ export interface MeshOptions {
   readonly sidecars?: number
   /** The proxies are told only what changed, as Istio's own are; Envoy's default is to be told all of a type. */
   readonly delta?: boolean
+  /** istiod serves the Gateway API, of which the cluster then has the kinds. */
+  readonly gatewayApi?: boolean
   /** So much later than the others the first sidecar is told everything. Default 0. */
   readonly lateMs?: number
 }
@@ -47,7 +49,7 @@ export interface Mesh {
 /** Starts istiod and the proxies; resolves when istiod is ready and every proxy is connected or about to be. */
 export async function startMesh(
   plane: ControlPlane,
-  { istiodPath, istiod: env = {}, sidecars = 1, delta = false, lateMs = 0 }: MeshOptions = {}
+  { istiodPath, istiod: env = {}, sidecars = 1, delta = false, lateMs = 0, gatewayApi = false }: MeshOptions = {}
 ): Promise<Mesh> {
   const binaries = await installMesh()
   await announce(plane)
@@ -69,7 +71,11 @@ export async function startMesh(
     await Promise.all(processes.map((running) => running.stop()))
   }
   try {
-    const istiod = start('istiod', istiodPath ?? binaries.istiod, await istiodArguments(plane, false), { ...ISTIOD_ENVIRONMENT, ...env })
+    const istiod = start('istiod', istiodPath ?? binaries.istiod, await istiodArguments(plane, false), {
+      ...ISTIOD_ENVIRONMENT,
+      ...(gatewayApi ? GATEWAY_API_ENVIRONMENT : {}),
+      ...env
+    })
     await untilIstiodReady(istiod)
     const proxies: ProxyKind[] = [...Array.from({ length: sidecars }, () => 'sidecar' as const), 'gateway']
     const envoys: LocalProcess[] = []
@@ -124,6 +130,14 @@ export const ISTIOD_ENVIRONMENT = {
   // Filters that only Istio's own build of Envoy has.
   PILOT_ENABLE_METADATA_EXCHANGE: 'false',
   PILOT_ENABLE_ALPN_FILTER: 'false'
+}
+
+/** Routes alone: the gateway's proxy is the rig's, and nobody reads what istiod says of an object. */
+const GATEWAY_API_ENVIRONMENT = {
+  PILOT_ENABLE_GATEWAY_API: 'true',
+  PILOT_ENABLE_GATEWAY_API_STATUS: 'false',
+  PILOT_ENABLE_GATEWAY_API_DEPLOYMENT_CONTROLLER: 'false',
+  PILOT_ENABLE_GATEWAY_API_GATEWAYCLASS_CONTROLLER: 'false'
 }
 
 /** With mTLS, proxies wait for certificates, which somebody has to serve. */

@@ -79,7 +79,7 @@ class Player {
     const startedMs = performance.now()
     await this.#load.answered(startedMs, SAMPLE)
     const failed = this.#load.answers.find(isFailure)
-    if (failed) throw new Error(`${title}: a request got ${failed.status} before the first write`)
+    if (failed) throw new Error(`${title}: a request (${failed.loadClass.name}) got ${failed.status} before the first write`)
     const writes: Write[] = []
     let number = 0
     for (const [at, step] of steps.entries()) {

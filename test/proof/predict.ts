@@ -45,7 +45,9 @@ function unserved(snapshot: Snapshot, host: string, loadClass: LoadClass): Pick<
   const port = PORTS[loadClass.proxy]
   const table = routeTables(snapshot, target.context, host).find((each) => each.port === port)
   if (table === undefined) return { share: 1, status: 404 }
-  const condition = table.routes.find((route) => meets(loadClass, route.condition))?.condition ?? EVERY_REQUEST
+  const taker = table.routes.find((route) => meets(loadClass, route.condition))
+  // Whatever its condition says: one class for all that take everything.
+  const condition = taker === undefined || taker.matchesAll ? EVERY_REQUEST : taker.condition
   const failing = gaps(snapshot, [target]).filter((gap) => gap.port === port && classKey(gap.requestClass) === classKey(condition))
   return { share: failing.reduce((sum, { share }) => sum + share, 0), status: failing[0]?.status ?? 200 }
 }

@@ -1,11 +1,11 @@
-/** The short form of `npm run proof`: three releases through a real istiod and real Envoys, under constant requests. */
+/** The short form of `npm run proof`: four releases, one of them by an HTTPRoute, through a real istiod and real Envoys, under constant requests. */
 import t from 'tap'
 import { type Account, faultsOf } from './account.ts'
 import { prove } from './proof.ts'
 
 t.setTimeout(15 * 60_000)
 
-const SCRIPTS = ['guide', 'weight-first', 'workload-gone']
+const SCRIPTS = ['guide', 'weight-first', 'workload-gone', 'http-route-weight-first']
 const accounts: Account[] = []
 for await (const result of prove(['releases', '--unforced', ...SCRIPTS])) if (result.kind === 'account') accounts.push(result.account)
 
@@ -32,7 +32,7 @@ t.test("the guide's order is admitted as it is, and fails no request without hit
 })
 
 t.test('the same careless writes drop requests without hitless, each the write that hitless refuses', async (t) => {
-  for (const script of ['weight-first', 'workload-gone']) {
+  for (const script of SCRIPTS.slice(1)) {
     const [first] = of('without', script)?.writes ?? []
     t.ok((first?.failed ?? 0) > 0, `${script}: ${first?.what}`)
     t.same(refused(of('with', script)), [first?.what])

@@ -1,5 +1,6 @@
 /** One release in a namespace of its own: what stands there, what is written, and when all of it is known to the proxies. */
 
+import { ROUTE_KINDS } from '../../src/kinds/index.ts'
 import type { Manifest } from '../manifests.ts'
 import type { ApiAnswer } from '../rig/api.ts'
 import { inNamespace, must, pathOf } from './objects.ts'
@@ -9,6 +10,7 @@ import { settled } from './settled.ts'
 
 type Body = Record<string, unknown>
 
+const ROUTES: readonly string[] = ROUTE_KINDS
 let made = 0
 
 export class Release {
@@ -29,7 +31,7 @@ export class Release {
   /** Resolves when everything is served that stands before the first write. */
   async start(base: readonly Manifest[]): Promise<void> {
     await must(this.#rig.plane.api.request('POST', '/api/v1/namespaces', { body: { metadata: { name: this.#namespace } } }))
-    const isRoute = ({ kind }: Manifest) => kind === 'VirtualService'
+    const isRoute = ({ kind }: Manifest) => ROUTES.includes(kind)
     // Routes come last: to Pods that are not Ready yet they would be refused, where others of the Service answer already.
     for (const objects of [base.filter((object) => !isRoute(object)), base.filter(isRoute)]) {
       for (const object of objects) await must(this.write(this.placed({ do: 'apply', what: '', object })))

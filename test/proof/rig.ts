@@ -7,6 +7,7 @@ import { type ControlPlane, startControlPlane } from '../rig/control-plane.ts'
 import { type HitlessProcess, startHitless } from '../rig/hitless-process.ts'
 import { CLIENTS, INGRESS, INGRESS_LABELS, PORTS } from './addresses.ts'
 import { httpContainers } from './containers.ts'
+import { GATEWAY_OBJECTS } from './gateway-api-scripts.ts'
 import { Marker } from './marker.ts'
 import { type Mesh, type MeshOptions, startMesh } from './mesh.ts'
 import { must, pathOf } from './objects.ts'
@@ -38,6 +39,7 @@ export interface Rig {
 }
 
 export async function startRig(options: MeshOptions = {}): Promise<Rig> {
+  const { gatewayApi = false } = options
   const releases: (() => Promise<unknown>)[] = []
   const stop = async () => {
     for (const release of releases.splice(0).reverse()) await release()
@@ -45,9 +47,9 @@ export async function startRig(options: MeshOptions = {}): Promise<Rig> {
   try {
     const containers = httpContainers()
     releases.push(containers.close)
-    const plane = await startControlPlane({ containers, apiServerFlags: ['--advertise-address=10.244.255.254'] })
+    const plane = await startControlPlane({ containers, apiServerFlags: ['--advertise-address=10.244.255.254'], gatewayApi })
     releases.push(plane.stop)
-    await prepare(plane)
+    await prepare(plane, gatewayApi)
     const mesh = await startMesh(plane, options)
     releases.push(mesh.stop)
     const marker = new Marker(plane.api, mesh)
@@ -92,7 +94,7 @@ function startGuard(plane: ControlPlane, length?: Length): Promise<HitlessProces
 }
 
 /** Where Istio, the clients and the gateway are, and tools that may write everything. */
-async function prepare({ api }: ControlPlane): Promise<void> {
+async function prepare({ api }: ControlPlane, gatewayApi: boolean): Promise<void> {
   const apiGroup = 'rbac.authorization.k8s.io'
   const binding = {
     metadata: { name: 'release-tools' },
@@ -109,8 +111,10 @@ async function prepare({ api }: ControlPlane): Promise<void> {
     metadata: { name: 'gateway', namespace: INGRESS },
     spec: { selector: INGRESS_LABELS, servers: [server] }
   }
-  const path = `${pathOf(gateway)}?fieldManager=rig&force=true`
-  await must(api.request('PATCH', path, { body: gateway, contentType: 'application/apply-patch+yaml' }))
+  for (const object of [gateway, ...(gatewayApi ? GATEWAY_OBJECTS : [])]) {
+    const path = `${pathOf(object)}?fieldManager=rig&force=true`
+    await must(api.request('PATCH', path, { body: object, contentType: 'application/apply-patch+yaml' }))
+  }
 }
 
 async function follow({ kubeconfig }: ControlPlane): Promise<{ state: State; stop: () => Promise<void> }> {
