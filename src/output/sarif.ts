@@ -1,3 +1,5 @@
+import { isAbsolute } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Place } from '../manifests/manifests.ts'
 import { RULES } from '../rules/index.ts'
 import { json } from './json.ts'
@@ -34,5 +36,10 @@ function location({ object, place }: Reported) {
 }
 
 function physical({ file, line, column }: Place) {
-  return { artifactLocation: { uri: encodeURI(file.replaceAll('\\', '/')) }, region: { startLine: line, startColumn: column } }
+  return { artifactLocation: { uri: uriOf(file) }, region: { startLine: line, startColumn: column } }
+}
+
+/** From the root of the repository where a command runs there; a path that is absolute is told with its scheme, since nobody could complete it (SARIF1004). */
+function uriOf(file: string): string {
+  return isAbsolute(file) ? pathToFileURL(file).href : file.replaceAll('\\', '/').split('/').map(encodeURIComponent).join('/')
 }

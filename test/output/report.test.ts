@@ -38,6 +38,20 @@ t.test('check is a suite of JUnit with a test for each write', async (t) => {
   t.notMatch(admitted.out, '<failure')
 })
 
+t.test('SARIF names a file from the folder of the command, whatever its name holds', (t) => {
+  const uri = (file: string) => {
+    const place = { file, line: 1, column: 1 }
+    const finding = { rule: 'undefined-subset', severity: 'deny', text: 'x', object: 'VirtualService a/b', place } as const
+    const { runs } = JSON.parse(report('sarif', [{ name: 'a', group: file, findings: [finding] }], '1.2.3'))
+    return runs[0].results[0].locations[0].physicalLocation.artifactLocation.uri
+  }
+  t.equal(uri('mesh/a.yaml'), 'mesh/a.yaml')
+  t.equal(uri('mesh/a#b c?.yaml'), 'mesh/a%23b%20c%3F.yaml')
+  t.equal(uri('origin/main:mesh/a.yaml'), 'origin/main%3Amesh/a.yaml')
+  t.equal(uri('/mesh/a#b.yaml'), 'file:///mesh/a%23b.yaml')
+  t.end()
+})
+
 t.test('check gives SARIF with the rule, its help and the place', async (t) => {
   const { exit, out } = await hitless([...CHECK, 'sarif'])
   t.equal(exit, 1)
@@ -57,7 +71,7 @@ t.test('check gives SARIF with the rule, its help and the place', async (t) => {
       message: { text: TEXT },
       locations: [
         {
-          physicalLocation: { artifactLocation: { uri: FILE }, region: { startLine: 21, startColumn: 13 } },
+          physicalLocation: { artifactLocation: { uri: `file://${FILE}` }, region: { startLine: 21, startColumn: 13 } },
           logicalLocations: [{ fullyQualifiedName: 'VirtualService default/helloworld', kind: 'object' }]
         }
       ]
