@@ -54,7 +54,7 @@ function figures(hosts: number, gaps: readonly ShownGap[] | null, shown: Shown):
   const refused = shown.refusals()
   const figure = (name: string, count: number) => html`<div><dt>${name}</dt><dd>${count.toLocaleString('en')}</dd></div>`
   return html`<p class="answer ${style}">${answer}</p>
-<dl>${figure('hosts', hosts)}${refused === null ? null : [figure('held', shown.held().length), figure('refused', refused.length)]}</dl>`
+<dl>${figure(hosts === 1 ? 'host' : 'hosts', hosts)}${refused === null ? null : [figure('held', shown.held().length), figure('refused', refused.length)]}</dl>`
 }
 
 function writes(shown: Shown, names: boolean): Html {
