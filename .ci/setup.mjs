@@ -18,7 +18,8 @@ requireNode()
 /** Removes what the lock file does not name. Runs no script of a package. */
 function npmCi(cwd) {
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm']
-  const [command, ...args] = [...npm, 'ci', '--prefer-offline', '--ignore-scripts', '--no-progress', '--loglevel=error']
+  // `npm install --global` of this repository prepares it with that option too, which would be of somebody else's folder then.
+  const [command, ...args] = [...npm, 'ci', '--global=false', '--prefer-offline', '--ignore-scripts', '--no-progress', '--loglevel=error']
   // Standard output belongs to the script that comes after.
   const { status } = spawnSync(command, args, { cwd, stdio: ['ignore', 'ignore', 2] })
   if (status !== 0) fail('npm could not install the dependencies')
