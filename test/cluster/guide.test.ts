@@ -1,5 +1,7 @@
 /** The guide's release, and each of its mistakes, through real kubectl, a real API server and the real webhook process. */
+import { readFileSync } from 'node:fs'
 import https from 'node:https'
+import { join } from 'node:path'
 import t from 'tap'
 import { DEBUG, deployment, destinationRule, guide, type Manifest, namespace, rule, service, to, virtualService } from '../manifests.ts'
 import { startControlPlane } from '../rig/control-plane.ts'
@@ -74,6 +76,24 @@ function refused(t: Tap, { code, text }: Outcome, ruleId: string, ...says: (stri
 type Tap = Pick<typeof t, 'equal' | 'not' | 'match'>
 
 const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
+
+t.test('a denial looks as the README shows it', async (t) => {
+  const examples = join(import.meta.dirname, '../../examples/helloworld')
+  const apply = (path: string) => kubectl(`apply -f ${join(examples, path)}`)
+  for (const file of ['service.yaml', 'deployment-v1.yaml', 'destination-rule.yaml']) await must(apply(`world/${file}`))
+  await must(kubectl('rollout status deployment/helloworld-v1 --timeout=120s'))
+  await must(apply('world/virtual-service.yaml'))
+  const { text } = await apply('release/03-weight-10/virtual-service.yaml')
+  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
+  const [, shown = ''] = /^ {4}\$ kubectl apply -f virtual-service\.yaml\n((?: {4}.*\n)+)/m.exec(readme) ?? []
+  const [first = '', last = ''] = shown
+    .replace(/\s+/g, ' ')
+    .split(' ... ')
+    .map((part) => part.trim())
+  t.ok(first !== '' && last !== '', 'the README shows one')
+  t.ok(text.startsWith(first), text)
+  t.ok(text.trim().endsWith(last), text)
+})
 
 t.test('a VirtualService without fallback is refused, and with one admitted', async (t) => {
   const release = new Release('fallback')
