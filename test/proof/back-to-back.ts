@@ -1,4 +1,5 @@
 /** Releases in the right order without a pause between the writes: what hitless' settling is for. */
+import { loadavg } from 'node:os'
 import { destinationRule, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { type Asked, asked, type Convergence, convergence } from './convergence.ts'
 import { isFailure, startLoad } from './load.ts'
@@ -26,6 +27,8 @@ export interface BackToBack {
   /** What istiod was asked for a held write, in the mean; null where none was held, or the clock decided. */
   readonly askedAHold: Asked | null
   readonly convergence: Convergence
+  /** Processes of the machine that ran or waited to run, in the mean of the last five minutes. */
+  readonly load: number
 }
 
 export interface BackToBackOptions {
@@ -79,7 +82,8 @@ export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBa
     writingMs: Math.round(writing.sort((one, other) => one - other)[Math.floor(writing.length / 2)] ?? 0),
     heldMs: medianOfLongest(writes, held),
     askedAHold: shared(asked(before, after), held),
-    convergence: convergence(before, after)
+    convergence: convergence(before, after),
+    load: Math.round(loadavg()[1] ?? 0)
   }
 }
 

@@ -80,7 +80,8 @@ function settleSection(settle: ProofRecord['settle']): string[] {
         'a write is held (median)',
         'answers of istiod to it',
         'istiod waits + pushes',
-        'a release takes'
+        'a release takes',
+        'load of the two cores'
       ],
       byMesh(settle).map((row) => [
         row.mesh,
@@ -92,7 +93,8 @@ function settleSection(settle: ProofRecord['settle']): string[] {
         row.heldMs === null || row.heldMs === undefined ? '' : `${row.heldMs} ms`,
         row.askedAHold === null || row.askedAHold === undefined ? '' : `${row.askedAHold.answers}, ${kilobytes(row.askedAHold.bytes)}`,
         `${row.convergence.debounceMs} + ${row.convergence.pushMs} ms`,
-        `${(row.writingMs / 1000).toFixed(1)} s`
+        `${(row.writingMs / 1000).toFixed(1)} s`,
+        row.load ?? ''
       ])
     ),
     shortest(settle).join('\n'),
@@ -155,7 +157,8 @@ function istiodText(name: string): string {
 
 const ISTIO = /istio\.io\/istio (v\S+)/
 
-const SETTLE_ADVICE = `Asking istiod, a write is held for as long as it takes: for the debounce and the push of that mesh, and for no change that every proxy has already. What happens where that is too long is [below](#versions-of-istiod). \`npm run proof -- margin\` measures for how long a proxy still serves by what it had before after istiod was seen to have its acknowledgement.
+const SETTLE_ADVICE = `Asking istiod, a write is held for as long as it takes: for the debounce and the push of that mesh, and for no change that every proxy has already. What happens where that is too long, \`npm run proof -- versions\` plays: a proxy that is stopped, proxies that reject, an istiod that ends meanwhile. One run of the mesh with a debounce of 1 s, with 50 to 200 processes waiting for the two cores, failed 9 of
+459,959 requests, in one of 50 releases, and is not in the table; it was not found out by which way: on such a machine istiod may be silent for 3 s, or proxies may lack a change at the deadline, and then a write goes by the clock, which is too short for that mesh. \`npm run proof -- margin\` measures for how long a proxy still serves by what it had before after istiod was seen to have its acknowledgement.
 
 For a fixed time alone, what decides is how long istiod waits before it pushes: \`PILOT_DEBOUNCE_AFTER\` (100 ms) after the last change, whatever changed, and \`PILOT_DEBOUNCE_MAX\` (10 s) at most. Two writes further apart than that, and the push itself, are
 never in one push. Where istiod finds no 100 ms of quiet, they are, however long the time is. Recent versions of istiod measure both parts. The time should be longer than their sum:
@@ -192,7 +195,8 @@ function shortest(settle: ProofRecord['settle']): string[] {
     const from = lengths[lengths.findLastIndex(({ failed }) => failed > 0) + 1]?.settle
     const fixed = from === undefined ? 'no fixed length that was tried is enough' : `no failure from ${from} ms on`
     const exact = rows.find((row) => row.settle === 'exact')
-    return `- ${mesh}: ${fixed}${exact === undefined ? '' : `; asking istiod, ${exact.failed === 0 ? 'none' : tally(exact)}`}.`
+    const asking = exact === undefined ? [] : [`asking istiod, ${exact.failed === 0 ? 'none' : tally(exact)}`]
+    return `- ${mesh}: ${[...(lengths.length === 0 ? [] : [fixed]), ...asking].join('; ')}.`
   })
 }
 
