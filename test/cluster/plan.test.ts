@@ -102,7 +102,10 @@ t.test('Pods that do not become Ready stop it, and it goes on where it stopped',
   )
   t.equal(await weights(), 'v1= ', 'no request was moved')
   const again = await plan(FROM, to2, [])
-  t.match(again.out, /^3 writes in 3 steps\.\n1\. wait until Ready: Deployment default\/helloworld-v2\n2\. apply VirtualService default\/helloworld\n/)
+  t.match(
+    again.out,
+    /^3 writes in 3 steps\.\n1\. wait until Ready: Deployment default\/helloworld-v2\n2\. apply VirtualService default\/helloworld\n/
+  )
   const resumed = plan(FROM, to2, ['--step', '50', '--apply'], { onOut: (text) => text.includes('0 of 2 Pods Ready') && release() })
   const { exit, out, err } = await resumed
   t.equal(exit, 0, `${out}${err}`)
