@@ -21,7 +21,7 @@ export const deadMirror = hygieneRule({
           found.set(JSON.stringify(mirror.path), {
             path: mirror.path,
             message: `the mirror of ${nameOf(after)} gets no request: ${destinationName(mirror)} ${mirror.missing === null ? 'has no Ready Pod' : 'does not exist'}`,
-            remedy: 'Define it and wait until its Pods are Ready'
+            remedy: mirror.missing === null ? 'Wait until its Pods are Ready' : 'Define it and wait until its Pods are Ready'
           })
         }
       }
