@@ -5,8 +5,9 @@
  */
 import { type MeshObject, parseObject } from '../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../src/mesh/names/hosts.ts'
+import { MeshWorld } from '../src/mesh/routing/gateway-api/compiled.ts'
 import { TooMuchWork } from '../src/mesh/snapshot/metered.ts'
-import { World } from '../src/mesh/snapshot/snapshot.ts'
+import type { World } from '../src/mesh/snapshot/snapshot.ts'
 import type { Change } from '../src/review/change.ts'
 import { decide } from '../src/review/decide.ts'
 import type { Verdict } from '../src/review/decision.ts'
@@ -46,6 +47,27 @@ export const SHAPES: readonly Shape[] = [
     grows: 'table',
     world: (size) => [...shared(), gateway(['*']), ...many(size, (at) => ofTenant(at, 10))],
     write: (size, turn) => step((weight) => ofTenant(size >> 1, weight), turn)
+  },
+  {
+    name: 'the same, each to a service of its own',
+    verdict: 'allow',
+    grows: 'table',
+    world: (size) => [...services(size, 'team'), gateway(['*']), ...many(size, (at) => toOwn(at, 10))],
+    write: (size, turn) => step((weight) => toOwn(size >> 1, weight), turn)
+  },
+  {
+    name: 'N HTTPRoutes merged on one gateway host, weight step in one',
+    verdict: 'allow',
+    grows: 'table',
+    world: (size) => [...shared(), ...versions(), ...kubernetesGateway(), ...many(size, (at) => httpRoute(at, 10))],
+    write: (size, turn) => step((weight) => httpRoute(size >> 1, weight), turn)
+  },
+  {
+    name: 'N HTTPRoutes merged on one service, weight step in one',
+    verdict: 'allow',
+    grows: 'table',
+    world: (size) => [...shared(), ...versions(), ...many(size, (at) => httpRoute(at, 10, OF_SERVICE))],
+    write: (size, turn) => step((weight) => httpRoute(size >> 1, weight, OF_SERVICE), turn)
   },
   {
     name: 'one VirtualService with N routes, one weight changed',
@@ -88,6 +110,18 @@ export const SHAPES: readonly Shape[] = [
     grows: 'each',
     world: (size) => [...shared(), ...many(size, namespaceOf), onMesh(['shared'], 10, { exportTo: exportTo(size) })],
     write: (size, turn) => step((weight) => onMesh(['shared'], weight, { exportTo: exportTo(size) }), turn)
+  },
+  {
+    name: 'DestinationRule exported to N namespaces, a carried subset removed',
+    verdict: 'deny',
+    grows: 'each',
+    world: (size) => [
+      ...shared().filter(({ kind }) => kind !== 'DestinationRule'),
+      ...many(size, namespaceOf),
+      onMesh(['shared'], 10),
+      exported(size, ['v1', 'v2'])
+    ],
+    write: (size) => ({ before: exported(size, ['v1', 'v2']), after: exported(size, ['v1']) })
   },
   {
     name: 'one gateway VirtualService with N hosts, weight step',
@@ -159,7 +193,7 @@ function rowsOf(shape: Shape): Row[] {
 
 /** The time of a core that a decision took, on average: others on the machine do not count. Infinity where it is too much work. */
 function microseconds(shape: Shape, size: number): number {
-  const world = new World()
+  const world = new MeshWorld()
   for (const manifest of shape.world(size)) world.set(parsed(manifest))
   const times: number[] = []
   const isLeft = () => times.length < MOST && (times.length < FEWEST || sumOf(times) < LONGEST_MS * 1000)
@@ -276,6 +310,56 @@ const AT_GATEWAY = { hosts: ['www.example.com'], gateways: ['team/gate'] }
 /** The first holds the fallback. */
 function merged(at: number, weight: number): Fields {
   return virtualService('team', `app-${at}`, { ...AT_GATEWAY, http: [byPath(at, weight), ...(at === 0 ? [{ route: weighted(10) }] : [])] })
+}
+
+/** Each has two versions, told apart by Services. */
+function toOwn(at: number, weight: number): Fields {
+  const route = [`app-${at}`, 'app-0'].map((host, place) => ({ destination: { host }, weight: place === 0 ? 100 - weight : weight }))
+  return virtualService('team', `public-${at}`, {
+    ...AT_GATEWAY,
+    http: [{ match: [{ uri: { prefix: `/app-${at}/` } }], route }, ...(at === 0 ? [{ route }] : [])]
+  })
+}
+
+/** A Service for each version, as the Gateway API has it. */
+function versions(): Fields[] {
+  return ['v1', 'v2'].map((version) => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: `shared-${version}`, namespace: 'team' },
+    spec: { selector: { app: 'shared', version }, ports: [{ name: 'http', port: 80 }] }
+  }))
+}
+
+function kubernetesGateway(): Fields[] {
+  const listeners = [{ name: 'http', port: 80, protocol: 'HTTP', allowedRoutes: { namespaces: { from: 'All' } } }]
+  const metadata = { name: 'gate', namespace: 'team' }
+  return [{ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway', metadata, spec: { gatewayClassName: 'istio', listeners } }]
+}
+
+const OF_GATEWAY = { parentRefs: [{ name: 'gate' }], hostnames: ['www.example.com'] }
+const OF_SERVICE = { parentRefs: [{ group: '', kind: 'Service', name: 'shared', port: 80 }] }
+
+/** The first holds the fallback. */
+function httpRoute(at: number, weight: number, spec: Fields = OF_GATEWAY): Fields {
+  const backendRefs = ['v1', 'v2'].map((version) => ({
+    name: `shared-${version}`,
+    port: 80,
+    weight: version === 'v1' ? 100 - weight : weight
+  }))
+  const matches = [{ path: { type: 'PathPrefix', value: `/app-${at}` } }]
+  const rules = [{ matches, backendRefs }, ...(at === 0 ? [{ backendRefs }] : [])]
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'HTTPRoute',
+    metadata: { name: `app-${at}`, namespace: 'team' },
+    spec: { ...spec, rules }
+  }
+}
+
+function exported(size: number, subsets: readonly string[]): Fields {
+  const { spec, ...rest } = destinationRule('team', 'shared', COMMON, subsets)
+  return { ...rest, spec: { ...(spec as Fields), exportTo: exportTo(size) } }
 }
 
 function ofTenant(at: number, weight: number): Fields {

@@ -238,33 +238,57 @@ export function decideAlike(one: MeshObject, other: MeshObject): boolean {
   return isSame(decisive(one), decisive(other))
 }
 
-/** The new state, with every entry of a list that the old one has at the same place taken from there: what is known of it is known still. */
+/** The new state, with every part that the old one has at the same place taken from there: what is known of it is known still. */
 export function withPartsOf<O extends MeshObject>(after: O, before: MeshObject): O {
-  const known = before as unknown as Readonly<Record<string, unknown>>
-  const shared = Object.entries(after).map(([key, value]) => {
-    const old = Array.isArray(value) ? own(known, key) : null
-    return [key, Array.isArray(old) ? value.map((each: unknown, at: number) => (isSame(each, old[at]) ? old[at] : each)) : value]
-  })
-  return Object.fromEntries(shared) as O
+  return withFieldsOf(after, before as unknown as Parts) as unknown as O
+}
+
+type Parts = Readonly<Record<string, unknown>>
+
+function withFieldsOf(now: object, old: Parts): Parts {
+  return Object.fromEntries(Object.entries(now).map(([name, value]) => [name, shared(value, own(old, name))]))
+}
+
+/** The old value where both are the same; else the new one, with whatever of its parts is the same. */
+function shared(now: unknown, old: unknown): unknown {
+  if (Array.isArray(now)) return Array.isArray(old) ? withEntriesOf(now, old) : now
+  if (isSame(now, old)) return old
+  const arePlain = [now, old].every((value) => isRecord(value) && !(value instanceof Map))
+  return arePlain ? withFieldsOf(now as object, old as Parts) : now
+}
+
+function withEntriesOf(now: readonly unknown[], old: readonly unknown[]): readonly unknown[] {
+  const entries = now.map((each, at) => shared(each, old[at]))
+  return entries.length === old.length && entries.every((each, at) => each === old[at]) ? old : entries
 }
 
 /** Of plain data; looks no further than the first difference. */
 export function isSame(one: unknown, other: unknown): boolean {
-  if (Object.is(one, other)) return true
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
-  if (Array.isArray(one)) {
-    if (!Array.isArray(other) || one.length !== other.length) return false
-    for (let at = 0; at < one.length; at++) if (!isSame(one[at], other[at])) return false
-    return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return Object.is(one, other)
+  if (one === other) return true
+  if (Array.isArray(one)) return Array.isArray(other) && haveSameEntries(one, other)
+  if (one instanceof Map) return other instanceof Map && haveSameEntries([...one], [...other])
+  return !Array.isArray(other) && haveSameFields(one as Parts, other as Parts)
+}
+
+function haveSameEntries(one: readonly unknown[], other: readonly unknown[]): boolean {
+  if (one.length !== other.length) return false
+  for (let at = 0; at < one.length; at++) {
+    const [entry, another] = [one[at], other[at]]
+    if (entry !== another && !isSame(entry, another)) return false
   }
-  if (Array.isArray(other)) return false
-  const [fields, others] = [one as Readonly<Record<string, unknown>>, other as Readonly<Record<string, unknown>>]
+  return true
+}
+
+function haveSameFields(one: Parts, other: Parts): boolean {
   let more = 0
-  for (const key in fields) {
-    if (!Object.hasOwn(others, key) || !isSame(own(fields, key), others[key])) return false
+  for (const name in one) {
+    if (!Object.hasOwn(other, name)) return false
+    const [field, another] = [one[name], other[name]]
+    if (field !== another && !isSame(field, another)) return false
     more++
   }
-  for (const _ in others) more--
+  for (const _ in other) more--
   return more === 0
 }
 

@@ -2,6 +2,7 @@
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
 import type { RouteRule } from '../kinds/gateway-api.ts'
+import type { HttpRoute, L4Route } from '../kinds/http-rule.ts'
 import { isRouteKind, isWorkload, type MeshObject, type ObjectOf, type RouteKind } from '../kinds/index.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
@@ -66,9 +67,20 @@ export function givesUpPods(before: MeshObject | null, after: MeshObject | null)
   return after === null || !isWorkload(after) || after.replicas === 0 || !sameTemplate(before, after)
 }
 
+/** Rules that both have carry nothing that the other does not: they are not looked at for what is new. */
 function without(route: RouteObject, other: RouteObject): Carried[] {
-  const known = new Set(carriedBy(other).map(keyOf))
-  return carriedBy(route).filter((destination) => !known.has(keyOf(destination)))
+  const [own, others] = [new Set<unknown>(rulesOf(route)), new Set<unknown>(rulesOf(other))]
+  const fresh = rulesOf(route).filter((rule) => !others.has(rule))
+  const left = new Map(fresh.flatMap(carriedByRule).map((destination) => [keyOf(destination), destination]))
+  // What a rule carried that was changed, it most likely carries still.
+  const [changed, kept] = [rulesOf(other).filter((rule) => !own.has(rule)), rulesOf(other).filter((rule) => own.has(rule))]
+  for (const rules of [changed, kept]) {
+    for (const rule of rules) {
+      if (left.size === 0) return []
+      for (const destination of carriedByRule(rule)) left.delete(keyOf(destination))
+    }
+  }
+  return fresh.flatMap(carriedByRule).filter((destination) => left.has(keyOf(destination)))
 }
 
 type RouteObject = ObjectOf<RouteKind>
@@ -77,21 +89,28 @@ export function isRouteObject(object: MeshObject | null): object is RouteObject 
   return object !== null && isRouteKind(object.kind)
 }
 
-/**
- * What a route object sends requests to. A lone destination of a VirtualService carries whatever its weight; among several, and of a route of the Gateway
- * API always, weight 0 carries nothing (9.1, 9.2).
- */
+/** What a route object sends requests to. */
 export function carriedBy(route: RouteObject): Carried[] {
-  if (route.kind !== 'VirtualService') {
-    const backends = route.rules
-      .flatMap((rule: Pick<RouteRule, 'backends'>) => rule.backends)
-      .filter(({ host, weight }) => host !== '' && weight > 0)
-    return backends.map(({ host, port }) => ({ host, subset: null, port }))
+  return rulesOf(route).flatMap(carriedByRule)
+}
+
+type AnyRule = HttpRoute | L4Route | Pick<RouteRule, 'backends'>
+
+function rulesOf(route: RouteObject): readonly AnyRule[] {
+  if (route.kind !== 'VirtualService') return route.rules
+  return route.tls.length + route.tcp.length === 0 ? route.http : [...route.http, ...route.tls, ...route.tcp]
+}
+
+/**
+ * A lone destination of a VirtualService carries whatever its weight; among several, and of a route of the Gateway API always, weight 0 carries
+ * nothing (9.1, 9.2).
+ */
+function carriedByRule(rule: AnyRule): Carried[] {
+  if ('backends' in rule) {
+    return rule.backends.filter(({ host, weight }) => host !== '' && weight > 0).map(({ host, port }) => ({ host, subset: null, port }))
   }
-  const destinations = [...route.http, ...route.tls, ...route.tcp].flatMap(({ route: to }) =>
-    to.length === 1 ? to : to.filter(({ weight }) => weight > 0)
-  )
-  return destinations.map(({ host, subset, port }) => ({ host, subset, port }))
+  const carried = rule.route.length === 1 ? rule.route : rule.route.filter(({ weight }) => weight > 0)
+  return carried.map(({ host, subset, port }) => ({ host, subset, port }))
 }
 
 function keyOf({ host, subset, port }: Carried): string {

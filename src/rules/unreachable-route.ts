@@ -134,16 +134,14 @@ function shadowed(
   charge: (steps: number) => void,
   among: ReadonlySet<HttpRoute> | null
 ): { rule: HttpRoute; by: HttpRoute }[] {
-  if (among?.size === 0) return []
+  if (among !== null && among.size <= FEW) return shadowedAmong(http, charge, among)
   // What a delegate takes is not written here, so a rule that delegates hides nothing.
   const wide = http.flatMap((rule, at) => (rule.delegate === null ? entriesOf(rule).map((entry) => ({ ...entry, rule, at })) : []))
   const conditions = new Conditions(wide, ({ match }) => match)
-  const few = among !== null && among.size <= FEW
   return http.flatMap((rule, at) => {
     if (among?.has(rule) === false) return []
     const takers = entriesOf(rule).map((entry) => {
-      if (few) charge(wide.length)
-      const found = [...(few ? wide : conditions.mayCover(entry.match, charge))].filter((wider) => wider.at < at && takes(wider, entry))
+      const found = [...conditions.mayCover(entry.match, charge)].filter((wider) => wider.at < at && takes(wider, entry))
       return new Set(found.map((wider) => wider.rule))
     })
     const [first = new Set<HttpRoute>(), ...others] = takers
@@ -154,6 +152,23 @@ function shadowed(
 
 /** So many are compared with each before they are worth an index. */
 const FEW = 8
+
+/** The same of few rules: the first of those before one that takes each of its matches. */
+function shadowedAmong(
+  http: readonly HttpRoute[],
+  charge: (steps: number) => void,
+  among: ReadonlySet<HttpRoute>
+): { rule: HttpRoute; by: HttpRoute }[] {
+  return http
+    .filter((rule) => among.has(rule))
+    .flatMap((rule) => {
+      const own = entriesOf(rule)
+      charge(own.length * http.length)
+      const takesAll = (wider: HttpRoute) => own.every((entry) => entriesOf(wider).some((each) => takes(each, entry)))
+      const by = http.find((wider) => wider === rule || (wider.delegate === null && takesAll(wider)))
+      return by === undefined || by === rule ? [] : [{ rule, by }]
+    })
+}
 
 interface Entry {
   readonly match: HttpMatch

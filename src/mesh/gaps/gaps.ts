@@ -1,6 +1,6 @@
 /** Gaps: request classes of which a share gets no answer, and which of them a change opens (docs/architecture.md). */
 
-import { EVERY_REQUEST, type RouteObject } from '../../kinds/http-rule.ts'
+import { type Condition, EVERY_REQUEST, type RouteObject } from '../../kinds/http-rule.ts'
 import { isOfGatewayApi, refKey } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Path } from '../names/path.ts'
@@ -11,10 +11,10 @@ import { type Connection, type Ending, ends, type Reached } from '../routing/con
 import { coversEverything, intersection } from '../routing/covers.ts'
 import { candidatesTo, reach } from '../routing/listeners.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
-import { type Scope, scopeOf, scopesOf, serviceInScope } from '../routing/scope.ts'
+import { type Scope, type ScopeOf, scopeOf, scopesAfter, scopesOf, serviceInScope } from '../routing/scope.ts'
 import { type Context, contextKey, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
 import { flatMapInParts, type InParts, whole } from '../snapshot/in-parts.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
+import { kindsBetween, type Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
 import { alteredRoutes, type Fate, fails, sameCondition } from './altered.ts'
 
@@ -106,7 +106,9 @@ export function* gapsOfChangeInParts(
   own: string | null = null
 ): InParts<GapsOfChange> {
   const allowance = new Allowance(tell, own)
-  const [earlier, later] = [new Views(allowance.bound(before)), new Views(allowance.bound(after))]
+  const earlier = new Views(allowance.bound(before))
+  const kinds = kindsBetween(before, after)
+  const later = earlier.after(allowance.bound(after), kinds !== null && [...kinds].every((kind) => kind === 'VirtualService'))
   const found = yield* flatMapInParts(targets, (target) => {
     const each = allowance.for(target, () => ofTarget(earlier, later, target))
     return each === null ? [] : [{ ...each, target }]
@@ -155,12 +157,17 @@ interface View {
 /** One snapshot as its contexts see it, for one piece of work. */
 class Views {
   readonly snapshot: Snapshot
-  readonly #scopeOf: (context: Context) => Scope
+  readonly #scopeOf: ScopeOf
   readonly #after = new Map<string, View>()
 
-  constructor(snapshot: Snapshot) {
+  constructor(snapshot: Snapshot, scopeOf = scopesOf(snapshot)) {
     this.snapshot = snapshot
-    this.#scopeOf = scopesOf(snapshot)
+    this.#scopeOf = scopeOf
+  }
+
+  /** The same contexts after a change. */
+  after(snapshot: Snapshot, isOfRoutesAlone: boolean): Views {
+    return new Views(snapshot, isOfRoutesAlone ? scopesAfter(this.#scopeOf, snapshot) : scopesOf(snapshot))
   }
 
   viewOf(context: Context): View {
@@ -377,13 +384,28 @@ function lost(ending: LostEnding): Failure {
   return { ...NO_ROUTE, key: ending, status: ending === 'blocked' ? 502 : 0, cause: ending, source: null, path: [] }
 }
 
-/** Made once for each table: every class asks it. */
-const conditionsOf = new WeakMap<readonly Route[], Conditions<Route>>()
+/** By the first condition of a table, the last table that began with it: one is asked for every class, before a change and after it, and again when the next is decided. */
+const lastConditions = new WeakMap<Condition, { readonly list: readonly Condition[]; readonly places: Conditions<number> }>()
 
-function firstRoute(snapshot: Snapshot, table: RouteTable, requestClass: RequestClass): Route | undefined {
-  const conditions = conditionsOf.get(table.routes) ?? new Conditions(table.routes, ({ condition }) => condition)
-  conditionsOf.set(table.routes, conditions)
-  return conditions.first(requestClass, (steps) => snapshot.charge(steps))
+function conditionsOf(routes: readonly Route[]): Conditions<number> {
+  const [first] = routes
+  const known = first === undefined ? undefined : lastConditions.get(first.condition)
+  const isKnown = known?.list.length === routes.length && routes.every(({ condition }, place) => condition === known.list[place])
+  if (isKnown) return known.places
+  const list = routes.map(({ condition }) => condition)
+  const places = new Conditions([...list.keys()], (place) => list[place] ?? EVERY_REQUEST)
+  if (first !== undefined) lastConditions.set(first.condition, { list, places })
+  return places
+}
+
+/** Asked once for each table and not for each class. */
+const conditions = new WeakMap<readonly Route[], Conditions<number>>()
+
+function firstRoute(snapshot: Snapshot, { routes }: RouteTable, requestClass: RequestClass): Route | undefined {
+  const known = conditions.get(routes) ?? conditionsOf(routes)
+  conditions.set(routes, known)
+  const place = known.first(requestClass, (steps) => snapshot.charge(steps))
+  return place === undefined ? undefined : routes[place]
 }
 
 function routeFailures(snapshot: Snapshot, route: Route): Failure[] {

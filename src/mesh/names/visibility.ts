@@ -45,12 +45,26 @@ export function inOrderFor<T extends Exported>(
   virtualServices: Iterable<T>
 ): T[] {
   const ranked: { vs: T; rank: number }[] = []
+  let isInOrder = true
   for (const vs of virtualServices) {
     const rank = rankFor(client, vs, exportsOf(vs, defaultVirtualServiceExportTo))
-    if (rank !== null) ranked.push({ vs, rank })
+    if (rank === null) continue
+    const each = { vs, rank }
+    const last = ranked.at(-1)
+    isInOrder &&= last === undefined || inTurn(last, each) < 0
+    ranked.push(each)
   }
-  if (ranked.length > 1) ranked.sort((one, other) => one.rank - other.rank || byAge(one.vs, other.vs))
+  if (!isInOrder) ranked.sort(inTurn)
   return ranked.map(({ vs }) => vs)
+}
+
+interface Ranked {
+  readonly vs: Aged
+  readonly rank: number
+}
+
+function inTurn(one: Ranked, other: Ranked): number {
+  return one.rank - other.rank || byAge(one.vs, other.vs)
 }
 
 function rankFor(client: string, { namespace, madeFor }: Exported, exportTo: readonly string[]): number | null {

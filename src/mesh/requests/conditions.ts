@@ -30,7 +30,7 @@ export class Conditions<T> {
 
   /** The first that covers the class. `charge` is told the effort of asking each. */
   first(requestClass: RequestClass, charge: (steps: number) => void): T | undefined {
-    if (!this.#isIndexed()) return this.#items.find((item) => this.#coversPlainly(item, requestClass, charge))
+    if (!this.#isIndexed()) return this.#firstOfAll(requestClass, charge)
     for (const item of this.mayCover(requestClass, charge)) if (covers(this.#conditionOf(item), requestClass)) return item
     return undefined
   }
@@ -53,12 +53,27 @@ export class Conditions<T> {
     }
   }
 
-  #coversPlainly(item: T, requestClass: RequestClass, charge: (steps: number) => void): boolean {
-    const condition = this.#conditionOf(item)
-    charge(isPlainCondition(requestClass) && isPlainCondition(condition) ? 1 : effortOf(condition, requestClass))
-    return covers(condition, requestClass)
+  #firstOfAll(requestClass: RequestClass, charge: (steps: number) => void): T | undefined {
+    const isPlain = isPlainCondition(requestClass)
+    let steps = 0
+    for (const item of this.#items) {
+      const condition = this.#conditionOf(item)
+      steps += isPlain && isPlainCondition(condition) ? 1 : effortOf(condition, requestClass)
+      if (steps > STEPS_A_CHARGE) {
+        charge(steps)
+        steps = 0
+      }
+      if (!covers(condition, requestClass)) continue
+      charge(steps)
+      return item
+    }
+    charge(steps)
+    return undefined
   }
 }
+
+/** So many are charged at once. */
+const STEPS_A_CHARGE = 64
 
 class Index<T> {
   readonly #items: Items<T>

@@ -3,7 +3,7 @@
 import type { L4Route } from '../../kinds/http-rule.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { carried, type Lookup, toWhole } from './destinations.ts'
+import { Clusters, sharesOf, toWhole } from './destinations.ts'
 import { boundTo, type Server, serversOf, virtualHosts } from './gateways.ts'
 import { type Place, standsForL4 } from './matches.ts'
 import { oncePerScope, type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
@@ -133,13 +133,13 @@ function namesOf({ match }: L4Route): number {
 function toChain(scope: Scope, vs: VirtualService, rule: L4Route, place: Place, host: string, serverNames: readonly string[]): Chain {
   scope.snapshot.charge(rule.route.length, vs)
   // Unlike http rules these find the single port of any service, on the mesh too (8.2).
-  const lookup: Lookup = { port: place.port, service: (name) => serviceInScope(scope, name) }
+  const clusters = new Clusters(scope, { port: place.port, service: (name) => serviceInScope(scope, name) })
   return {
     host,
     port: place.port,
     serverNames,
     source: rule.source,
     path: rule.path,
-    destinations: carried(scope, rule.route, lookup)
+    destinations: sharesOf(rule.route).map((each) => clusters.routed(each))
   }
 }

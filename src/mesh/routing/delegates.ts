@@ -7,17 +7,48 @@ import { own } from '../names/own.ts'
 import { exportsOf, isExported } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
-/** The rules as routes are made of them: a delegate's matches joined with the root's. A rule whose delegate is missing, not exported to the root's namespace or has hosts is dropped silently (7.2). `mergeVirtualServices`. */
-export function effectiveRules(snapshot: Snapshot, root: VirtualService): HttpRoute[] {
+/** For each rule that delegates, in order: the delegate; null where it is missing, not exported to the root's namespace or has hosts (7.2). */
+export type Delegates = readonly (VirtualService | null)[]
+
+const NO_DELEGATES: Delegates = []
+
+export function delegatesOf(snapshot: Snapshot, root: VirtualService): Delegates {
+  const rules = delegating.get(root) ?? root.http.filter(({ delegate }) => delegate !== null)
+  delegating.set(root, rules)
+  return rules.length === 0 ? NO_DELEGATES : rules.map((rule) => delegateOf(snapshot, root, rule))
+}
+
+/** The rules of an object that delegate. */
+const delegating = new WeakMap<VirtualService, readonly HttpRoute[]>()
+
+function delegateOf(snapshot: Snapshot, root: VirtualService, { delegate: named }: HttpRoute): VirtualService | null {
+  const delegate = named === null ? undefined : snapshot.find('VirtualService', named.namespace, named.name)
+  if (delegate === undefined || delegate.hosts.length > 0) return null
+  const exportTo = exportsOf(delegate, snapshot.settings.defaultVirtualServiceExportTo)
+  return isExported(exportTo, delegate.namespace, root.namespace) ? delegate : null
+}
+
+/** The rules as routes are made of them: a delegate's matches joined with the root's. A rule without its delegate is dropped silently (7.2). `mergeVirtualServices`. */
+export function effectiveRules(snapshot: Snapshot, root: VirtualService, delegates: Delegates): readonly HttpRoute[] {
+  if (delegates.length === 0) return root.http
+  let at = 0
   return root.http.flatMap((rule) => {
-    if (rule.delegate === null) return [rule]
-    const delegate = snapshot.find('VirtualService', rule.delegate.namespace, rule.delegate.name)
-    if (delegate === undefined || delegate.hosts.length > 0) return []
-    const exportTo = exportsOf(delegate, snapshot.settings.defaultVirtualServiceExportTo)
-    if (!isExported(exportTo, delegate.namespace, root.namespace)) return []
-    chargeJoins(snapshot, root, rule, delegate)
-    return delegate.http.flatMap((inner) => join(rule, inner) ?? [])
+    if (rule.delegate === null) return rule
+    const delegate = delegates[at++] ?? null
+    return delegate === null ? [] : joinedWith(snapshot, root, rule, delegate)
   })
+}
+
+/** What was last joined with a rule. */
+const joined = new WeakMap<HttpRoute, { readonly delegate: VirtualService; readonly rules: readonly HttpRoute[] }>()
+
+function joinedWith(snapshot: Snapshot, root: VirtualService, rule: HttpRoute, delegate: VirtualService): readonly HttpRoute[] {
+  const known = joined.get(rule)
+  if (known?.delegate === delegate) return known.rules
+  chargeJoins(snapshot, root, rule, delegate)
+  const rules = delegate.http.flatMap((inner) => join(rule, inner) ?? [])
+  joined.set(rule, { delegate, rules })
+  return rules
 }
 
 /** What a joined match costs to make and to keep, in steps: so many are bounded by memory sooner than by time. */

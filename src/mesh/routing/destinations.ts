@@ -2,7 +2,7 @@
 
 import type { Destination } from '../../kinds/http-rule.ts'
 import { hasNoCluster, readyEndpoints } from './endpoints.ts'
-import { type ClusterState, destinationInScope, oncePerScope, type Scope, serviceInScope, subsetLabels } from './scope.ts'
+import { type ClusterState, destinationInScope, oncePerClient, type Scope, serviceInScope, subsetLabels } from './scope.ts'
 import { type MeshService, portOf } from './services.ts'
 import type { Missing, RoutedDestination } from './table.ts'
 
@@ -15,28 +15,89 @@ export interface Lookup {
   readonly service: (host: string) => MeshService | null
 }
 
-/** The destinations that get requests: a lone one whatever its weight; of several those with weight, in proportion (9.1, 9.2, 9.3). */
-export function carried(scope: Scope, destinations: readonly Destination[], lookup: Lookup): RoutedDestination[] {
-  const [only, ...others] = destinations
-  if (only !== undefined && others.length === 0) return [toCluster(scope, only, 1, lookup)]
-  const weighted = destinations.filter(({ weight }) => weight > 0)
-  const total = weighted.reduce((sum, { weight }) => sum + weight, 0)
-  return weighted.map((each) => toCluster(scope, each, each.weight / total, lookup))
+/** A destination that gets requests, and its share of them. */
+export interface Weighted {
+  readonly destination: Destination
+  readonly share: number
 }
 
-/** One destination, its host completed, as the cluster `outbound|<port>|<subset>|<host>` (8.1). `GetDestinationCluster`. */
-export function toCluster(scope: Scope, destination: Destination, share: number, { port, service }: Lookup): RoutedDestination {
-  const found = service(destination.host)
+/** What a destination is to whoever asks: the cluster `outbound|<port>|<subset>|<host>`, and its state. */
+export interface Cluster extends ClusterState, Pick<RoutedDestination, 'host' | 'subset' | 'port'> {
+  readonly asked: Named
+}
+
+/** Of a destination what says where it leads. */
+type Named = Pick<Destination, 'host' | 'subset' | 'port'>
+
+/** The clusters that the destinations of routes at one place become, each found out once. */
+export class Clusters {
+  readonly #scope: Scope
+  readonly #lookup: Lookup
+  readonly #known = new Map<string, Map<string | null, Map<number | null, Cluster>>>()
+  /** Clusters that were found out another time, and are the same. */
+  readonly #confirmed = new Set<Cluster>()
+
+  constructor(scope: Scope, lookup: Lookup) {
+    this.#scope = scope
+    this.#lookup = lookup
+  }
+
+  of(destination: Named): Cluster {
+    const { host, subset, port } = destination
+    const byPort = within(within(this.#known, host), subset)
+    const known = byPort.get(port)
+    if (known !== undefined) return known
+    const cluster = toCluster(this.#scope, destination, this.#lookup)
+    byPort.set(port, cluster)
+    return cluster
+  }
+
+  /** What these were is what they are. */
+  areStill(known: readonly Cluster[]): boolean {
+    for (const was of known) {
+      if (this.#confirmed.has(was)) continue
+      if (!isSame(was, this.of(was.asked))) return false
+      this.#confirmed.add(was)
+    }
+    return true
+  }
+
+  routed({ destination, share }: Weighted): RoutedDestination {
+    const { host, subset, port, missing, ready } = this.of(destination)
+    return { host, subset, port, share, missing, ready, path: destination.path }
+  }
+}
+
+function within<K, L, V>(maps: Map<K, Map<L, V>>, key: K): Map<L, V> {
+  const known = maps.get(key)
+  if (known !== undefined) return known
+  const made = new Map<L, V>()
+  maps.set(key, made)
+  return made
+}
+
+/** Of one destination. */
+function isSame(one: Cluster, other: Cluster): boolean {
+  return one.host === other.host && one.port === other.port && one.missing === other.missing && one.ready === other.ready
+}
+
+/** The destinations that get requests: a lone one whatever its weight; of several those with weight, in proportion (9.1, 9.2, 9.3). */
+export function sharesOf(destinations: readonly Destination[]): Weighted[] {
+  const [only, ...others] = destinations
+  if (only !== undefined && others.length === 0) return [{ destination: only, share: 1 }]
+  const weighted = destinations.filter(({ weight }) => weight > 0)
+  const total = weighted.reduce((sum, { weight }) => sum + weight, 0)
+  return weighted.map((destination) => ({ destination, share: destination.weight / total }))
+}
+
+/** `GetDestinationCluster` (8.1). */
+function toCluster(scope: Scope, { host: named, subset, port }: Named, { port: listener, service }: Lookup): Cluster {
+  const found = service(named)
   const alias = found?.object.kind === 'Service' ? found.object.externalName : null
   const [single, ...others] = found?.ports ?? []
-  const cluster = {
-    host: alias ?? destination.host, // (8.4)
-    subset: destination.subset,
-    port: destination.port ?? (single !== undefined && others.length === 0 ? single.number : port), // (8.2)
-    share,
-    path: destination.path
-  }
-  return { ...cluster, ...stateOf(scope, cluster.host, cluster.port, cluster.subset, destination.host) }
+  const host = alias ?? named // (8.4)
+  const own = port ?? (single !== undefined && others.length === 0 ? single.number : listener) // (8.2)
+  return { asked: { host: named, subset, port }, host, subset, port: own, ...stateOf(scope, host, own, subset, named) }
 }
 
 /** The cluster of a whole service, as Istio's default route has it. */
@@ -46,7 +107,7 @@ export function toWhole(scope: Scope, host: string, port: number): RoutedDestina
 }
 
 /** `named` is the host that the VirtualService itself names, and thereby imports (3.9). */
-const stateOf = oncePerScope((scope, host: string, port: number, subset: string | null, named: string): ClusterState => {
+const stateOf = oncePerClient((scope, host: string, port: number, subset: string | null, named: string): ClusterState => {
   const { snapshot, context } = scope
   if (!snapshot.knows('Service') || !snapshot.knows('ServiceEntry')) return { missing: null, ready: null }
   const service = host === named ? destinationInScope(scope, host) : serviceInScope(scope, host)

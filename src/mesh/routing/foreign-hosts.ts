@@ -26,7 +26,7 @@ export function foreignTables(scope: Scope, host: string): RouteTable[] {
 function foreignTable(scope: Scope, host: string, port: number): RouteTable | null {
   for (const vs of namers(scope, host, port)) {
     if (port !== HTTP_PORT && !portsTaken(scope, vs).has(port)) continue
-    const routes = meshRoutes(scope, vs, port)
+    const routes = meshRoutes(scope, port, vs)
     if (routes.length === 0) continue
     return isSpelledBefore(scope, host, port, vs) ? null : toTable(host, port, [vs], routes)
   }

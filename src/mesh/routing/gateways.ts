@@ -7,13 +7,16 @@ import { type Labels, labelKeys, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
 import { parseProtocol } from '../names/ports.ts'
 import { byAge, inOrderFor } from '../names/visibility.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
+import { Recent } from '../snapshot/recent.ts'
+import { isEmpty, type Snapshot } from '../snapshot/snapshot.ts'
+import { Clusters } from './destinations.ts'
 import { isIstioCatchAll } from './matches.ts'
-import { oncePerScope, registeredService, type Scope, serviceInScope } from './scope.ts'
+import { type Made, routesOf } from './rule-routes.ts'
+import { oncePerClient, oncePerScope, registeredService, type Scope, serviceInScope } from './scope.ts'
 import { isVisible, type MeshService } from './services.ts'
-import type { Route, RouteTable } from './table.ts'
+import { contextKey, type Route, type RouteTable } from './table.ts'
 import { toTable } from './tables.ts'
-import { HOSTS_A_STEP, hostsOfVirtualService, routesOf } from './virtual-services.ts'
+import { HOSTS_A_STEP, hostsOfVirtualService } from './virtual-services.ts'
 
 /** Istio labels the Pods with it that it deploys for a Gateway of the Gateway API. */
 export const MANAGED = 'gateway.istio.io/managed'
@@ -39,21 +42,90 @@ export function gatewayTables(scope: Scope, host: string): RouteTable[] {
 }
 
 const gatewayTable = oncePerScope((scope, { port, servers }: RouteGroup, host: string): RouteTable | null => {
-  const named = virtualServicesTouching(scope, host)
-  const routes: Route[] = []
-  const takers = new Set<VirtualService>()
-  for (const server of servers) {
-    for (const vs of named) {
-      scope.snapshot.charge(vs.gateways.length)
-      if (!vs.gateways.includes(server.gateway) || !virtualHosts(scope, server, vs).has(host)) continue
-      const own = gatewayRoutes(scope, vs, server)
-      if (own.length > 0) takers.add(vs)
-      for (const route of own) routes.push(route)
-    }
-  }
+  const made = servers.flatMap((server) => mergedAt(scope, server, host)).filter(hasRoutes)
+  const [only, ...others] = made
   // A host without any route has no virtual host: there is no default to return to (6.5).
-  return routes.length === 0 ? null : toTable(host, port, [...takers], catchAllsLast(routes), namesOfServers(servers))
+  if (only === undefined) return null
+  // Those of one object end with its first catch-all, and are one list for all its hosts.
+  const routes = others.length === 0 ? only.made.routes : catchAllsLast(made.flatMap((part) => part.made.routes))
+  const takers = servers.length === 1 ? made.map(({ vs }) => vs) : [...new Set(made.map(({ vs }) => vs))]
+  return toTable(host, port, takers, routes, namesOfServers(servers))
 })
+
+/** What an object for a host makes of one name at a server. */
+interface Part {
+  readonly vs: VirtualService
+  /** All names that it shares with the server. */
+  readonly names: ReadonlySet<string>
+  /** null where it makes no such virtual host. */
+  readonly made: Made | null
+}
+
+type PartWithRoutes = Part & { readonly made: Made }
+
+function hasRoutes(part: Part): part is PartWithRoutes {
+  return part.made !== null && part.made.routes.length > 0
+}
+
+/** So few are asked one by one. */
+const FEW = 8
+/** Of one server. */
+const MOST_HOSTS_KEPT = 16
+const MOST_PARTS_KEPT = 20_000
+/** So many are taken over in a step. */
+const KEPT_A_STEP = 8
+
+/** By the hosts of a server, as its Gateway has them; and then by who asks for which host. */
+const keptParts = new Recent<readonly string[], Map<string, readonly Part[]>>(MOST_PARTS_KEPT, (byHost) =>
+  [...byHost.values()].reduce((sum, { length }) => sum + length, 1)
+)
+
+/** Of each object for the host, in order. Where many share it, what others than a changed one make is taken over from the last time, if it rests on the same. */
+const mergedAt = oncePerScope((scope, server: Server, host: string): readonly Part[] => {
+  const named = virtualServicesTouching(scope, host)
+  if (named.length <= FEW) return merge(scope, server, host, named, [])
+  const key = `${host} ${server.port} ${server.gateway} ${contextKey(scope.context)}`
+  const byHost = keptParts.get(server.hosts) ?? new Map<string, readonly Part[]>()
+  const parts = merge(scope, server, host, named, byHost.get(key) ?? [])
+  byHost.delete(key)
+  byHost.set(key, parts)
+  const [oldest] = byHost.keys()
+  if (byHost.size > MOST_HOSTS_KEPT && oldest !== undefined) byHost.delete(oldest)
+  keptParts.set(server.hosts, byHost)
+  return parts
+})
+
+/** `known` has most of them in the same order; one that it has elsewhere is made anew. */
+function merge(scope: Scope, server: Server, host: string, named: readonly VirtualService[], known: readonly Part[]): readonly Part[] {
+  scope.snapshot.charge(named.length / KEPT_A_STEP)
+  let at = 0
+  return named.map((vs) => {
+    if (known[at]?.vs !== vs && known[at + 1]?.vs === vs) at++
+    const part = known[at]
+    if (part?.vs !== vs) return toPart(scope, server, host, vs)
+    at++
+    return part.made === null || rests(scope, server, vs, part.made) ? part : toPart(scope, server, host, vs)
+  })
+}
+
+function toPart(scope: Scope, server: Server, host: string, vs: VirtualService): Part {
+  scope.snapshot.charge(vs.gateways.length)
+  const names = virtualHosts(scope, server, vs)
+  return { vs, names, made: vs.gateways.includes(server.gateway) && names.has(host) ? gatewayRoutes(scope, server, vs) : null }
+}
+
+/** It delegates to nobody, and what it sends to is as it was. */
+function rests(scope: Scope, { port }: Server, { namespace }: VirtualService, { delegates, clusters }: Made): boolean {
+  return delegates.length === 0 && clustersAtGateway(scope, port, namespace).areStill(clusters)
+}
+
+/** Whose catch-all it is does not matter (6.3). `SortVHostRoutes`. */
+function catchAllsLast(routes: readonly Route[]): Route[] {
+  const [before, last]: [Route[], Route[]] = [[], []]
+  for (const route of routes) (route.matchesAll && isIstioCatchAll(route.condition) ? last : before).push(route)
+  for (const route of last) before.push(route)
+  return before
+}
 
 /** What a group of servers does with plain HTTP for a host: its virtual host, and whether that sends every request to HTTPS (6.6). */
 export interface VirtualHost {
@@ -66,10 +138,11 @@ export interface VirtualHost {
 export const virtualHostOf = oncePerScope((scope, group: RouteGroup, host: string): VirtualHost | null => {
   const named = virtualServicesTouching(scope, host)
   const names = new Set<string>()
-  for (const vs of named) {
-    for (const server of group.servers) {
-      if (virtualHosts(scope, server, vs).has(host)) names.add(host)
-      for (const wildcard of wildcardsOf(scope, server, vs)) names.add(wildcard)
+  for (const server of group.servers) {
+    for (const part of mergedAt(scope, server, host)) {
+      const isNamed = part.names.has(host)
+      if (isNamed) names.add(host)
+      if (part.names.size > (isNamed ? 1 : 0)) for (const name of wildcardsAmong(part.names)) names.add(name)
     }
   }
   // Such a server redirects its own hosts too, as they are written. `buildGatewayHTTPRouteConfig`.
@@ -83,13 +156,19 @@ export const virtualHostOf = oncePerScope((scope, group: RouteGroup, host: strin
   return null
 })
 
-/** Those of its virtual hosts that may have another's requests too. */
-const wildcardsOf = oncePerScope((scope, server: Server, vs: VirtualService) => [...virtualHosts(scope, server, vs)].filter(isWildcard))
+const wildcards = new WeakMap<ReadonlySet<string>, readonly string[]>()
+
+/** Those virtual hosts that may have another's requests too. */
+function wildcardsAmong(shared: ReadonlySet<string>): readonly string[] {
+  const known = wildcards.get(shared) ?? [...shared].filter(isWildcard)
+  wildcards.set(shared, known)
+  return known
+}
 
 function isRedirected(scope: Scope, server: Server, named: readonly VirtualService[], host: string): boolean {
   if (server.hosts.some((written) => written.toLowerCase() === host)) return true
   const bound = named.filter((vs) => vs.gateways.includes(server.gateway) && virtualHosts(scope, server, vs).has(host))
-  return bound.some((vs) => gatewayRoutes(scope, vs, server).length > 0)
+  return bound.some((vs) => gatewayRoutes(scope, server, vs).routes.length > 0)
 }
 
 /** The own name before wildcards, longer ones before shorter. */
@@ -116,22 +195,35 @@ export function boundTo({ snapshot, context }: Scope, gateway: string): VirtualS
   return inOrderFor(context.namespace, snapshot.settings, snapshot.lookup('virtualServiceByGateway', gateway))
 }
 
+/** By the hosts of a server, as its Gateway has them. */
+const sharedNames = new WeakMap<readonly string[], WeakMap<VirtualService, ReadonlySet<string>>>()
+
 /** The names that a server and a VirtualService share, of each two the more specific (6.2). `Names.Intersection`. */
-export const virtualHosts = oncePerScope(({ snapshot }, server: Server, vs: VirtualService): ReadonlySet<string> => {
-  const shared = new Set<string>()
+export function virtualHosts({ snapshot }: Scope, { hosts }: Server, vs: VirtualService): ReadonlySet<string> {
+  const byObject = sharedNames.get(hosts) ?? new WeakMap<VirtualService, ReadonlySet<string>>()
+  sharedNames.set(hosts, byObject)
+  const known = byObject.get(vs)
+  if (known !== undefined) return known
   const own = hostsOfVirtualService(snapshot, vs)
-  snapshot.charge((own.length * server.hosts.length) / HOSTS_A_STEP)
-  for (const written of server.hosts) {
-    const [namespace, name] = written.includes('/') ? written.split('/') : ['*', written]
-    if (name === undefined || (namespace !== '*' && namespace !== vs.namespace)) continue
-    const served = name.toLowerCase()
+  snapshot.charge((own.length * hosts.length) / HOSTS_A_STEP)
+  const shared = intersection(hosts, own, vs.namespace)
+  byObject.set(vs, shared)
+  return shared
+}
+
+function intersection(served: readonly string[], own: readonly string[], namespace: string): ReadonlySet<string> {
+  const shared = new Set<string>()
+  for (const written of served) {
+    const [of, name] = written.includes('/') ? written.split('/') : ['*', written]
+    if (name === undefined || (of !== '*' && of !== namespace)) continue
+    const lower = name.toLowerCase()
     for (const host of own) {
-      if (hostCovers(host, served)) shared.add(served)
-      else if (hostCovers(served, host)) shared.add(host)
+      if (hostCovers(host, lower)) shared.add(lower)
+      else if (hostCovers(lower, host)) shared.add(host)
     }
   }
   return shared
-})
+}
 
 /** The servers of every Gateway whose selector the proxy's labels meet, of any namespace (6.1); of conflicting ones the first. `mergeGateways`. */
 export const serversOf = oncePerScope((scope): Server[] => {
@@ -214,8 +306,17 @@ function toServers({ namespace, name, servers, madeOf }: Gateway, targetPorts: R
     port: madeOf === null ? (targetPorts.get(server.port) ?? server.port) : server.port,
     gateway: `${namespace}/${name}`,
     transport: transportOf(server),
-    hosts: server.hosts.map((host) => (host.startsWith('./') ? `${namespace}/${host.slice(2)}` : host))
+    hosts: hostsOfServer(server, namespace)
   }))
+}
+
+/** Of the servers of Gateways as they are stored: one list as long as the Gateway is the same. */
+const completed = new WeakMap<GatewayServer, readonly string[]>()
+
+function hostsOfServer(server: GatewayServer, namespace: string): readonly string[] {
+  const known = completed.get(server) ?? server.hosts.map((host) => (host.startsWith('./') ? `${namespace}/${host.slice(2)}` : host))
+  completed.set(server, known)
+  return known
 }
 
 function transportOf(server: GatewayServer): Server['transport'] {
@@ -243,22 +344,24 @@ function claim(taken: Map<number, Set<string>>, { port, hosts }: Server): boolea
 }
 
 /** VirtualServices with a host that is, covers or is covered by `host`: only then can it be a virtual host. */
-const virtualServicesTouching = oncePerScope(({ snapshot, context }, host: string): VirtualService[] => {
+const virtualServicesTouching = oncePerScope(({ snapshot, context }, host: string): readonly VirtualService[] => {
   const keys = isWildcard(host) ? wildcardsOver(host) : [host, ...wildcardsOver(host)]
-  return inOrderFor(context.namespace, snapshot.settings, new Set(keys.flatMap((key) => [...snapshot.lookup('virtualServiceByHost', key)])))
+  const lists = keys.map((key) => snapshot.lookup('virtualServiceByHost', key)).filter((list) => !isEmpty(list))
+  const [only, ...others] = lists
+  if (only === undefined) return []
+  return inOrderFor(context.namespace, snapshot.settings, others.length === 0 ? only : new Set(lists.flatMap((list) => [...list])))
 })
+
+const gatewayRoutes = oncePerScope(
+  (scope, { port, gateway }: Server, vs: VirtualService): Made =>
+    routesOf(scope, vs, { context: scope.context, port, gateway }, clustersAtGateway(scope, port, vs.namespace))
+)
 
 /** A destination without port takes the port of a service that has one alone (8.2), and of several services with its host the VirtualService's own. */
-const gatewayRoutes = oncePerScope((scope, vs: VirtualService, { port, gateway }: Server): Route[] => {
+const clustersAtGateway = oncePerClient((scope, port: number, namespace: string) => {
   const service = (host: string): MeshService | null => {
-    const own = registeredService(scope, host, vs.namespace)
+    const own = registeredService(scope, host, namespace)
     return own !== null && isVisible(own, scope.context.namespace) ? own : serviceInScope(scope, host)
   }
-  return routesOf(scope, vs, { context: scope.context, port, gateway }, { port, service })
+  return new Clusters(scope, { port, service })
 })
-
-/** `SortVHostRoutes`: whose catch-all it is does not matter (6.3). */
-function catchAllsLast(routes: readonly Route[]): Route[] {
-  const isLast = ({ condition }: Route) => isIstioCatchAll(condition)
-  return [...routes.filter((route) => !isLast(route)), ...routes.filter(isLast)]
-}

@@ -20,10 +20,19 @@ export interface Entry {
   readonly path: Path
 }
 
-/** The entries of a rule that stand at a place, each a route of its own (4.2). A rule without match takes every request. */
-export function entriesAt({ match, path }: HttpRoute, place: Place): Entry[] {
+/** The entries of a rule that stand at a place, each a route of its own (4.2); null: wherever it is. A rule without match takes every request. */
+export function entriesAt({ match, path }: HttpRoute, place: Place | null): Entry[] {
   if (match.length === 0) return [{ condition: EVERY_REQUEST, path }]
-  return match.filter((entry) => stands(entry, place)).map((entry) => ({ condition: conditionOf(entry), path: entry.path }))
+  const standing = place === null ? match : match.filter((entry) => stands(entry, place))
+  return standing.map((entry) => ({ condition: conditionOf(entry), path: entry.path }))
+}
+
+/** Not all entries of the rule stand everywhere. */
+export function asksForPlace({ match }: HttpRoute): boolean {
+  return match.some(
+    ({ port, gateways, sourceLabels, sourceNamespace }) =>
+      port !== null || gateways.length > 0 || sourceNamespace !== '' || Object.keys(sourceLabels).length > 0
+  )
 }
 
 /** An entry that names gateways is not asked for its source (4.4). `sourceMatchHTTP`. */

@@ -15,7 +15,9 @@ export interface Scope {
   readonly listeners: readonly EgressListener[]
   /** What was found out for it. */
   readonly answers: Answers
-  /** The same, of what does not depend on who asks: one for all scopes of one piece of work on one snapshot. */
+  /** Of that, what does not depend on route objects. */
+  readonly standing: Answers
+  /** The same, of what does not depend on who asks either: one for all scopes of one piece of work. */
   readonly shared: Answers
 }
 
@@ -29,7 +31,12 @@ export function oncePerScope<A extends readonly unknown[], V>(find: Question<A, 
   return oncePer(({ answers }) => answers, find)
 }
 
-/** One that does not depend on who asks, answered once for all scopes of a moment: there may be as many as there are namespaces. */
+/** One that does not depend on route objects: the answer is the same before and after a write of one. */
+export function oncePerClient<A extends readonly unknown[], V>(find: Question<A, V>): Question<A, V> {
+  return oncePer(({ standing }) => standing, find)
+}
+
+/** One that does not depend on who asks either, answered once for all scopes of a moment: there may be as many as there are namespaces. */
 function oncePerMoment<A extends readonly unknown[], V>(find: Question<A, V>): Question<A, V> {
   return oncePer(({ shared }) => shared, find)
 }
@@ -62,20 +69,31 @@ export interface ClusterState {
   readonly ready: number | null
 }
 
-export function scopeOf(snapshot: Snapshot, context: Context, shared: Answers = new Map()): Scope {
+export function scopeOf(snapshot: Snapshot, context: Context, standing: Answers = new Map(), shared: Answers = new Map()): Scope {
   const listeners = context.kind === 'mesh' ? egressListeners(snapshot, context) : []
-  return { snapshot, context, listeners, answers: new Map(), shared }
+  return { snapshot, context, listeners, answers: new Map(), standing, shared }
 }
 
+export type ScopeOf = (context: Context) => Scope
+
 /** The scopes of one moment, one for equal contexts: whatever a context sees is worked out once for all of its hosts. */
-export function scopesOf(snapshot: Snapshot): (context: Context) => Scope {
-  const known = new Map<string, Scope>()
+export function scopesOf(snapshot: Snapshot): ScopeOf {
   const shared: Answers = new Map()
+  return remembered((context) => scopeOf(snapshot, context, new Map(), shared))
+}
+
+/** The scopes of the moment after another, in which nothing but route objects is otherwise. */
+export function scopesAfter(before: ScopeOf, snapshot: Snapshot): ScopeOf {
+  return remembered((context) => ({ ...before(context), snapshot, answers: new Map() }))
+}
+
+function remembered(scope: ScopeOf): ScopeOf {
+  const known = new Map<string, Scope>()
   return (context) => {
     const key = contextKey(context)
-    const scope = known.get(key) ?? scopeOf(snapshot, context, shared)
-    known.set(key, scope)
-    return scope
+    const found = known.get(key) ?? scope(context)
+    known.set(key, found)
+    return found
   }
 }
 
@@ -85,7 +103,7 @@ export function subsetLabels(scope: Scope, service: MeshService, subset: string)
 }
 
 /** Each by its name, the first of equal ones. */
-const subsetsByName = oncePerScope((scope, host: string, namespace: string): ReadonlyMap<string, Subset> => {
+const subsetsByName = oncePerClient((scope, host: string, namespace: string): ReadonlyMap<string, Subset> => {
   const { rootNamespace } = scope.snapshot.settings
   return new Map(
     subsetsOf(rulesFor(scope, host), scope.context, namespace, rootNamespace)
@@ -108,20 +126,20 @@ export const portsNamed = oncePerMoment((scope, host: string): ReadonlySet<numbe
 })
 
 /** The service that the proxy has clusters for under this host; null where it has none. */
-export const serviceInScope = oncePerScope((scope, host: string): MeshService | null => foldServices(candidates(scope, host)))
+export const serviceInScope = oncePerClient((scope, host: string): MeshService | null => foldServices(candidates(scope, host)))
 
 /**
  * The same for the destination of a route: a VirtualService also imports what it sends to, whatever the Sidecar says, and of the client's
  * own namespace even what is not exported to it (3.9). `collectImportedServices`.
  */
-export const destinationInScope = oncePerScope((scope, host: string): MeshService | null => {
+export const destinationInScope = oncePerClient((scope, host: string): MeshService | null => {
   if (scope.context.kind === 'gateway') return serviceInScope(scope, host)
   const imported = importedService(scope, host)
   return foldServices(imported === null ? candidates(scope, host) : [...candidates(scope, host), imported])
 })
 
 /** The service as the routes of one port know it: only where it has that port, and with no other (8.2). */
-export const serviceOnPort = oncePerScope((scope, host: string, port: number): MeshService | null => {
+export const serviceOnPort = oncePerClient((scope, host: string, port: number): MeshService | null => {
   const { context, listeners } = scope
   const listener = listenerFor(listeners, port)
   if (listener === null) return null
@@ -136,7 +154,7 @@ export function registeredService(scope: Scope, host: string, namespace: string)
 }
 
 /** A listener of the client is open on the port for HTTP: a service that it imports declares HTTP there (3.6). */
-export const listensForHttp = oncePerScope((scope, port: number): boolean => {
+export const listensForHttp = oncePerClient((scope, port: number): boolean => {
   const { snapshot, context, listeners } = scope
   const listener = listenerFor(listeners, port)
   if (listener === null) return false

@@ -1,20 +1,14 @@
 /** Which VirtualService takes a host on the mesh (3.3 to 3.6), and the routes that one makes. */
 
-import type { HttpRoute } from '../../kinds/http-rule.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
 import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
 import { inOrderFor } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { coversEverything } from './covers.ts'
-import { effectiveRules } from './delegates.ts'
-import { carried, type Lookup, toCluster } from './destinations.ts'
-import { entriesAt, isIstioCatchAll, type Place } from './matches.ts'
-import { oncePerScope, type Scope, serviceOnPort } from './scope.ts'
+import { Clusters } from './destinations.ts'
+import { routesOf } from './rule-routes.ts'
+import { oncePerClient, oncePerScope, type Scope, serviceOnPort } from './scope.ts'
 import { listenerFor } from './sidecars.ts'
 import type { Route } from './table.ts'
-
-/** Redirect codes for which Istio generates an action (4.9). `ApplyRedirect`. */
-const REDIRECTS = [0, 301, 302, 303, 307, 308]
 
 export interface Taken {
   readonly vs: VirtualService
@@ -69,7 +63,7 @@ export const importedAt = oncePerScope((scope, port: number, host: string): Virt
  */
 export function takerOfService(scope: Scope, host: string, port: number): Taken | null {
   for (const vs of contenders(scope, host, port)) {
-    const routes = meshRoutes(scope, vs, port)
+    const routes = meshRoutes(scope, port, vs)
     if (routes.length > 0) return { vs, routes }
   }
   return null
@@ -93,48 +87,12 @@ export function contenders(scope: Scope, host: string, port: number): VirtualSer
 }
 
 /** A VirtualService's routes for a client on a port; without any it does not count there. */
-export const meshRoutes = oncePerScope((scope, vs: VirtualService, port: number): Route[] => {
-  const place: Place = { context: scope.context, port, gateway: 'mesh' }
-  // Only services that have the listener's port are looked up, with that port alone, so a destination's port is the listener's (8.2).
-  return routesOf(scope, vs, place, { port, service: (host) => serviceOnPort(scope, host, port) })
-})
+export const meshRoutes = oncePerScope(
+  (scope, port: number, vs: VirtualService): readonly Route[] =>
+    routesOf(scope, vs, { context: scope.context, port, gateway: 'mesh' }, clustersOnMesh(scope, port)).routes
+)
 
-/** The routes that the rules of a VirtualService make at a place, up to the first catch-all that Istio knows (4.7). `BuildHTTPRoutesForVirtualService`. */
-export function routesOf(scope: Scope, vs: VirtualService, place: Place, lookup: Lookup): Route[] {
-  const routes: Route[] = []
-  for (const rule of effectiveRules(scope.snapshot, vs)) {
-    scope.snapshot.charge(1 + rule.match.length + rule.route.length + rule.mirrors.length, vs)
-    const entries = entriesAt(rule, place)
-    if (entries.length === 0) continue
-    const rest = {
-      source: rule.source,
-      status: statusOf(rule),
-      destinations: rule.redirect === null && rule.directResponse === null ? carried(scope, rule.route, lookup) : [],
-      mirrors: mirrorsOf(scope, rule, lookup)
-    }
-    const action = actionOf(rule, rest.destinations.length)
-    for (const { condition, path } of entries) {
-      routes.push({ ...rest, path, condition, action, matchesAll: coversEverything(condition) })
-      if (isIstioCatchAll(condition)) return routes
-    }
-  }
-  return routes
-}
-
-/** 301 where a redirect names no code. */
-function statusOf({ redirect, directResponse }: HttpRoute): number | null {
-  return redirect === null ? (directResponse?.status ?? null) : redirect.code || 301
-}
-
-/** A rule that sends nowhere, which Istio's webhook refuses (2.4), gives a route that Envoy refuses (2.6). */
-function actionOf({ redirect, directResponse }: HttpRoute, destinations: number): Route['action'] {
-  if (redirect !== null) return REDIRECTS.includes(redirect.code) ? 'redirect' : 'none'
-  if (directResponse !== null) return 'direct'
-  return destinations === 0 ? 'none' : 'route'
-}
-
-/** Without percentage there is no mirror (9.4). */
-function mirrorsOf(scope: Scope, { mirrors, redirect, directResponse }: HttpRoute, lookup: Lookup): Route['mirrors'] {
-  if (redirect !== null || directResponse !== null) return []
-  return mirrors.filter(({ percentage }) => percentage > 0).map((mirror) => toCluster(scope, mirror, mirror.percentage / 100, lookup))
-}
+/** Only services that have the listener's port are looked up, with that port alone, so a destination's port is the listener's (8.2). */
+const clustersOnMesh = oncePerClient(
+  (scope, port: number) => new Clusters(scope, { port, service: (host) => serviceOnPort(scope, host, port) })
+)

@@ -89,8 +89,10 @@ class Metered implements Snapshot {
   }
 
   lookup<I extends IndexName>(index: I, key: string): Iterable<IndexedObject<I>> {
-    this.#meter.charge(1 + this.#base.countAtMost(index, key))
-    return this.#base.lookup(index, key)
+    const found = this.#base.lookup(index, key)
+    const count = Array.isArray(found) ? found.length : found instanceof Set ? found.size : this.#base.countAtMost(index, key)
+    this.#meter.charge(1 + count)
+    return found
   }
 
   countAtMost(index: IndexName, key: string): number {

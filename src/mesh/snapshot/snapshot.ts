@@ -9,17 +9,20 @@ import {
   type IndexName,
   indexedKind,
   indexesOf,
+  isRouteKind,
   KINDS,
   type Kind,
   keysOf,
   type MeshObject,
   type ObjectOf,
   type ObjectRef,
-  refKey
+  refKey,
+  withPartsOf
 } from '../../kinds/index.ts'
 import type { Pod } from '../../kinds/pod.ts'
 import { type Labels, labelKeys, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
+import { byAge } from '../names/visibility.ts'
 import { type GivenSettings, isDiscovered, isOfMesh, type MeshSettings, meshConfigRef, settled } from './settings.ts'
 
 export interface Snapshot {
@@ -53,13 +56,71 @@ export type Follower = (ref: ObjectRef, object: MeshObject | null) => void
 /** Label keys by which Pods of all namespaces are indexed; strangers may write more into selectors. */
 const MOST_POD_LABELS = 256
 
+/** The index of which a look-up gives a list by age: as many as there may be of one host are not put in order for each who asks. The list stays as it is; when objects come or go there is another. */
+const BY_AGE: IndexName = 'virtualServiceByHost'
+
+/** What stands under one key of an index. */
+interface Found {
+  readonly size: number
+  add(object: MeshObject): unknown
+  delete(object: MeshObject): boolean
+}
+
+class InOrder implements Found {
+  #objects: MeshObject[]
+  /** Somebody has the list, and it must not change. */
+  #isGiven = false
+
+  constructor(objects: MeshObject[]) {
+    this.#objects = objects
+  }
+
+  get size(): number {
+    return this.#objects.length
+  }
+
+  list(): readonly MeshObject[] {
+    this.#isGiven = true
+    return this.#objects
+  }
+
+  add(object: MeshObject): void {
+    this.#own().splice(placeByAge(this.#objects, object), 0, object)
+  }
+
+  delete(object: MeshObject): boolean {
+    const place = placeByAge(this.#objects, object)
+    if (this.#objects[place] !== object) return false
+    this.#own().splice(place, 1)
+    return true
+  }
+
+  #own(): MeshObject[] {
+    if (this.#isGiven) this.#objects = [...this.#objects]
+    this.#isGiven = false
+    return this.#objects
+  }
+}
+
+/** The place of the first that is not older. */
+function placeByAge(objects: readonly MeshObject[], object: MeshObject): number {
+  let [from, to] = [0, objects.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    const other = objects[middle]
+    if (other !== undefined && byAge(other, object) < 0) from = middle + 1
+    else to = middle
+  }
+  return from
+}
+
 /** The mutable store: objects come and go one at a time, and every index follows. */
 export class World implements Snapshot {
   readonly #given: GivenSettings
   readonly #meshConfig: ObjectRef
   #settings: MeshSettings
   readonly #objects = new Map<Kind, Map<string, MeshObject>>(KINDS.map((kind) => [kind, new Map()]))
-  readonly #indexes = new Map<IndexName, Map<string, Set<MeshObject>>>(INDEX_NAMES.map((name) => [name, new Map()]))
+  readonly #indexes = new Map<IndexName, Map<string, Found>>(INDEX_NAMES.map((name) => [name, new Map()]))
   readonly #podsByLabelValue = new Map<string, Map<string, Set<Pod>>>()
   /** What is stored and not there for this mesh, by `refKey`. */
   readonly #unseen = new Map<string, MeshObject>()
@@ -78,10 +139,10 @@ export class World implements Snapshot {
     return this.#settings
   }
 
-  /** Stores an object in place of the one with its kind, namespace and name. */
+  /** Stores an object in place of the one with its kind, namespace and name: of a route object with the parts that stay as they were, so that what is known of them is known still. */
   set(object: MeshObject): void {
-    this.#take(object)
-    this.#put(object)
+    const old = this.#take(object)
+    this.#put(old === undefined || !isRouteKind(object.kind) ? object : withPartsOf(object, old))
     this.#follow(object)
   }
 
@@ -109,18 +170,18 @@ export class World implements Snapshot {
     for (const follower of this.#followers) follower(object, null)
     this.#kind(object.kind).set(nameOf(object), object)
     if (object.kind === 'Pod') for (const [label, byValue] of this.#podsByLabelValue) this.#indexPod(object, label, byValue)
-    this.#reindex(object, (keys, key) => {
+    this.#reindex(object, (keys, key, name) => {
       const found = keys.get(key)
-      if (found === undefined) keys.set(key, new Set([object]))
+      if (found === undefined) keys.set(key, name === BY_AGE ? new InOrder([object]) : new Set([object]))
       else found.add(object)
     })
   }
 
-  #take(ref: ObjectRef): void {
+  #take(ref: ObjectRef): MeshObject | undefined {
     if (this.#unseen.size > 0) this.#unseen.delete(refKey(ref))
     const objects = this.#kind(ref.kind)
     const stored = objects.get(nameOf(ref))
-    if (stored === undefined) return
+    if (stored === undefined) return undefined
     for (const follower of this.#followers) follower(stored, stored)
     objects.delete(nameOf(ref))
     if (stored.kind === 'Pod') for (const [label, byValue] of this.#podsByLabelValue) forgetPod(stored, label, byValue)
@@ -129,6 +190,7 @@ export class World implements Snapshot {
       found?.delete(stored)
       if (found?.size === 0) keys.delete(key)
     })
+    return stored
   }
 
   /** What of the mesh is settled by an object, and what is there by that. */
@@ -188,7 +250,8 @@ export class World implements Snapshot {
   }
 
   lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
-    return (this.#indexes.get(name)?.get(key) ?? []) as Iterable<IndexedObject<I>>
+    const found = this.#indexes.get(name)?.get(key) ?? []
+    return (found instanceof InOrder ? found.list() : found) as Iterable<IndexedObject<I>>
   }
 
   countAtMost(name: IndexName, key: string): number {
@@ -231,11 +294,11 @@ export class World implements Snapshot {
     return objects
   }
 
-  #reindex(object: MeshObject, visit: (keys: Map<string, Set<MeshObject>>, key: string) => void): void {
+  #reindex(object: MeshObject, visit: (keys: Map<string, Found>, key: string, name: IndexName) => void): void {
     for (const name of indexesOf(object.kind)) {
       const keys = this.#indexes.get(name)
       if (keys === undefined) continue
-      for (const key of new Set(keysOf(name, object))) visit(keys, key)
+      for (const key of new Set(keysOf(name, object))) visit(keys, key, name)
     }
   }
 }
@@ -247,52 +310,72 @@ export function overlay(base: Snapshot, { removed = [], added = [] }: Difference
   return new Overlay(base, [...removed, ...(unseen ?? [])], seen ?? [])
 }
 
+/** The kinds of which objects differ where `after` was made of `before` by overlays; null where it was not. */
+export function kindsBetween(before: Snapshot, after: Snapshot): ReadonlySet<Kind> | null {
+  const kinds = new Set<Kind>()
+  for (let layer = after; layer !== before; layer = layer.base) {
+    if (!(layer instanceof Overlay)) return null
+    for (const kind of layer.kinds) kinds.add(kind)
+  }
+  return kinds
+}
+
 class Overlay implements Snapshot {
   readonly settings: MeshSettings
-  readonly #base: Snapshot
+  readonly base: Snapshot
   /** Objects of the base that no longer show: what was removed, and the old state of what was updated. */
   readonly #hidden: Set<string>
+  readonly #hiddenNames: Set<string>
   readonly #added: ReadonlyMap<string, MeshObject>
   /** A write is of one kind, or two: look-ups of all others go straight to the base. */
-  readonly #kinds: ReadonlySet<Kind>
+  readonly kinds: ReadonlySet<Kind>
   /** The keys of the added objects, found out once: an index is asked for many keys, and few objects are added. */
   readonly #keys = new Map<IndexName, ReadonlyMap<string, readonly MeshObject[]>>()
 
   constructor(base: Snapshot, removed: readonly ObjectRef[], added: readonly MeshObject[]) {
     this.settings = base.settings
-    this.#base = base
+    this.base = base
     this.#hidden = new Set([...removed, ...added].map(refKey))
+    this.#hiddenNames = new Set([...removed, ...added].map(({ name }) => name))
     this.#added = new Map(added.map((object) => [refKey(object), object]))
-    this.#kinds = new Set([...removed, ...added].map(({ kind }) => kind))
+    this.kinds = new Set([...removed, ...added].map(({ kind }) => kind))
   }
 
   knows(kind: Kind): boolean {
-    return this.#base.knows(kind)
+    return this.base.knows(kind)
   }
 
   charge(steps: number, cause?: MeshObject): void {
-    this.#base.charge(steps, cause)
+    this.base.charge(steps, cause)
   }
 
   find<K extends Kind>(kind: K, namespace: string, name: string): ObjectOf<K> | undefined {
-    if (!this.#kinds.has(kind)) return this.#base.find(kind, namespace, name)
+    if (!this.kinds.has(kind)) return this.base.find(kind, namespace, name)
     const key = refKey({ kind, namespace, name })
     if (this.#hidden.has(key)) return this.#added.get(key) as ObjectOf<K> | undefined
-    return this.#base.find(kind, namespace, name)
+    return this.base.find(kind, namespace, name)
   }
 
   *all<K extends Kind>(kind: K): Iterable<ObjectOf<K>> {
-    if (!this.#kinds.has(kind)) return yield* this.#base.all(kind)
-    for (const object of this.#base.all(kind)) if (!this.#hidden.has(refKey(object))) yield object
+    if (!this.kinds.has(kind)) return yield* this.base.all(kind)
+    for (const object of this.base.all(kind)) if (!this.#hides(object)) yield object
     for (const object of this.#added.values()) if (object.kind === kind && !isMade(object)) yield object as ObjectOf<K>
   }
 
   lookup<I extends IndexName>(name: I, key: string): Iterable<IndexedObject<I>> {
-    if (!this.#kinds.has(indexedKind(name))) return this.#base.lookup(name, key)
+    if (!this.kinds.has(indexedKind(name))) return this.base.lookup(name, key)
+    const below = this.base.lookup(name, key)
+    const added = this.#addedBy(name).get(key) ?? []
     const found: IndexedObject<I>[] = []
-    for (const object of this.#base.lookup(name, key)) if (!this.#hidden.has(refKey(object))) found.push(object)
-    for (const object of this.#addedBy(name).get(key) ?? []) found.push(object as IndexedObject<I>)
+    for (const object of below) if (!this.#hides(object)) found.push(object)
+    if (Array.isArray(below) && added.length === 0 && found.length === below.length) return below
+    for (const object of added) found.splice(name === BY_AGE ? placeByAge(found, object) : found.length, 0, object as IndexedObject<I>)
     return found
+  }
+
+  /** Few objects share a name with one that is hidden: of all others no text is made. */
+  #hides(object: MeshObject): boolean {
+    return this.#hiddenNames.has(object.name) && this.#hidden.has(refKey(object))
   }
 
   #addedBy(name: IndexName): ReadonlyMap<string, readonly MeshObject[]> {
@@ -312,18 +395,18 @@ class Overlay implements Snapshot {
   }
 
   countAtMost(name: IndexName, key: string): number {
-    const added = this.#kinds.has(indexedKind(name)) ? (this.#addedBy(name).get(key)?.length ?? 0) : 0
-    return this.#base.countAtMost(name, key) + added
+    const added = this.kinds.has(indexedKind(name)) ? (this.#addedBy(name).get(key)?.length ?? 0) : 0
+    return this.base.countAtMost(name, key) + added
   }
 
   has(name: IndexName, key: string): boolean {
-    return this.#kinds.has(indexedKind(name)) ? !isEmpty(this.lookup(name, key)) : this.#base.has(name, key)
+    return this.kinds.has(indexedKind(name)) ? !isEmpty(this.lookup(name, key)) : this.base.has(name, key)
   }
 
   *podsAnywhere(selector: Labels): Iterable<Pod> {
     if (Object.keys(selector).length === 0) return
-    if (!this.#kinds.has('Pod')) return yield* this.#base.podsAnywhere(selector)
-    for (const pod of this.#base.podsAnywhere(selector)) if (!this.#hidden.has(refKey(pod))) yield pod
+    if (!this.kinds.has('Pod')) return yield* this.base.podsAnywhere(selector)
+    for (const pod of this.base.podsAnywhere(selector)) if (!this.#hides(pod)) yield pod
     for (const object of this.#added.values()) if (object.kind === 'Pod' && selects(selector, object.labels)) yield object
   }
 }
