@@ -45,7 +45,7 @@ export function page(record: ProofRecord): string {
     ...versionSection(versions),
     '## What it is not',
     [
-      '- A large mesh: two proxies, and 21 or 201 where it says so, all of them Envoys; one istiod, one hitless.',
+      '- A large mesh: two proxies, and 21 where it says so, all of them Envoys; one istiod, one hitless.',
       '- A kubelet and containers: the Pods are HTTP servers in one process, which go on answering for a while when they are to end, as a `preStop` sleep makes them.',
       '- Sidecars behind iptables, or with mTLS: the client calls its Envoy directly, in plain text.'
     ].join('\n'),
