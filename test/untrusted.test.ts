@@ -6,7 +6,7 @@ import t from 'tap'
 const ROOT = join(import.meta.dirname, '..', 'src')
 
 /** Names of variables that count: a look-up by one is a place in a list. */
-const NUMBERS = 'number|at|index|start|end|endNow|first|node|middle|low|row|column|line'
+const NUMBERS = 'number|at|place|index|start|end|endNow|first|node|middle|low|row|column|line'
 
 interface Ban {
   readonly name: string

@@ -282,9 +282,9 @@ function haveSameEntries(one: readonly unknown[], other: readonly unknown[]): bo
 
 function haveSameFields(one: Parts, other: Parts): boolean {
   let more = 0
-  for (const name in one) {
-    if (!Object.hasOwn(other, name)) return false
-    const [field, another] = [one[name], other[name]]
+  for (const key in one) {
+    if (!Object.hasOwn(other, key)) return false
+    const [field, another] = [one[key], other[key]]
     if (field !== another && !isSame(field, another)) return false
     more++
   }

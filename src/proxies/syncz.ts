@@ -95,7 +95,7 @@ function statusOf(entry: unknown, pushes: Map<string, number>): ProxyStatus {
   return {
     proxy: entry['proxy'],
     kind: String(entry['proxy_type'] ?? ''),
-    types: new Map(ROUTING.filter((type) => type in resources).map((type) => [type, watched(resources[type], pushes)]))
+    types: new Map(ROUTING.filter((type) => Object.hasOwn(resources, type)).map((type) => [type, watched(resources[type], pushes)]))
   }
 }
 
