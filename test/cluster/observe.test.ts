@@ -55,7 +55,7 @@ t.test('it is listed, with who wrote and why it would be refused', async (t) => 
   t.equal(exit, 1, err)
   t.match(
     out,
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ would be refused: UPDATE of DestinationRule default\/helloworld by alice: 100% of requests .*\[subset-in-use\]\n1 refusal\n$/
+    /^1 refusal\n\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ would be refused: UPDATE of DestinationRule default\/helloworld by alice: 100% of requests .*\[subset-in-use\]\n$/
   )
   t.match(await listed(), [
     {
