@@ -17,8 +17,8 @@ interface Fact {
   readonly object: MeshObject | null
   /** What the watch showed when it was asked. */
   readonly shown: MeshObject | null
-  /** The question that it answers. */
-  readonly question: string
+  /** The questions that it answers: a name and lists. */
+  readonly questions: readonly string[]
 }
 
 /** Told of what a read found that the watch has not shown yet. */
@@ -52,7 +52,7 @@ export class StoredFacts {
       const now = find(shown, fact.ref)
       if (!isCurrent(fact, now)) {
         this.#facts.delete(key)
-        this.#asked.delete(fact.question)
+        for (const question of fact.questions) this.#asked.delete(question)
       } else if (isConfirmed(fact.object, now)) continue
       else if (fact.object === null) removed.push(fact.ref)
       else added.push(fact.object)
@@ -106,7 +106,10 @@ export class StoredFacts {
       throw new Unread('fresh facts could not be read', { cause })
     })
     for (const fact of answers.flat()) {
-      this.#facts.set(refKey(fact.ref), fact)
+      const key = refKey(fact.ref)
+      // Whoever asked before is to ask again where the new answer does not hold.
+      const before = this.#facts.get(key)?.questions ?? []
+      this.#facts.set(key, { ...fact, questions: [...before, ...fact.questions] })
       if (!isConfirmed(fact.object, fact.shown)) this.news += 1
       if (fact.shown?.resourceVersion !== fact.object?.resourceVersion) this.#onNews(fact.shown, fact.object)
     }
@@ -117,7 +120,7 @@ export class StoredFacts {
     const shown = find(this.#state.snapshot(), ref)
     this.#asked.add(question)
     const object = await this.#state.facts.read(ref, signal)
-    return [{ ref, object: object !== null && isOfMesh(object, this.#state.snapshot()) ? object : null, shown, question }]
+    return [{ ref, object: object !== null && isOfMesh(object, this.#state.snapshot()) ? object : null, shown, questions: [question] }]
   }
 
   /** A list says what is there and, of what the watch shows, what is not. */
@@ -126,12 +129,12 @@ export class StoredFacts {
     const shown = new Map(select(query, this.#state.snapshot()).map((object) => [refKey(object), object]))
     this.#asked.add(question)
     const listed = (await this.#state.facts.list(query, signal)).filter((object) => isOfMesh(object, this.#state.snapshot()))
-    const found = listed.map((object) => ({ ref: object, object, shown: shown.get(refKey(object)) ?? null, question }))
+    const found = listed.map((object) => ({ ref: object, object, shown: shown.get(refKey(object)) ?? null, questions: [question] }))
     const names = new Set(listed.map(refKey))
     const gone = [...shown.values()].filter((object) => !names.has(refKey(object)))
     return [
       ...found.filter((fact) => fact.shown?.resourceVersion !== fact.object.resourceVersion),
-      ...gone.map((object) => ({ ref: object, object: null, shown: object, question }))
+      ...gone.map((object) => ({ ref: object, object: null, shown: object, questions: [question] }))
     ]
   }
 }

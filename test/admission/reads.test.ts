@@ -22,8 +22,16 @@ import {
 const WORLD = guideWith(deployment('v1', { replicas: 9 }), deployment('v2', { replicas: 9 }))
 const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
 
-/** Judges a write onto a world; gives the verdict, and what was read from the cluster for it. What is stored may be later than what is shown. */
-async function readsFor(world: readonly Manifest[], written: Manifest, stored = world) {
+/**
+ * Judges a write onto a world; gives the verdict, and what was read from the cluster for it. What is stored may be later than what is shown, and the watch may
+ * show more while a kind is listed.
+ */
+async function readsFor(
+  world: readonly Manifest[],
+  written: Manifest,
+  stored = world,
+  shownMeanwhile: Readonly<Record<string, Manifest>> = {}
+) {
   const [sandbox, api] = [world, stored].map((manifests) => {
     const loaded = new Sandbox()
     for (const manifest of manifests) loaded.load(parsed(manifest))
@@ -44,7 +52,10 @@ async function readsFor(world: readonly Manifest[], written: Manifest, stored = 
       },
       list: async (query, signal) => {
         reads.push(`${query.kind} list`)
-        return api.facts.list(query, signal)
+        const found = await api.facts.list(query, signal)
+        const later = shownMeanwhile[query.kind]
+        if (later !== undefined) sandbox.load(parsed(later))
+        return found
       }
     }
   }
@@ -112,4 +123,13 @@ t.test('and where those have moved away, by the others', async (t) => {
   const storedBut = (count: number) => [...shown, ...moved(count)]
   t.equal((await readsFor(shown, destinationRule(['v1']), storedBut(11))).verdict, 'deny')
   t.equal((await readsFor(shown, destinationRule(['v1']), storedBut(12))).verdict, 'allow')
+})
+
+t.test('a rule that is gone is so whatever older state of it the watch comes to show', async (t) => {
+  const shown = guideWithout('VirtualService')
+  const stored = shown.filter(({ kind }) => kind !== 'DestinationRule')
+  const older = destinationRule(['v1', 'v2', 'v3'])
+  const { verdict, reads } = await readsFor(shown, virtualService([rule([to('v1')])]), stored, { DestinationRule: older })
+  t.equal(verdict, 'deny')
+  t.ok(reads.filter((read) => read === 'DestinationRule default/helloworld').length > 1, 'it is read by its name once more')
 })
