@@ -1,4 +1,5 @@
 import type { ClientTls, DestinationRule } from '../kinds/destination-rule.ts'
+import { isSameRef } from '../kinds/index.ts'
 import type { MtlsMode, PeerAuthentication } from '../kinds/peer-authentication.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
@@ -26,15 +27,10 @@ export const tlsMismatch = hygieneRule({
     'request. TLS of the own kind (SIMPLE, MUTUAL) to a workload of the mesh meets a sidecar that expects ISTIO_MUTUAL; whether it works depends on what listens there, and is only warned of.',
   remedy: 'Use tls mode ISTIO_MUTUAL, or let the workload take plain text (PERMISSIVE) first.',
   find: (subject) => {
-    const known = new Set(
-      services(subject)
-        .flatMap((service) => mismatches(subject, subject.snapshotBefore, service))
-        .map(keyOf)
-    )
-    return services(subject)
-      .flatMap((service) => mismatches(subject, subject.snapshotAfter, service))
-      .filter((found) => !known.has(keyOf(found)))
-      .map((found) => say(subject, found))
+    const found = mismatchesIn(subject, subject.snapshotAfter)
+    if (found.length === 0) return []
+    const known = new Set(mismatchesIn(subject, subject.snapshotBefore).map(keyOf))
+    return found.filter((each) => !known.has(keyOf(each))).map((each) => say(subject, each))
   }
 })
 
@@ -52,6 +48,17 @@ interface Mismatch {
 
 function keyOf({ service, rule, tls, subset, strict }: Mismatch): string {
   return JSON.stringify([service.host, rule.namespace, rule.name, tls.mode, tls.port, subset, strict?.name ?? null])
+}
+
+function mismatchesIn(subject: Asked, snapshot: Snapshot): Mismatch[] {
+  const { written, after } = subject
+  if (written.kind === 'DestinationRule' && (after?.kind !== 'DestinationRule' || !mayMismatch(after))) return []
+  return services(subject).flatMap((service) => mismatches(subject, snapshot, service))
+}
+
+function mayMismatch({ tls, subsets }: DestinationRule): boolean {
+  const isOfThese = ({ mode }: ClientTls) => PLAIN.includes(mode) || OWN_TLS.includes(mode)
+  return tls.some(isOfThese) || subsets.some((subset) => subset.tls.some(isOfThese))
 }
 
 /** The Services that a write of either kind is about. */
@@ -75,7 +82,8 @@ function mismatches(subject: Asked, snapshot: Snapshot, service: Service): Misma
     (rule) =>
       hostCovers(rule.host, host) &&
       isExported(exportsOf(rule, byDefault), rule.namespace, namespace) &&
-      [rule, ...rule.subsets].some(({ tls }) => tls.length > 0)
+      (subject.written.kind !== 'DestinationRule' || isSameRef(rule, subject.written)) &&
+      mayMismatch(rule)
   )
   const found = new Map<string, Mismatch>()
   for (const destination of rules.length === 0 ? [] : carried(snapshot, host, service)) {

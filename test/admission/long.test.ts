@@ -145,7 +145,7 @@ t.test('whoever goes away gives up his place', async (t) => {
 })
 
 t.test('those that cost little pass by, and no turn takes as long as the whole', async (t) => {
-  const names = Array.from({ length: 1600 }, (_, at) => `service-${at}`)
+  const names = Array.from({ length: 400 }, (_, at) => `service-${at}`)
   const world = worldOf([
     ...guide(),
     ...names.flatMap((name) => [
@@ -171,6 +171,7 @@ t.test('those that cost little pass by, and no turn takes as long as the whole',
   const review = createReviewer({ state, policy: () => DEFAULT_POLICY, nowMs: () => 0, leisure })
   // What is not compiled yet is dear, whatever it does.
   for (let at = 0; at < 50; at++) await review(cheap, NEVER)
+  decide(dear, world, DEFAULT_POLICY, 0)
   const before = busyMs()
   decide(dear, world, DEFAULT_POLICY, 0)
   const wholeMs = busyMs() - before
@@ -187,7 +188,7 @@ t.test('those that cost little pass by, and no turn takes as long as the whole',
   }
   t.equal((await ended).verdict, 'allow')
   t.ok(answered >= 10, `${answered} others were answered meanwhile`)
-  t.ok(longestMs < 0.7 * wholeMs, `${Math.round(longestMs)} ms of ${Math.round(wholeMs)} ms`)
+  t.ok(longestMs < wholeMs / 2, `${Math.round(longestMs)} ms of ${Math.round(wholeMs)} ms`)
 })
 
 /** Of this thread, whoever else has the core. */
