@@ -24,6 +24,9 @@ interface Fact {
 /** Told of what a read found that the watch has not shown yet. */
 export type News = (shown: MeshObject | null, stored: MeshObject | null) => void
 
+/** Questions that are put in one turn of the event loop: some more than are sent at once, so that what sends them is not idle. */
+const MOST_AT_ONCE = 128
+
 /** The API server did not say what it holds. */
 export class Unread extends Error {
   override readonly name = 'Unread'
@@ -101,11 +104,16 @@ export class StoredFacts {
   async ask({ reads, lists }: Doubts, signal: AbortSignal): Promise<void> {
     this.reads += reads.length
     this.lists += lists.length
-    const asked = [...reads.map((ref) => this.#read(ref, signal)), ...lists.map((query) => this.#list(query, signal))]
-    const answers = await Promise.all(asked).catch((cause: unknown) => {
-      throw new Unread('fresh facts could not be read', { cause })
-    })
-    for (const fact of answers.flat()) {
+    const questions = [...reads.map((ref) => () => this.#read(ref, signal)), ...lists.map((query) => () => this.#list(query, signal))]
+    const facts: Fact[] = []
+    for (let at = 0; at < questions.length; at += MOST_AT_ONCE) {
+      const asked = questions.slice(at, at + MOST_AT_ONCE).map((ask) => ask())
+      const answers = await Promise.all(asked).catch((cause: unknown) => {
+        throw new Unread('fresh facts could not be read', { cause })
+      })
+      for (const fact of answers.flat()) facts.push(fact)
+    }
+    for (const fact of facts) {
       const key = refKey(fact.ref)
       // Whoever asked before is to ask again where the new answer does not hold.
       const before = this.#facts.get(key)?.questions ?? []
