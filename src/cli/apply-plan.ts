@@ -5,7 +5,7 @@ import { formatRef, type ObjectRef, refKey } from '../kinds/index.ts'
 import { ApiError } from '../kubernetes/connection.ts'
 import type { Stored } from '../kubernetes/objects.ts'
 import { EXIT, type Io } from '../output/io.ts'
-import { line } from '../output/text.ts'
+import { counted, line } from '../output/text.ts'
 import type { PlannedWrite } from '../sandbox/lab.ts'
 import type { Sequence } from '../sandbox/planner.ts'
 import type { ClusterWriter } from './cluster-writer.ts'
@@ -41,7 +41,7 @@ export async function applyPlan(
   let made = 0
   try {
     for (const write of writes) await run.rehearse(write, sequence)
-    io.out(line([`The API server would accept ${counted(writes.length)}${dryRun ? '; none was made.' : '.'}`], false))
+    io.out(line([`The API server would accept ${counted(writes.length, 'write')}${dryRun ? '; none was made.' : '.'}`], false))
     if (dryRun) return EXIT.ok
     for (const step of sequence.steps) {
       for (const write of step.writes) {
@@ -50,11 +50,11 @@ export async function applyPlan(
       }
       for (const workload of step.waitFor) await run.untilReady(workload)
     }
-    io.out(line([`Done: ${counted(writes.length)}.`], false))
+    io.out(line([`Done: ${counted(writes.length, 'write')}.`], false))
     return EXIT.ok
   } catch (error) {
     const surprise = asSurprise(error, io)
-    io.err(line([`stopped after ${made} of ${counted(writes.length)}: ${surprise.message} ${surprise.remedy}`], false))
+    io.err(line([`stopped after ${made} of ${counted(writes.length, 'write')}: ${surprise.message} ${surprise.remedy}`], false))
     return EXIT.denied
   }
 }
@@ -122,10 +122,6 @@ function asSurprise(error: unknown, { signal }: Io): Surprise {
   if (signal.aborted) return new Surprise('it was asked to.')
   if (!(error instanceof ApiError)) throw error
   return new Surprise(error.message.replace(/\.?$/, '.'), 'Mend that, then run this again: it goes on from what is there.')
-}
-
-function counted(writes: number): string {
-  return `${writes} ${writes === 1 ? 'write' : 'writes'}`
 }
 
 function seconds(ms: number): string {

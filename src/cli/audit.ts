@@ -1,5 +1,6 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
 import { Command } from 'commander'
+import { EVERY_REQUEST } from '../kinds/http-rule.ts'
 import { formatRef } from '../kinds/index.ts'
 import type { Place } from '../manifests/manifests.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
@@ -9,7 +10,7 @@ import { EXIT, type Io, type OutputFormat, printData, printText } from '../outpu
 import { stateMarkdown } from '../output/markdown.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case, Reported } from '../output/reported.ts'
-import { line, type Style } from '../output/text.ts'
+import { counted, line, type Style } from '../output/text.ts'
 import { type Audit, type AuditedGap, audit } from '../review/audit.ts'
 import { DEFAULT_POLICY } from '../review/policy.ts'
 import type { Finding, Severity } from '../rules/rule.ts'
@@ -71,7 +72,7 @@ function printAudit({ snapshot, placeOf, unknowns }: LookedAt, { output, failOn,
     printUnknowns(unknowns, unknown, (text) => printText(text, io))
   } else if (output === 'markdown') {
     const findings = casesOf(found, placeOf).flatMap((each) => each.findings)
-    io.out(stateMarkdown({ answer: counted(found), findings, unknown: unknown === 'ignore' ? [] : unknowns.map(describeUnknown) }))
+    io.out(stateMarkdown({ answer: headline(found), findings, unknown: unknown === 'ignore' ? [] : unknowns.map(describeUnknown) }))
   } else if (isReport(output)) io.out(report(output, casesOf(found, placeOf), io.version))
   else printData({ ...toJson(found), ...(unknown === 'ignore' || unknowns.length === 0 ? {} : { unknown: unknowns }) }, output, io)
   const failed =
@@ -131,7 +132,7 @@ function gapText(gap: Gap): string {
   const where = gap.source === null ? "Istio's default route" : `${formatRef(gap.source)} ${formatPath(gap.path)}`
   const { destination } = gap
   const to = destination === null ? '' : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
-  const rest = gap.cause === 'no-route' && describeClass(gap.requestClass) === 'requests' ? ' that match none of its routes' : ''
+  const rest = gap.cause === 'no-route' && gap.requestClass === EVERY_REQUEST ? ' that match none of its routes' : ''
   return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind})${rest} ${isLost(gap)}: ${where}${to}`
 }
 
@@ -145,7 +146,7 @@ function toText({ gaps, findings }: Audit, placeOf: LookedAt['placeOf'], colour:
     return line(parts, colour)
   }
   return [
-    line([{ text: counted({ gaps, findings }), style }], colour),
+    line([{ text: headline({ gaps, findings }), style }], colour),
     ...gaps.map(({ rule, severity, gap }) => {
       const { source, path } = gap
       return told(severity === 'deny' ? 'gap' : 'warn', severity, gapText(gap), source === null ? null : placeOf(source, path), rule)
@@ -157,8 +158,8 @@ function toText({ gaps, findings }: Audit, placeOf: LookedAt['placeOf'], colour:
   ].join('')
 }
 
-function counted({ gaps, findings }: Audit): string {
-  return `${gaps.length} ${gaps.length === 1 ? 'gap' : 'gaps'}, ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`
+function headline({ gaps, findings }: Audit): string {
+  return `${counted(gaps.length, 'gap')}, ${counted(findings.length, 'finding')}`
 }
 
 function styleOf(severity: Severity): Style {

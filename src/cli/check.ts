@@ -18,7 +18,7 @@ import { type ChangeReport, markdown } from '../output/markdown.ts'
 import { progress } from '../output/progress.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
 import type { Case } from '../output/reported.ts'
-import { line } from '../output/text.ts'
+import { counted, line } from '../output/text.ts'
 import { printUnread } from '../output/unread.ts'
 import type { Decision, Verdict } from '../review/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../review/policy.ts'
@@ -304,8 +304,7 @@ function caseOf({ operation, object, file, findings }: Step): Case {
 function summaryOf(steps: readonly Step[], { colour }: Io): string {
   const [denied, warned] = (['deny', 'warn'] as const).map((verdict) => steps.filter((step) => step.verdict === verdict).length)
   const style = denied !== 0 ? 'red' : warned !== 0 ? 'yellow' : 'green'
-  const writes = `${steps.length} ${steps.length === 1 ? 'write' : 'writes'}`
-  return line([{ text: `${writes}: ${denied} would be denied, ${warned} with warnings`, style }], colour)
+  return line([{ text: `${counted(steps.length, 'write')}: ${denied} would be denied, ${warned} with warnings`, style }], colour)
 }
 
 function findingLines(steps: readonly Step[], { colour }: Io): string {

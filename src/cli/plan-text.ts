@@ -1,5 +1,6 @@
 /** A plan in words, and as data. */
 import { formatRef, type ObjectRef } from '../kinds/index.ts'
+import { counted } from '../output/text.ts'
 import type { PlannedWrite } from '../sandbox/lab.ts'
 import type { Sequence } from '../sandbox/planner.ts'
 
@@ -42,7 +43,7 @@ function waitLine(workloads: readonly ObjectRef[], start: string): string {
 function summarized(steps: Sequence['steps'], lines: readonly string[]): string[] {
   const writes = steps.reduce((sum, step) => sum + step.writes.length, 0)
   if (writes === 0) return ['Nothing is to be written: the two states are the same.']
-  const total = `${writes} ${writes === 1 ? 'write' : 'writes'} in ${steps.length} ${steps.length === 1 ? 'step' : 'steps'}.`
+  const total = `${counted(writes, 'write')} in ${counted(steps.length, 'step')}.`
   if (steps.length === 1) return [writes === 1 ? total : `${total} They can be made together.`, ...lines]
   return [
     total,

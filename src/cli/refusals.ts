@@ -3,7 +3,7 @@ import { HitlessError } from '../errors.ts'
 import { type RefusalEvent, refusalEvents } from '../kubernetes/events.ts'
 import { withConnection } from '../kubernetes/with-connection.ts'
 import { EXIT, type Io, printData, printText } from '../output/io.ts'
-import { plainLines } from '../output/text.ts'
+import { counted, plainLines } from '../output/text.ts'
 import { type ClusterFlags, sourceOf } from './cluster-source.ts'
 
 interface RefusalFlags extends ClusterFlags {
@@ -24,8 +24,7 @@ export async function listRefusals(paths: readonly string[], flags: RefusalFlags
     throw new HitlessError('HITLESS_USAGE', `--refusals are shown as text, json or yaml, not as ${output}`)
   const events = await withConnection(sourceOf(flags, io.env), (connection) => refusalEvents(connection, namespace, io.signal))
   const refusals = grouped(events)
-  if (output === 'text')
-    printText(plainLines([`${refusals.length} ${refusals.length === 1 ? 'refusal' : 'refusals'}`, ...refusals.map(textOf)]), io)
+  if (output === 'text') printText(plainLines([counted(refusals.length, 'refusal'), ...refusals.map(textOf)]), io)
   else printData({ refusals }, output, io)
   return refusals.length > 0 ? EXIT.denied : EXIT.ok
 }

@@ -2,7 +2,7 @@
 import type { Shift, Shifts, Way } from '../review/shares.ts'
 import { isDenial, type Reported } from './reported.ts'
 import { formatContext } from './route-table.ts'
-import { oneLine } from './text.ts'
+import { counted, oneLine } from './text.ts'
 
 /** More are folded: a usual pull request fits a screen. */
 const MOST_SHOWN = 12
@@ -81,10 +81,6 @@ function fitting(parts: readonly string[]): string[] {
   return kept.length === parts.length
     ? kept
     : [...kept, 'More is not shown here: it is longer than a comment may be. `-o json` has all of it.']
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
 
 function table(shifts: readonly Shift[]): string[] {

@@ -6,7 +6,7 @@ import { chains, hostsOf } from '../mesh/routing/routes.ts'
 import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { tablesOf } from './route-json.ts'
-import { line as lineOf, type Part } from './text.ts'
+import { counted, line as lineOf, type Part } from './text.ts'
 
 export interface TableOptions {
   readonly colour: boolean
@@ -55,10 +55,10 @@ export function routesTable(snapshot: Snapshot, contexts: readonly Context[], op
 function summary(blocks: readonly Block[]): Part[] {
   const hosts = new Set(blocks.map(({ host }) => host))
   const failing = new Set(blocks.filter(({ rows }) => rows.some(({ isServed }) => !isServed)).map(({ host }) => host))
-  const counted = `${hosts.size} ${hosts.size === 1 ? 'host' : 'hosts'}`
-  if (failing.size === 0) return [{ text: `${counted}: every request is answered`, style: 'green' }]
+  const all = counted(hosts.size, 'host')
+  if (failing.size === 0) return [{ text: `${all}: every request is answered`, style: 'green' }]
   const named = [...failing].slice(0, MOST_NAMED).join(', ')
-  const text = `${failing.size} of ${counted} ${failing.size === 1 ? 'leaves' : 'leave'} requests unanswered: ${named}${failing.size > MOST_NAMED ? ', …' : ''}`
+  const text = `${failing.size} of ${all} ${failing.size === 1 ? 'leaves' : 'leave'} requests unanswered: ${named}${failing.size > MOST_NAMED ? ', …' : ''}`
   return [{ text, style: 'red' }]
 }
 

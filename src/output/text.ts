@@ -5,6 +5,11 @@ import { stripVTControlCharacters, styleText } from 'node:util'
 const LONGEST = 2048
 const HANGING = 4
 
+/** `1 write`, `2 writes`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
 export type Style = 'red' | 'yellow' | 'green' | 'bold' | 'dim'
 
 /** A piece of a line, perhaps in a colour. */
