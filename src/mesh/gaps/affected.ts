@@ -12,7 +12,7 @@ import { gatewaysOf, gatewaysSelecting } from '../routing/gateways.ts'
 import { scopeOf } from '../routing/scope.ts'
 import { allowsAnyHost } from '../routing/sidecars.ts'
 import type { Context } from '../routing/table.ts'
-import { type InParts, whole } from '../snapshot/in-parts.ts'
+import { gatheredInParts, type InParts, whole } from '../snapshot/in-parts.ts'
 import { TooMuchWork } from '../snapshot/metered.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, isSelected, type TellUnjudged } from './allowance.ts'
@@ -128,19 +128,12 @@ function contextsOf(snapshot: Snapshot, { gateway, host, clients }: Claim, cut: 
   return clients === undefined ? meshContexts(snapshot, host, cut) : clientContexts(snapshot, host, clients, cut)
 }
 
-function* claimsOf(survey: Survey, object: MeshObject): InParts<Claim[]> {
-  const found: Claim[] = []
-  for (const reach of reachOf(object)) for (const claim of yield* claimsThrough(survey, reach, object)) found.push(claim)
-  return found
+function claimsOf(survey: Survey, object: MeshObject): InParts<Claim[]> {
+  return gatheredInParts(reachOf(object), (reach) => claimsThrough(survey, reach, object))
 }
 
-function* claimsOfEach(survey: Survey, objects: readonly MeshObject[]): InParts<Claim[]> {
-  const found: Claim[] = []
-  for (const object of objects) {
-    for (const claim of yield* claimsOf(survey, object)) found.push(claim)
-    yield
-  }
-  return found
+function claimsOfEach(survey: Survey, objects: readonly MeshObject[]): InParts<Claim[]> {
+  return gatheredInParts(objects, (object) => claimsOf(survey, object))
 }
 
 function* claimsThrough(survey: Survey, reach: Reach, object: MeshObject): InParts<Claim[]> {
@@ -202,9 +195,8 @@ function* claimsBehind(survey: Survey, { namespace, labels, owner }: Extract<Rea
     // One without a selector is every proxy's, and whether these are proxies nobody tells.
     .filter(({ selector }) => Object.keys(selector).length > 0)
     .map((gateway) => `${gateway.namespace}/${gateway.name}`)
-  const found: Claim[] = []
-  for (const host of new Set(hosts)) for (const claim of yield* claimsOfSenders(survey, host, namespace)) found.push(claim)
-  return [...found, ...[...new Set(gateways)].flatMap((gateway) => claimsAtGateway(survey, gateway))]
+  const ofHosts = yield* gatheredInParts(new Set(hosts), (host) => claimsOfSenders(survey, host, namespace))
+  return [...ofHosts, ...[...new Set(gateways)].flatMap((gateway) => claimsAtGateway(survey, gateway))]
 }
 
 /** Whoever routes to the host decides how many Pods it needs; its own clients do where nobody routes to it. */

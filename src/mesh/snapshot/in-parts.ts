@@ -20,6 +20,16 @@ export function* flatMapInParts<T, R>(items: Iterable<T>, find: (item: T) => Ite
   return found
 }
 
+/** The same, where finding what there is of one is done in parts itself. */
+export function* gatheredInParts<T, R>(items: Iterable<T>, find: (item: T) => InParts<readonly R[]>): InParts<R[]> {
+  const found: R[] = []
+  for (const item of items) {
+    for (const each of yield* find(item)) found.push(each)
+    yield
+  }
+  return found
+}
+
 /** All of it at once. */
 export function whole<T>(work: InParts<T>): T {
   for (;;) {
