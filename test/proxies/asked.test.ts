@@ -113,14 +113,18 @@ async function silentServer(t: Test): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+/** The fixed time decides once istiod has been silent for too long, and why is told. */
+async function decidedByTime(t: Test, { propagation, problems }: Awaited<ReturnType<typeof holding>>): Promise<void> {
+  const change = gained()
+  t.strictSame(await propagation.arrival([change], PATIENCE_MS, NEVER), { arrived: true, notes: [] })
+  t.ok(Date.now() - change.atMs < SILENCE_MS, `${Date.now() - change.atMs} ms`)
+  t.match(problems, [{ message: 'istiod does not answer' }])
+}
+
 for (const path of ['/endpointslices', '/configmaps/', '/token']) {
   t.test(`where the API server never answers for ${path}, the fixed time decides`, async (t) => {
     const { port, ca } = await istiod(t)
-    const { propagation, problems } = await holding(t, { ports: [port], root: ca, instead: (url) => url.includes(path) })
-    const change = gained()
-    t.strictSame(await propagation.arrival([change], PATIENCE_MS, NEVER), { arrived: true, notes: [] })
-    t.ok(Date.now() - change.atMs < SILENCE_MS, `${Date.now() - change.atMs} ms`)
-    t.match(problems, [{ message: 'istiod does not answer' }])
+    await decidedByTime(t, await holding(t, { ports: [port], root: ca, instead: (url) => url.includes(path) }))
   })
 }
 
@@ -133,11 +137,7 @@ t.test('a write is held until the proxies of what the API server tells of have i
 
 t.test('one replica that takes the connection and says nothing is as none of them', async (t) => {
   const { port, ca } = await istiod(t)
-  const { propagation, problems } = await holding(t, { ports: [port, await silentServer(t)], root: ca })
-  const change = gained()
-  t.strictSame(await propagation.arrival([change], PATIENCE_MS, NEVER), { arrived: true, notes: [] })
-  t.ok(Date.now() - change.atMs < SILENCE_MS, `${Date.now() - change.atMs} ms`)
-  t.match(problems, [{ message: 'istiod does not answer' }])
+  await decidedByTime(t, await holding(t, { ports: [port, await silentServer(t)], root: ca }))
 })
 
 t.test('a replica that says of other proxies than the rest that they have it speaks for its own alone', async (t) => {
