@@ -57,6 +57,11 @@ export interface RouteRule {
   readonly filters: readonly RouteFilter[]
 }
 
+/** The backends that get requests: with weight 0 not even a lone one does. */
+export function carriedBackends({ backends }: Pick<RouteRule, 'backends'>): readonly Backend[] {
+  return backends.filter(({ host, weight }) => host !== '' && weight > 0)
+}
+
 export interface L4Rule {
   readonly path: Fields['path']
   readonly backends: readonly Backend[]

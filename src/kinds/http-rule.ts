@@ -61,6 +61,11 @@ export interface Destination {
   readonly weight: number
 }
 
+/** The destinations that get requests: a lone one whatever its weight, of several those with weight (9.1, 9.2). */
+export function carriedOf(destinations: readonly Destination[]): readonly Destination[] {
+  return destinations.length === 1 ? destinations : destinations.filter(({ weight }) => weight > 0)
+}
+
 export interface Mirror extends Destination {
   readonly percentage: number
 }

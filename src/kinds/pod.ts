@@ -56,6 +56,11 @@ function workloadOf({ labels }: Identity, fields: Fields): string {
   return `${kind}/${name}`
 }
 
+/** It takes requests: ready, and not on its way out. */
+export function takesRequests({ ready, deleting }: Pick<Pod, 'ready' | 'deleting'>): boolean {
+  return ready && !deleting
+}
+
 /** The label by which Argo Rollouts tells the Pods of its ReplicaSets apart. */
 export const ROLLOUT_HASH = 'rollouts-pod-template-hash'
 

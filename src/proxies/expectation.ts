@@ -1,8 +1,8 @@
 /** What istiod's answers must show once a change is in a push: seen by a client in the root namespace, which sees what is exported to everybody. */
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
-import type { HttpLikeRoute, ParentRef } from '../kinds/gateway-api.ts'
-import type { Destination } from '../kinds/http-rule.ts'
+import { carriedBackends, type HttpLikeRoute, type ParentRef } from '../kinds/gateway-api.ts'
+import { carriedOf, type Destination } from '../kinds/http-rule.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service, ServicePort } from '../kinds/service.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
@@ -160,15 +160,12 @@ function goneFrom(routes: readonly string[], clusters: ReadonlySet<string>): Gon
   return routes.flatMap((name) => [...clusters].map((cluster): Gone => ({ type: 'route', name, cluster, isThere: false })))
 }
 
-/** A rule whose backends all have weight 0 sends nowhere. */
 function clustersOfBackends({ rules }: HttpLikeRoute): string[] {
-  const carried = rules.flatMap(({ backends }) => backends.filter(({ weight, host }) => weight > 0 && host !== ''))
-  return carried.flatMap(({ host, port }) => (port === null ? [] : [clusterName(port, '', host)]))
+  return rules.flatMap(carriedBackends).flatMap(({ host, port }) => (port === null ? [] : [clusterName(port, '', host)]))
 }
 
 function clustersOf(vs: VirtualService, snapshot: Snapshot): string[] {
-  const rules = [...vs.http, ...vs.tls, ...vs.tcp].map(({ route }) => route)
-  const carried = rules.flatMap((route) => (route.length === 1 ? route : route.filter(({ weight }) => weight > 0)))
+  const carried = [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) => carriedOf(route))
   return carried.flatMap((destination) => clustersOfDestination(destination, snapshot))
 }
 

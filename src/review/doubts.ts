@@ -5,6 +5,7 @@
 
 import { GATEWAY_API } from '../kinds/gateway-api.ts'
 import { homeOf, isSameRef, isWorkloadKind, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
+import { takesRequests } from '../kinds/pod.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
 import { type Gap, gapsInParts, type Target } from '../mesh/gaps/gaps.ts'
@@ -225,7 +226,7 @@ function backing({ host, subset }: Pick<RoutedDestination, 'host' | 'subset'>, s
   const pods = podsSelected(snapshot, service.namespace, { ...service.selector, ...labels })
   // By name, for a Pod that was read stands elsewhere in the next round, and others would be read then.
   return pods
-    .filter(({ ready, deleting }) => ready && !deleting)
+    .filter(takesRequests)
     .sort((one, other) => compareText(one.name, other.name))
     .slice(0, enough)
 }

@@ -1,8 +1,8 @@
 /** What a write newly relies on, and what it takes away: asked here by whoever reads, waits or holds before the answer. */
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
-import type { RouteRule } from '../kinds/gateway-api.ts'
-import type { HttpRoute, L4Route } from '../kinds/http-rule.ts'
+import { carriedBackends, type RouteRule } from '../kinds/gateway-api.ts'
+import { carriedOf, type HttpRoute, type L4Route } from '../kinds/http-rule.ts'
 import { isRouteKind, isWorkload, type MeshObject, type ObjectOf, type RouteKind } from '../kinds/index.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
@@ -101,16 +101,9 @@ function rulesOf(route: RouteObject): readonly AnyRule[] {
   return route.tls.length + route.tcp.length === 0 ? route.http : [...route.http, ...route.tls, ...route.tcp]
 }
 
-/**
- * A lone destination of a VirtualService carries whatever its weight; among several, and of a route of the Gateway API always, weight 0 carries
- * nothing (9.1, 9.2).
- */
 function carriedByRule(rule: AnyRule): Carried[] {
-  if ('backends' in rule) {
-    return rule.backends.filter(({ host, weight }) => host !== '' && weight > 0).map(({ host, port }) => ({ host, subset: null, port }))
-  }
-  const carried = rule.route.length === 1 ? rule.route : rule.route.filter(({ weight }) => weight > 0)
-  return carried.map(({ host, subset, port }) => ({ host, subset, port }))
+  if ('backends' in rule) return carriedBackends(rule).map(({ host, port }) => ({ host, subset: null, port }))
+  return carriedOf(rule.route).map(({ host, subset, port }) => ({ host, subset, port }))
 }
 
 function keyOf({ host, subset, port }: Carried): string {

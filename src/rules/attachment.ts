@@ -18,7 +18,8 @@ export function newlyDetached({ before, after, snapshotBefore, snapshotAfter, na
     .map((each) => ({ path: pathOf(each), ...told(each, route, nameOf) }))
 }
 
-function routeOf(object: MeshObject | null): AnyRoute | null {
+/** The object as a route of the Gateway API, where it is one. */
+export function routeOf(object: MeshObject | null): AnyRoute | null {
   return object !== null && 'parents' in object ? object : null
 }
 

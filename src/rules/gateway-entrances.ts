@@ -1,10 +1,12 @@
 /** The ways in to a gateway: the Services before its Pods. */
+import { takesRequests } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
+import { distinct } from '../mesh/gaps/contexts.ts'
 import { sameLabels, withoutOwn } from '../mesh/names/labels.ts'
 import { boundTo, type Server, serversOf, virtualHosts } from '../mesh/routing/gateways.ts'
 import { type Scope, scopeOf } from '../mesh/routing/scope.ts'
-import { type Context, contextKey } from '../mesh/routing/table.ts'
+import type { Context } from '../mesh/routing/table.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Draft, Subject } from './rule.ts'
 import { through, wayOut } from './wording.ts'
@@ -48,11 +50,9 @@ interface Entrance {
 
 /** The servers of Istio's Gateways to whose Ready Pods a Service leads: by its own port, or by that of the Pods. `resolvePorts`, pilot/pkg/model/gateway.go. */
 function entrancesOf(snapshot: Snapshot, { namespace, selector, ports }: Service): Entrance[] {
-  const pods = podsSelected(snapshot, namespace, selector ?? {}).filter(({ ready, deleting }) => ready && !deleting)
+  const pods = podsSelected(snapshot, namespace, selector ?? {}).filter(takesRequests)
   const contexts = pods.map(({ labels }): Context => ({ kind: 'gateway', namespace, labels: withoutOwn(labels) }))
-  const scopes = [...new Map(contexts.map((context) => [contextKey(context), context])).values()].map((context) =>
-    scopeOf(snapshot, context)
-  )
+  const scopes = distinct(contexts).map((context) => scopeOf(snapshot, context))
   return scopes.flatMap((scope) =>
     serversOf(scope)
       .filter((server) => ports.some(({ port, targetPort }) => port === server.port || targetPort === server.port))

@@ -4,7 +4,7 @@ import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import { convertRules } from '../mesh/routing/gateway-api/rules.ts'
-import { newlyDetached } from './attachment.ts'
+import { newlyDetached, routeOf } from './attachment.ts'
 import { byRoute, gapRule, severityOf } from './gap-rule.ts'
 import type { Draft, Severity, Subject } from './rule.ts'
 import { GATEWAY_LABEL, loss, percent, place, routeOwner, wayOut } from './wording.ts'
@@ -205,7 +205,7 @@ function unknownParent({ before, after, snapshotAfter }: Routed): string | null 
 }
 
 function parentsOf(object: ObjectOf<RouteKind> | null): readonly ParentRef[] {
-  return object !== null && 'parents' in object ? object.parents : []
+  return routeOf(object)?.parents ?? []
 }
 
 function isGateway({ group, kind }: ParentRef): boolean {

@@ -1,6 +1,7 @@
 /** Which releases a Service and its host tell apart: the version labels, and the subsets. */
 
 import type { Subset } from '../kinds/destination-rule.ts'
+import { ROLLOUT_HASH } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -10,7 +11,7 @@ import type { LabelKeys } from './rule.ts'
 
 /** Labels that a controller or Istio itself puts on Pods: no template has them, so a subset may select on them all the same (11.3). */
 export const ADDED_TO_PODS: readonly string[] = [
-  'rollouts-pod-template-hash',
+  ROLLOUT_HASH,
   'pod-template-hash',
   'topology.kubernetes.io/region',
   'topology.kubernetes.io/zone',

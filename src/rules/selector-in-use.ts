@@ -1,3 +1,4 @@
+import { ROLLOUT_HASH } from '../kinds/pod.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
@@ -6,9 +7,6 @@ import { gapRule, severityOf } from './gap-rule.ts'
 import type { Subject } from './rule.ts'
 import { changeBehind } from './service-change.ts'
 import { destinationName, loss, place, sends } from './wording.ts'
-
-/** Argo Rollouts switches selectors by this label before it scales the new ReplicaSet: a denial would stop it for good. */
-const ROLLOUTS_HASH = 'rollouts-pod-template-hash'
 
 export const selectorInUse = gapRule({
   id: 'selector-in-use',
@@ -41,7 +39,10 @@ function remedyFor({ before, after, labelKeys, nameOf }: Subject<'Service'>, { s
     : `First give the Pods label ${labels} and wait until one is Ready, then apply this again`
 }
 
-/** Nothing but the hash by which Argo Rollouts tells its ReplicaSets apart changes, and it is the one that writes. */
+/**
+ * Nothing but the hash by which Argo Rollouts tells its ReplicaSets apart changes, and it is the one that writes: before it scales the new ReplicaSet, so that
+ * a denial would stop it for good.
+ */
 function isRolloutsSwitch({ before, after, tool }: Subject<'Service'>): boolean {
   if (tool !== 'argo-rollouts' || before === null || after === null) return false
   return JSON.stringify(withoutHash(before.selector)) === JSON.stringify(withoutHash(after.selector))
@@ -49,6 +50,6 @@ function isRolloutsSwitch({ before, after, tool }: Subject<'Service'>): boolean 
 
 function withoutHash(selector: Labels | null): [string, string][] {
   return Object.entries(selector ?? {})
-    .filter(([key]) => key !== ROLLOUTS_HASH)
+    .filter(([key]) => key !== ROLLOUT_HASH)
     .sort(([one], [other]) => compareText(one, other))
 }

@@ -1,7 +1,7 @@
 import type { ClientTls, DestinationRule } from '../kinds/destination-rule.ts'
 import { isSameRef } from '../kinds/index.ts'
 import type { MtlsMode, PeerAuthentication } from '../kinds/peer-authentication.ts'
-import type { Pod } from '../kinds/pod.ts'
+import { type Pod, takesRequests } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -91,7 +91,7 @@ function mismatches(subject: Asked, snapshot: Snapshot, service: Service): Misma
       const spoken = spokenTo(rule, destination)
       if (spoken === null) continue
       const { tls, labels } = spoken
-      const pods = podsSelected(snapshot, namespace, { ...selector, ...labels }).filter(({ ready, deleting }) => ready && !deleting)
+      const pods = podsSelected(snapshot, namespace, { ...selector, ...labels }).filter(takesRequests)
       if (pods.length === 0) continue
       const strict = pods.map((pod) => strictFor(snapshot, pod, targetOf(service, destination.port)))
       const isCertain = PLAIN.includes(tls.mode) && strict.every((each) => each !== null)

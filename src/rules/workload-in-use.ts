@@ -1,4 +1,5 @@
 import { isOfGatewayApi, isWorkload, WORKLOAD_KINDS } from '../kinds/index.ts'
+import { takesRequests } from '../kinds/pod.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -98,5 +99,5 @@ function serviceName({ snapshotBefore, nameOf }: Subject, { host, destination }:
 }
 
 function hasReadyPod(snapshot: Snapshot, namespace: string, labels: Labels): boolean {
-  return podsSelected(snapshot, namespace, labels).some(({ ready, deleting }) => ready && !deleting)
+  return podsSelected(snapshot, namespace, labels).some(takesRequests)
 }

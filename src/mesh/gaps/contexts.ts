@@ -103,10 +103,11 @@ export function gatewayContexts(snapshot: Snapshot, gateway: string, cut: TellCu
 export function listenerContexts(snapshot: Snapshot, gateway: string): Context[] {
   const servers = serversMadeOf(snapshot, gateway)
   const contexts = servers.flatMap(({ namespace, name }) => gatewayContexts(snapshot, `${namespace}/${name}`))
-  return unique(contexts)
+  return distinct(contexts)
 }
 
-function unique(contexts: readonly Context[]): Context[] {
+/** Each once. */
+export function distinct(contexts: readonly Context[]): Context[] {
   return [...new Map(contexts.map((context) => [`${context.namespace} ${labelsKey(context.labels)}`, context])).values()]
 }
 
@@ -116,7 +117,7 @@ export function gatewayProxies(snapshot: Snapshot): Context[] {
     ...[...snapshot.all('Gateway')].flatMap(({ namespace, name }) => gatewayContexts(snapshot, `${namespace}/${name}`)),
     ...[...snapshot.all('KubernetesGateway')].flatMap(({ namespace, name }) => listenerContexts(snapshot, `${namespace}/${name}`))
   ]
-  return unique(contexts)
+  return distinct(contexts)
 }
 
 /** Anybody's Pods may have a gateway's labels: where there are too many to tell apart, the namespaces with the fewest different ones come first. */

@@ -1,6 +1,6 @@
 /** From destinations as written to the clusters that Envoy has, and the endpoints behind them (8, 9). */
 
-import type { Destination } from '../../kinds/http-rule.ts'
+import { carriedOf, type Destination } from '../../kinds/http-rule.ts'
 import { hasNoCluster, readyEndpoints } from './endpoints.ts'
 import { type ClusterState, destinationInScope, oncePerClient, type Scope, serviceInScope, subsetLabels } from './scope.ts'
 import { type MeshService, portOf } from './services.ts'
@@ -81,13 +81,11 @@ function isSame(one: Cluster, other: Cluster): boolean {
   return one.host === other.host && one.port === other.port && one.missing === other.missing && one.ready === other.ready
 }
 
-/** The destinations that get requests: a lone one whatever its weight; of several those with weight, in proportion (9.1, 9.2, 9.3). */
+/** The destinations that get requests, of several in proportion to their weights (9.3). */
 export function sharesOf(destinations: readonly Destination[]): Weighted[] {
-  const [only, ...others] = destinations
-  if (only !== undefined && others.length === 0) return [{ destination: only, share: 1 }]
-  const weighted = destinations.filter(({ weight }) => weight > 0)
-  const total = weighted.reduce((sum, { weight }) => sum + weight, 0)
-  return weighted.map((destination) => ({ destination, share: destination.weight / total }))
+  const carried = carriedOf(destinations)
+  const total = carried.reduce((sum, { weight }) => sum + weight, 0)
+  return carried.map((destination) => ({ destination, share: destinations.length === 1 ? 1 : destination.weight / total }))
 }
 
 /** `GetDestinationCluster` (8.1). */

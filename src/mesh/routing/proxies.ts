@@ -1,6 +1,6 @@
 /** The Pods of a gateway: whether any is there to answer, and which they are after a change. */
 
-import type { Pod } from '../../kinds/pod.ts'
+import { type Pod, takesRequests } from '../../kinds/pod.ts'
 import { sameLabels, withoutOwn } from '../names/labels.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { gatewayNames } from './gateways.ts'
@@ -29,7 +29,7 @@ export function gatewayAfter(before: Snapshot, after: Snapshot, context: Context
   if (isReady(proxiesOf(after, context))) return context
   const workloads = new Set(pods.map(({ namespace, workload }) => `${namespace}/${workload}`))
   const now = [...workloads].flatMap((workload) => [...after.lookup('podByWorkload', workload)])
-  for (const { labels } of now.filter(({ ready, deleting }) => ready && !deleting)) {
+  for (const { labels } of now.filter(takesRequests)) {
     const moved: Context = { ...context, labels: withoutOwn(labels) }
     if (gatewayNames(scopeOf(after, moved)).length > 0) return moved
   }
@@ -37,5 +37,5 @@ export function gatewayAfter(before: Snapshot, after: Snapshot, context: Context
 }
 
 function isReady(pods: readonly Pod[]): boolean {
-  return pods.some(({ ready, deleting }) => ready && !deleting)
+  return pods.some(takesRequests)
 }

@@ -22,9 +22,9 @@ export function ownerOf({ owner }: PlacedListener): Pick<ParentRef, 'kind' | 'na
   return { kind: owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway', namespace: owner.namespace, name: owner.name }
 }
 
-function isOwner({ owner }: PlacedListener, { group, kind, namespace, name }: ParentRef): boolean {
-  const ofKind = owner.kind === 'ListenerSet' ? 'ListenerSet' : 'Gateway'
-  return group === GATEWAY_API && kind === ofKind && namespace === owner.namespace && name === owner.name
+function isOwner(placed: PlacedListener, { group, kind, namespace, name }: ParentRef): boolean {
+  const owner = ownerOf(placed)
+  return group === GATEWAY_API && kind === owner.kind && namespace === owner.namespace && name === owner.name
 }
 
 function isSection({ listener }: PlacedListener, { sectionName }: ParentRef): boolean {
