@@ -12,7 +12,8 @@ import { inspect } from 'node:util'
 import type { Result } from 'tap-parser'
 import { coverageFlags } from './coverage.ts'
 import { DEFAULT_TIMEOUT_MS, filesAt, filesOf, GROUPS, type Group, groupOf, needsOf, timeoutMs } from './groups.ts'
-import { installBinaries, installHelm, installKustomize, installMesh, installReleaseControllers } from './rig/binaries.ts'
+import { installHelm, installKustomize, installMesh, installReleaseControllers } from './rig/binaries.ts'
+import { installControlPlane } from './rig/control-plane.ts'
 import { add, type Counts, type Ending, NOTHING, tally } from './tally.ts'
 
 process.chdir(join(import.meta.dirname, '..'))
@@ -20,7 +21,7 @@ const CACHE = resolve('node_modules', '.cache')
 const typesOf = (project: string) =>
   ['tsc', '-p', project, '--noEmit', '--incremental', '--tsBuildInfoFile', join(CACHE, `${project}.tsbuildinfo`)] as const
 const CHECKS = [typesOf('test/tsconfig.json'), typesOf('tsconfig.json'), ['biome', 'check', '.']] as const
-const INSTALLS = { installBinaries, installHelm, installKustomize, installMesh, installReleaseControllers }
+const INSTALLS = { installBinaries: installControlPlane, installHelm, installKustomize, installMesh, installReleaseControllers }
 /** Files at a time. Those of a cluster wait half of their time; two meshes under constant requests would be in each other's way on two cores. */
 const LANES: Readonly<Record<Group, number>> = { fast: 2, long: 2, cluster: 3, chart: 2, mesh: 1 }
 /** Processes of the files that need nothing but Node: each loads what its files share once. */

@@ -1,9 +1,9 @@
 import { execFile, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { constants, createReadStream, createWriteStream } from 'node:fs'
 import { access, chmod, copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -154,7 +154,7 @@ export async function installReleaseControllers(
   }
 }
 
-function sourceFromEnvironment(): BinarySource {
+export function sourceFromEnvironment(): BinarySource {
   return {
     assets: process.env['KUBEBUILDER_ASSETS'] || undefined,
     cache: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'hitless'),
@@ -210,20 +210,27 @@ async function envoy(source: BinarySource): Promise<string> {
   })
 }
 
-/** The path of a file made once per content of its Go module; a reader never sees half of it. */
+/** The path of a file made once per content of its Go module. */
 async function cached(source: BinarySource, module: string, name: string, make: (path: string) => Promise<void>): Promise<string> {
-  const folder = join(source.cache, `${module}-${await fingerprint(module)}`)
-  const path = join(folder, name)
+  return kept(source, join(`${module}-${await fingerprint(module)}`, name), make)
+}
+
+/** The path of a file or folder in the cache, made where it is not there yet; a reader never sees half of it. */
+export async function kept({ cache }: Pick<BinarySource, 'cache'>, name: string, make: (path: string) => Promise<void>): Promise<string> {
+  const path = join(cache, name)
   if (await exists(path)) return path
-  await mkdir(folder, { recursive: true })
+  await mkdir(dirname(path), { recursive: true })
   return locked(`${path}.lock`, async () => {
     if (await exists(path)) return path
-    const unfinished = `${path}.${process.pid}`
-    await make(unfinished).catch(async (error) => {
-      await rm(unfinished, { force: true })
-      throw error
-    })
-    await rename(unfinished, path)
+    const unfinished = `${path}.${randomUUID()}`
+    try {
+      await make(unfinished)
+      await rename(unfinished, path)
+    } catch (error) {
+      await rm(unfinished, { recursive: true, force: true })
+      // In a process namespace of its own somebody sees no holder of the lock, and may have been first.
+      if (!(await exists(path))) throw error
+    }
     return path
   })
 }
@@ -252,7 +259,7 @@ async function take(path: string): Promise<boolean> {
     return true
   } catch {
     const holder = Number(await readFile(path, 'utf8').catch(() => ''))
-    // Two that find the same dead holder may both go on: they build twice, and the rename keeps even that harmless.
+    // Two that find the same dead holder may both go on: they build twice, which does no harm.
     if (holder > 0 && !isRunning(holder)) await rm(path, { force: true })
     return false
   }

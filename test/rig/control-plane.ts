@@ -1,19 +1,22 @@
 import { execFile } from 'node:child_process'
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFileSync, rmSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { type Api, connectApi } from './api.ts'
-import { type Binaries, installBinaries, installGatewayApi } from './binaries.ts'
+import { type Binaries, installBinaries, installGatewayApi, kept, sourceFromEnvironment } from './binaries.ts'
 import { type Containers, type PodMatch, startKubelet } from './kubelet.ts'
 import { type LocalProcess, startProcess } from './local-process.ts'
 import { registerWebhook, type WebhookRegistration } from './webhook.ts'
 
 const START_TIMEOUT_MS = 60_000
+/** The folder of etcd's data, below that of the control plane. */
+const ETCD = 'etcd'
 // Those that a mesh and its releases need. The node lifecycle controller is left out on purpose: nobody renews this Node's lease, and
 // it would take Pods of a silent Node for dead.
 const CONTROLLERS = [
@@ -90,8 +93,49 @@ export interface ControlPlane {
 
 /** Starts a control plane, in seconds once its binaries are built; see {@link ControlPlane}. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
-  const { controllers = true, istio = true, gatewayApi = false, containers, apiServerFlags = [], etcdFlags = [] } = options
   const binaries = await installBinaries()
+  const { plane } = await startServers(binaries, await dataOf(binaries, options), options)
+  return plane
+}
+
+/** Builds and makes what any control plane starts from. */
+export async function installControlPlane(): Promise<void> {
+  const binaries = await installBinaries()
+  for (const options of [{ istio: false }, { istio: true }, { gatewayApi: true }]) await dataOf(binaries, options)
+}
+
+/**
+ * The path of etcd's data as an API server leaves it that was started and given the CustomResourceDefinitions. It is made once: what the server
+ * writes at its first start, and what it builds anew for each definition, is more than half of the work of a start.
+ */
+async function dataOf(binaries: Binaries, { istio = true, gatewayApi = false }: ControlPlaneOptions): Promise<string> {
+  const definitions = [...(istio ? [binaries.istioDefinitions] : []), ...(gatewayApi ? [await installGatewayApi()] : [])]
+  const made = await Promise.all([binaries.etcd, binaries['kube-apiserver'], ...definitions].map((path) => stat(path)))
+  const identity = createHash('sha256').update(JSON.stringify(made.map(({ size, mtimeMs }) => [size, mtimeMs])))
+  return kept(sourceFromEnvironment(), `etcd-data-${identity.digest('hex').slice(0, 12)}`, async (path) => {
+    const { plane, processes } = await startServers(binaries, null, { controllers: false })
+    try {
+      for (const file of definitions) await installDefinitions(plane.kubectl, file)
+      // In order, and in their own time: the server takes its address back, and etcd writes what it holds.
+      for (const name of ['kube-apiserver', 'etcd']) await processes.get(name)?.stop('SIGTERM')
+      await copyFolder(join(plane.directory, ETCD), path)
+    } finally {
+      await plane.stop()
+    }
+  })
+}
+
+/** Most of etcd's log are holes. */
+async function copyFolder(from: string, to: string): Promise<void> {
+  await promisify(execFile)('cp', ['--recursive', '--sparse=always', from, to])
+}
+
+/** @param data - What etcd begins with; null for nothing. */
+async function startServers(
+  binaries: Binaries,
+  data: string | null,
+  { controllers = true, containers, apiServerFlags = [], etcdFlags = [] }: ControlPlaneOptions
+): Promise<{ plane: ControlPlane; processes: ReadonlyMap<string, LocalProcess> }> {
   const directory = await mkdtemp(join(tmpdir(), 'hitless-control-plane-'))
   const processes = new Map<string, LocalProcess>()
   const abandon = () => {
@@ -110,6 +154,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 
   try {
     const setup = await prepare(directory)
+    if (data !== null) await copyFolder(data, join(directory, ETCD))
     const commands = commandLines(setup, apiServerFlags, etcdFlags)
     const start = (name: keyof typeof commands) => {
       const log = join(directory, `${name}.log`)
@@ -125,8 +170,6 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     const kubectl = (args: readonly string[], { input, kubeconfig = setup.kubeconfig }: KubectlOptions = {}) =>
       runKubectl(binaries.kubectl, args, { input, kubeconfig, home: directory })
 
-    if (istio) await installDefinitions(kubectl, binaries.istioDefinitions)
-    if (gatewayApi) await installDefinitions(kubectl, await installGatewayApi())
     let holdUnready: ControlPlane['holdUnready'] = () => {
       throw new Error('this control plane was started without controllers')
     }
@@ -137,7 +180,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       holdUnready = kubelet.holdUnready
     }
 
-    return {
+    const plane: ControlPlane = {
       url: setup.url,
       etcd: setup.etcd.client,
       ca,
@@ -161,6 +204,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       },
       stop
     }
+    return { plane, processes }
   } catch (error) {
     await stop()
     throw error
@@ -214,7 +258,7 @@ function commandLines(setup: Setup, apiServerFlags: readonly string[], etcdFlags
   const { directory, etcd, port } = setup
   return {
     etcd: [
-      `--data-dir=${join(directory, 'etcd')}`,
+      `--data-dir=${join(directory, ETCD)}`,
       '--unsafe-no-fsync',
       `--listen-client-urls=${etcd.client}`,
       `--advertise-client-urls=${etcd.client}`,
