@@ -42,11 +42,13 @@ const checks = chosen.length > 0 && chosen.every((word) => isGroup(word) && word
 
 const isShort = chosen.every((word) => word === 'fast')
 const isMeasured = chosen.length === 0 || words.includes('--coverage')
-const raw = isMeasured ? mkdtempSync(join(CACHE, 'coverage-')) : undefined
+/** Where V8 writes what was reached, as long as that is measured. */
+let raw = isMeasured ? mkdtempSync(join(CACHE, 'coverage-')) : undefined
 let counts = await inLanes([...checks.map(check), ...sharedJobs()], LANES.fast)
 if (raw !== undefined) {
   counts = add(counts, await check(['c8', ...coverageFlags(raw)])())
   rmSync(raw, { recursive: true })
+  raw = undefined
 }
 await install()
 for (const group of GROUPS.filter((group) => group !== 'fast')) counts = add(counts, await inLanes(filesIn(group), LANES[group]))
