@@ -14,14 +14,25 @@ export interface ClientTls {
   readonly path: Path
 }
 
-export interface Subset {
-  readonly path: Path
+/** `loadBalancer.simple` for one port, '' where that port's settings name none, or where `port` is null for all others. */
+export interface LoadBalancer {
+  readonly port: number | null
+  readonly simple: string
+}
+
+/** What clients do with the endpoints, of a rule or a subset. */
+interface TrafficPolicy {
   readonly tls: readonly ClientTls[]
+  readonly loadBalancers: readonly LoadBalancer[]
+}
+
+export interface Subset extends TrafficPolicy {
+  readonly path: Path
   readonly name: string
   readonly labels: Labels
 }
 
-export interface DestinationRule extends Identity {
+export interface DestinationRule extends Identity, TrafficPolicy {
   readonly kind: 'DestinationRule'
   /** Completed, its letters as they are written (1.5). */
   readonly host: string
@@ -29,7 +40,6 @@ export interface DestinationRule extends Identity {
   readonly subsets: readonly Subset[]
   /** matchLabels of spec.workloadSelector; null where absent. */
   readonly workloadSelector: Labels | null
-  readonly tls: readonly ClientTls[]
   readonly hasTrafficPolicy: boolean
 }
 
@@ -44,9 +54,9 @@ export const destinationRules = defineKind({
     exportTo: spec.strings('exportTo'),
     subsets: spec
       .children('subsets')
-      .map((subset) => ({ path: subset.path, name: subset.string('name'), labels: subset.labels('labels'), tls: tlsOf(subset) })),
+      .map((subset) => ({ path: subset.path, name: subset.string('name'), labels: subset.labels('labels'), ...trafficPolicyOf(subset) })),
     workloadSelector: spec.child('workloadSelector')?.labels('matchLabels') ?? null,
-    tls: tlsOf(spec),
+    ...trafficPolicyOf(spec),
     hasTrafficPolicy: spec.has('trafficPolicy')
   }),
   refusals,
@@ -57,17 +67,24 @@ export const destinationRules = defineKind({
   reach: ({ host }) => [{ through: 'senders', host }]
 })
 
-/** The modes of a rule's or a subset's own traffic policy, ports first. */
-function tlsOf(owner: Fields): ClientTls[] {
+/** A rule's or a subset's own traffic policy, ports first. */
+function trafficPolicyOf(owner: Fields): TrafficPolicy {
   const policy = owner.child('trafficPolicy')
-  if (policy === null) return []
+  if (policy === null) return { tls: [], loadBalancers: [] }
   const levels = policy
     .children('portLevelSettings')
     .map((level) => ({ at: level, port: level.child('port')?.number('number', 0) ?? null }))
-  return [...levels, { at: policy, port: null }].flatMap(({ at, port }) => {
-    const tls = at.child('tls')
-    return tls === null ? [] : [{ port, mode: String(tls.numberOrString('mode', 'DISABLE')), path: tls.path }]
-  })
+  const all = [...levels, { at: policy, port: null }]
+  return {
+    tls: all.flatMap(({ at, port }) => {
+      const tls = at.child('tls')
+      return tls === null ? [] : [{ port, mode: String(tls.numberOrString('mode', 'DISABLE')), path: tls.path }]
+    }),
+    loadBalancers: all.flatMap(({ at, port }) => {
+      const balancer = at.child('loadBalancer')
+      return balancer === null && port === null ? [] : [{ port, simple: String(balancer?.numberOrString('simple', '') ?? '') }]
+    })
+  }
 }
 
 function* refusals(rule: DestinationRule): Iterable<string> {

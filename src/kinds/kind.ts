@@ -31,7 +31,7 @@ export interface Manifest {
  * `service`: who calls the host, and whoever routes to it. `senders`: whoever routes to the host, which may be a wildcard. `claims`: the hosts
  * themselves, at `mesh` and at Gateways by `namespace/name`. `roots`: whoever delegates to the VirtualService `namespace/name`.
  * `workloads`: every service that selects workloads with one of these labels, or those that the owner `namespace/kind/name` has, and every Gateway whose
- * proxies they are. `gateway`: all that the proxies of the Gateway `namespace/name` serve. `clients`: all that the clients of a namespace reach; those
+ * proxies they are. `bytes`: the hosts that share the listener of all addresses on a port. `gateway`: all that the proxies of the Gateway `namespace/name` serve. `clients`: all that the clients of a namespace reach; those
  * of the root namespace's Sidecar are everywhere.
  */
 export type Reach =
@@ -40,6 +40,7 @@ export type Reach =
   | { readonly through: 'claims'; readonly hosts: readonly string[]; readonly gateways: readonly string[] }
   | { readonly through: 'roots'; readonly delegate: string }
   | { readonly through: 'workloads'; readonly namespace: string; readonly labels: Labels; readonly owner: string }
+  | { readonly through: 'bytes'; readonly port: number }
   | { readonly through: 'gateway'; readonly gateway: string }
   | { readonly through: 'clients'; readonly namespace: string }
 

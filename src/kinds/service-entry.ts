@@ -59,11 +59,20 @@ export const serviceEntries = defineKind({
     /** ServiceEntries by the `hostKey` of each host. */
     serviceEntryByHost: ({ hosts }) => hosts.map(hostKey),
     serviceEntryByHttpPort: ({ ports }) => ports.filter(({ traffic }) => traffic === 'http').map(({ number }) => String(number)),
+    /** Those that share the listener of all addresses on a port with whatever else sends bytes there (12.4). */
+    serviceEntryByBytesPort: (entry) => bytesPorts(entry).map(String),
     /** Those that select workloads, by the first pair of their selector. */
     serviceEntryBySelector: ({ namespace, workloadSelector }) => selectorKey(namespace, workloadSelector)
   },
-  reach: ({ hosts }) => hosts.map((host) => ({ through: 'service', host }))
+  reach: (entry) => [
+    ...entry.hosts.map((host) => ({ through: 'service' as const, host })),
+    ...bytesPorts(entry).map((port) => ({ through: 'bytes' as const, port }))
+  ]
 })
+
+function bytesPorts({ ports, addresses }: ServiceEntry): number[] {
+  return addresses.length > 0 ? [] : ports.filter(({ traffic }) => traffic === 'tcp' || traffic === 'sniffed').map(({ number }) => number)
+}
 
 function* refusals(entry: ServiceEntry): Iterable<string> {
   if (entry.workloadSelector !== null && entry.endpoints.length > 0)

@@ -26,6 +26,8 @@ export interface Service extends Identity {
   readonly ports: readonly ServicePort[]
   readonly externalName: string | null
   readonly headless: boolean
+  /** '' where it has none, or where that is not known. */
+  readonly clusterIP: string
   readonly publishNotReadyAddresses: boolean
   readonly internalTrafficLocal: boolean
   /** From the annotation networking.istio.io/exportTo; empty means everywhere. */
@@ -46,6 +48,7 @@ export const services = defineKind({
       ports: spec.children('ports').map(parsePort),
       externalName: spec.string('type') === 'ExternalName' ? spec.string('externalName') : null,
       headless: spec.string('clusterIP') === 'None',
+      clusterIP: addressOf(spec),
       publishNotReadyAddresses: spec.boolean('publishNotReadyAddresses'),
       internalTrafficLocal: spec.string('internalTrafficPolicy') === 'Local',
       exportTo: exportedTo(identity)
@@ -62,6 +65,11 @@ export const services = defineKind({
   },
   reach: ({ host }) => [{ through: 'service', host }]
 })
+
+function addressOf(spec: Fields): string {
+  const address = spec.string('clusterIP')
+  return address === 'None' ? '' : address
+}
 
 function parsePort(fields: Fields): ServicePort {
   const port = fields.number('port', 0)

@@ -7,6 +7,8 @@ import { defineKind, istioApi } from './kind.ts'
 export interface SidecarEgress {
   readonly port: number | null
   readonly hosts: readonly string[]
+  /** It listens on an address of its own, and not on those that clients call. */
+  readonly isBound: boolean
 }
 
 export interface Sidecar extends Identity {
@@ -27,7 +29,8 @@ export const sidecars = defineKind({
     workloadSelector: spec.child('workloadSelector')?.labels('labels') ?? null,
     egress: spec.children('egress').map((egress) => ({
       port: egress.child('port')?.number('number', 0) || null,
-      hosts: egress.strings('hosts')
+      hosts: egress.strings('hosts'),
+      isBound: egress.string('bind') !== '' || ['NONE', '2'].includes(String(egress.numberOrString('captureMode', '')))
     })),
     outboundMode: outboundModeOf(spec)
   }),

@@ -9,6 +9,7 @@ export type ServiceChange = 'selector' | 'port' | 'hidden'
 /** The part of an updated Service that a gap comes of; null where the write is no update. */
 export function changeBehind({ before, after }: Subject<'Service'>, gap: Gap): ServiceChange | null {
   if (before === null || after === null) return null
+  if (gap.cause === 'closed') return 'port'
   if (isHidden(before, after) && gap.cause !== 'no-endpoints' && gap.cause !== 'port') return 'hidden'
   const reselected = !sameLabels(before.selector ?? {}, after.selector ?? {})
   const isEmpty = gap.cause === 'no-endpoints' || gap.cause === 'no-address'

@@ -1,5 +1,6 @@
 import type { ObjectOf } from '../kinds/index.ts'
-import { hostKey } from '../mesh/names/hosts.ts'
+import type { ServiceEntry } from '../kinds/service-entry.ts'
+import { hostCovers, hostKey, wildcardsOver } from '../mesh/names/hosts.ts'
 import { sourcesOf } from '../mesh/routing/tables.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { hygieneRule } from './hygiene-rule.ts'
@@ -8,42 +9,69 @@ import type { Draft, Subject } from './rule.ts'
 export const serviceRemoved = hygieneRule({
   id: 'service-removed',
   on: ['Service', 'ServiceEntry'],
-  summary: 'a Service or ServiceEntry is deleted that routes still send to',
+  summary: 'a Service or ServiceEntry is deleted that routes still send to, or a ServiceEntry loses a host or port that clients may call',
   description:
     'Deleting a Service is teardown and is never refused: `helm uninstall` and namespace deletion start with it; nor is deleting the last ServiceEntry of a host. But a route that still sends ' +
-    'to it answers 503 from then on, or 500 where it is of the Gateway API. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh.',
+    'to it answers 503 from then on, or 500 where it is of the Gateway API. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh. ' +
+    'The same becomes of a host or port that an update takes out.',
   remedy: 'Move the routes to another host first, or delete the VirtualService too.',
   find: (subject) => {
     const { operation, before } = subject
-    if (operation !== 'DELETE' || before === null) return []
-    return hostsLost(before, subject.snapshotAfter).flatMap((host) => {
-      const what = consequence(subject, host)
-      return what === null ? [] : [{ path: [], ...what }]
+    if (before === null || (operation === 'UPDATE' && before.kind === 'Service')) return []
+    return lostWith(before, subject.snapshotAfter).flatMap((lost) => {
+      const what = consequence(subject, lost)
+      return what === null ? [] : [{ path: pathTo(subject, lost), ...what }]
     })
   }
 })
 
 type Removed = 'Service' | 'ServiceEntry'
 
-/** Those that no other object has. */
-function hostsLost(object: ObjectOf<Removed>, after: Snapshot): readonly string[] {
-  if (object.kind === 'Service') return [object.host]
-  return object.hosts.filter((host) => [...after.lookup('serviceEntryByHost', hostKey(host))].length === 0)
+/** A host that nothing has any longer, or with a port one port of it. */
+interface Lost {
+  readonly host: string
+  readonly port: number | null
 }
 
-function consequence({ before, opened, snapshotAfter, nameOf }: Subject<Removed>, host: string): Pick<Draft, 'message' | 'remedy'> | null {
+function lostWith(object: ObjectOf<Removed>, after: Snapshot): Lost[] {
+  if (object.kind === 'Service') return [{ host: object.host, port: null }]
+  return object.hosts.flatMap((host): Lost[] => {
+    const others = entriesOver(after, host)
+    if (others.length === 0) return [{ host, port: null }]
+    const gone = object.ports.filter(({ number }) => !others.some(({ ports }) => ports.some((port) => port.number === number)))
+    return gone.map(({ number }) => ({ host, port: number }))
+  })
+}
+
+/** The ServiceEntries that have the host, by its name or by a wildcard. */
+function entriesOver(snapshot: Snapshot, host: string): ServiceEntry[] {
+  const keys = new Set([hostKey(host), ...wildcardsOver(host)])
+  return [...keys]
+    .flatMap((key) => [...snapshot.lookup('serviceEntryByHost', key)])
+    .filter(({ hosts }) => hosts.some((own) => own === host || hostCovers(own, host)))
+}
+
+/** What of an updated ServiceEntry no longer has it. */
+function pathTo({ after }: Subject<Removed>, { port }: Lost): string[] {
+  return after === null ? [] : ['spec', port === null ? 'hosts' : 'ports']
+}
+
+function consequence(subject: Subject<Removed>, { host, port }: Lost): Pick<Draft, 'message' | 'remedy'> | null {
+  const { operation, before, opened, snapshotAfter, nameOf } = subject
   // Of a ServiceEntry, entry-in-use tells it where requests are lost.
-  if (before?.kind === 'ServiceEntry' && opened.some(({ destination }) => destination?.host === host)) return null
-  const senders = [...snapshotAfter.lookup('virtualServiceByDestination', host)].filter(({ deleting }) => !deleting)
+  if (before?.kind === 'ServiceEntry' && opened.some((gap) => gap.host === host || gap.destination?.host === host)) return null
+  const lookup = port === null ? [...snapshotAfter.lookup('virtualServiceByDestination', host)] : []
+  const senders = lookup.filter(({ deleting }) => !deleting)
   const [first, ...others] = [...new Set(senders.flatMap(sourcesOf).map(nameOf))].sort()
   if (first !== undefined) {
     const more = others.length > 0 ? ` and ${others.length} more` : ''
     return { message: `${first}${more} still sends to ${host}`, remedy: 'Delete it too, or send elsewhere' }
   }
   if (before?.kind !== 'ServiceEntry') return null
+  const name = port === null ? host : `${host}:${port}`
   const message =
     snapshotAfter.settings.outboundTrafficPolicy === 'REGISTRY_ONLY'
-      ? `clients may call only what the mesh knows (REGISTRY_ONLY), and nothing else has ${host}`
-      : `clients would call ${host} past the mesh, where hitless cannot say whether it answers`
-  return { message, remedy: 'Delete it once nobody calls it' }
+      ? `clients may call only what the mesh knows (REGISTRY_ONLY), and nothing else has ${name}`
+      : `clients would call ${name} past the mesh, where hitless cannot say whether it answers`
+  return { message, remedy: `${operation === 'DELETE' ? 'Delete it' : 'Take it out'} once nobody calls it` }
 }

@@ -18,7 +18,9 @@ export const sidecarHides = gapRule({
   explain: (gap, subject) => ({
     path: subject.after === null ? [] : ['spec', 'egress'],
     message: `${loss(gap)} from namespace ${gap.context.namespace}: ${lost(subject, gap)}`,
-    remedy: `First add ${entryFor(gap.destination?.host ?? gap.host)} to spec.egress.hosts, then apply this again`
+    remedy: isBoundAway(subject, gap)
+      ? `First give spec.egress a listener for port ${gap.port} without bind, then apply this again`
+      : `First add ${entryFor(gap.destination?.host ?? gap.host)} to spec.egress.hosts, then apply this again`
   })
 })
 
@@ -51,10 +53,17 @@ function scopesOf({ written: { namespace }, before, after }: Subject<'Sidecar'>,
   return selectors.map((labels) => scopeOf(snapshot, { kind: 'mesh', namespace, labels }))
 }
 
-function lost(subject: Subject, gap: Gap): string {
+function lost(subject: Subject<'Sidecar'>, gap: Gap): string {
   const name = subject.nameOf(subject.written)
+  if (isBoundAway(subject, gap)) return `${name} has the port listen on an address of its own (bind, captureMode) and nowhere else`
   if (gap.destination === null) return `${name} does not import it`
   return `${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which ${name} does not import`
+}
+
+/** The Sidecar has listeners for the port, none of them at the addresses that clients call. */
+function isBoundAway({ after }: Subject<'Sidecar'>, { port }: Gap): boolean {
+  const listeners = after?.egress.filter((egress) => egress.port === null || egress.port === port) ?? []
+  return listeners.length > 0 && listeners.every(({ isBound }) => isBound)
 }
 
 /** As an entry of egress: the namespace of a Service by its full name, else any. */

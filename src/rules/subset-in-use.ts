@@ -30,6 +30,12 @@ function definedBy(rule: DestinationRule | null, gap: Gap) {
   return rule?.subsets.find(({ name }) => name === gap.destination?.subset)
 }
 
+/** The write, and not what clients do with the endpoints, is why the subset has none. */
+function isRelabelled({ before, after }: Subject<'DestinationRule'>, gap: Gap): boolean {
+  const [old, now] = [before, after].map((rule) => definedBy(rule, gap)?.labels)
+  return old === undefined || now === undefined ? gap.destination?.subset !== null : !sameLabels(old, now)
+}
+
 function subsetPath(subject: Subject<'DestinationRule'>, gap: Gap) {
   const field = hidingField(subject, gap)
   if (field !== null) return ['spec', field]
@@ -46,7 +52,10 @@ function hidingField({ before, after }: Subject<'DestinationRule'>, gap: Gap): '
 }
 
 function lost(subject: Subject<'DestinationRule'>, gap: Gap): string {
-  if (gap.cause === 'no-endpoints') return 'whose new labels no Ready Pod has'
+  if (gap.cause === 'no-endpoints')
+    return isRelabelled(subject, gap)
+      ? 'whose new labels no Ready Pod has'
+      : 'which has no Ready Pod and would no longer be called by its address (PASSTHROUGH)'
   if (subject.operation === 'DELETE') return 'which this deletes'
   const field = hidingField(subject, gap)
   if (field === 'host') return 'which this takes from that host by another spec.host'
@@ -57,7 +66,7 @@ function lost(subject: Subject<'DestinationRule'>, gap: Gap): string {
 
 function remedyFor(subject: Subject<'DestinationRule'>, gap: Gap): string {
   if (gap.cause === 'no-endpoints')
-    return `wait until a Ready Pod has the new labels, or move the requests away in ${subject.nameOf(routeOwner(gap))}`
+    return `wait until ${isRelabelled(subject, gap) ? 'a Ready Pod has the new labels' : 'it has a Ready Pod'}, or move the requests away in ${subject.nameOf(routeOwner(gap))}`
   const route = subject.nameOf(routeOwner(gap))
   if (subject.operation === 'DELETE') return `let ${route} send to the host without a subset, or delete it`
   const move = `move the requests to another subset in ${route}`

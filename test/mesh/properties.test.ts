@@ -110,6 +110,7 @@ const KEYS: Readonly<Record<IndexName, readonly string[]>> = {
   serviceByHttpPort: ['80', '90'],
   serviceEntryByHost: HOSTS,
   serviceEntryByHttpPort: ['80', '90'],
+  serviceEntryByBytesPort: ['80', '90'],
   gatewayBySelector: ['', '/app=web'],
   sidecarByNamespace: ['one', 'two'],
   serviceEntryBySelector: PAIRS,

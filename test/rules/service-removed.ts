@@ -3,6 +3,12 @@ import { entry } from './entry-in-use.ts'
 import type { RuleExamples } from './examples.ts'
 
 const vendor = entry()
+const twoPorts = entry({
+  ports: [
+    { number: 80, name: 'http', protocol: 'HTTP' },
+    { number: 443, name: 'tls', protocol: 'TLS' }
+  ]
+})
 const route = virtualService(
   [rule([{ destination: { host: 'api.vendor.example' } }])],
   { hosts: ['api.vendor.example'] },
@@ -20,7 +26,27 @@ export const serviceRemoved: RuleExamples = {
       severity: 'warn',
       says: 'VirtualService default/vendor still sends to api.vendor.example'
     },
-    { name: 'no route has the host of the ServiceEntry', given: guideWith(vendor), delete: vendor, severity: 'warn', says: 'past the mesh' }
+    {
+      name: 'no route has the host of the ServiceEntry',
+      given: guideWith(vendor),
+      delete: vendor,
+      severity: 'warn',
+      says: 'past the mesh'
+    },
+    {
+      name: 'an update takes out a host that clients may call',
+      given: guideWith(entry({ hosts: ['api.vendor.example', 'cdn.vendor.example'] })),
+      apply: vendor,
+      severity: 'warn',
+      says: 'clients would call cdn.vendor.example past the mesh'
+    },
+    {
+      name: 'an update takes out a port that clients may call',
+      given: guideWith(twoPorts),
+      apply: vendor,
+      severity: 'warn',
+      says: 'clients would call api.vendor.example:443 past the mesh'
+    }
   ],
   safe: [
     { name: 'nothing sends to it', given: guideWithout('VirtualService'), delete: service() },
@@ -28,6 +54,16 @@ export const serviceRemoved: RuleExamples = {
       name: 'another ServiceEntry has the host',
       given: guideWith(vendor, { ...vendor, metadata: { name: 'vendor-too', namespace: 'default' } }),
       delete: vendor
+    },
+    {
+      name: 'a wildcard of the ServiceEntry still has the host',
+      given: guideWith(entry({ hosts: ['api.vendor.example', '*.vendor.example'], resolution: 'NONE' })),
+      apply: entry({ hosts: ['*.vendor.example'], resolution: 'NONE' })
+    },
+    {
+      name: 'another ServiceEntry has the port that an update takes out',
+      given: guideWith(twoPorts, { ...twoPorts, metadata: { name: 'vendor-too', namespace: 'default' } }),
+      apply: vendor
     }
   ]
 }

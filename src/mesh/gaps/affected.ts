@@ -155,6 +155,10 @@ function* claimsThrough(survey: Survey, reach: Reach, object: MeshObject): InPar
     case 'service':
       // Its own host is served by default where no VirtualService takes it.
       return [{ namespace, gateway: 'mesh', host: reach.host }, ...(yield* claimsOfEach(survey, senders(survey, reach.host)))]
+    case 'bytes': {
+      const sharing = [...snapshot.lookup('serviceEntryByBytesPort', String(reach.port))]
+      return sharing.flatMap((entry) => entry.hosts.map((host) => ({ namespace: entry.namespace, gateway: 'mesh', host })))
+    }
     case 'workloads':
       return yield* claimsBehind(survey, reach)
     case 'gateway':

@@ -226,7 +226,7 @@ function importsKey(sidecar: Sidecar): string {
 
 /** What a Sidecar imports from namespaces other than its own; its own holds nothing about the host, or it would be named. */
 function toImportsKey(sidecar: Sidecar): string {
-  const hosts = sidecar.egress.flatMap((egress) => egress.hosts.map((host) => `${egress.port ?? ''} ${host}`))
+  const hosts = sidecar.egress.flatMap((egress) => egress.hosts.map((host) => `${egress.port ?? ''}${egress.isBound ? '!' : ''} ${host}`))
   return JSON.stringify([sidecar.workloadSelector, hosts.filter((host) => !host.includes(' ./')).sort()])
 }
 

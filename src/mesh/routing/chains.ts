@@ -2,11 +2,13 @@
 
 import type { L4Route } from '../../kinds/http-rule.ts'
 import type { VirtualService } from '../../kinds/virtual-service.ts'
+import { prefixOver } from '../names/subnets.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { Clusters, sharesOf, toWhole } from './destinations.ts'
 import { boundTo, type Server, serversOf, virtualHosts } from './gateways.ts'
 import { type Place, standsForL4 } from './matches.ts'
 import { oncePerScope, type Scope, scopeOf, serviceInScope, serviceOnPort } from './scope.ts'
+import { addressOf, type MeshService } from './services.ts'
 import type { Chain, Context } from './table.ts'
 import { hostsOfVirtualService, importedAt } from './virtual-services.ts'
 
@@ -18,7 +20,7 @@ export function chains(snapshot: Snapshot, context: Context, host: string): Chai
 
 /** The chain that Istio makes of a service's port where no VirtualService takes it: to the whole service. */
 export function defaultChain(scope: Scope, host: string, port: number, serverNames: readonly string[]): Chain {
-  return { host, port, serverNames, source: null, path: [], destinations: [toWhole(scope, host, port)] }
+  return { host, port, serverNames, byAddress: false, source: null, path: [], destinations: [toWhole(scope, host, port)] }
 }
 
 export const meshChains = oncePerScope((scope, host: string): Chain[] => {
@@ -28,31 +30,33 @@ export const meshChains = oncePerScope((scope, host: string): Chain[] => {
     if (protocol === 'http' || protocol === 'udp' || serviceOnPort(scope, host, port) === null) return []
     const named = importedAt(scope, port, host)
     const place: Place = { context: scope.context, port, gateway: 'mesh' }
-    return protocol === 'tls' ? tlsChains(scope, named, place, host) : tcpChains(scope, named, place, host)
+    return protocol === 'tls' ? tlsChains(scope, named, place, service) : tcpChains(scope, named, place, service)
   })
 })
 
 /** The first rule that stands takes the port, of whichever VirtualService (12.1). `buildSidecarOutboundTCPFilterChainOpts`. */
-function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place, host: string): Chain[] {
-  const found: Chain[] = []
+function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place, service: MeshService): Chain[] {
+  const found: ForAddresses[] = []
   for (const vs of named) {
     for (const rule of vs.tcp) {
       scope.snapshot.charge(1 + rule.match.length, vs)
       if (rule.route.length === 0) continue
       const matches = rule.match.filter((match) => standsForL4(match, place))
       if (rule.match.length > 0 && matches.length === 0) continue
-      found.push(toChain(scope, vs, rule, place, host, []))
+      const chain = toChain(scope, vs, rule, place, service.host, [])
+      const forAll = matches.length === 0 || matches.some(({ destinationSubnets }) => destinationSubnets.length === 0)
+      found.push({ chain, subnets: forAll ? [] : matches.flatMap(({ destinationSubnets }) => destinationSubnets) })
       // Only matches by address leave something to the rules behind.
-      if (matches.length === 0 || matches.some(({ destinationSubnets }) => destinationSubnets.length === 0)) return found
+      if (forAll) return closestTo(service, found)
     }
   }
-  return found
+  return closestTo(service, found)
 }
 
 /** Each set of server names goes to the first rule that has it (12.2). `buildSidecarOutboundTLSFilterChainOpts`. */
-function tlsChains(scope: Scope, named: readonly VirtualService[], place: Place, host: string): Chain[] {
+function tlsChains(scope: Scope, named: readonly VirtualService[], place: Place, service: MeshService): Chain[] {
   const handled = new Set<string>()
-  const found: Chain[] = []
+  const found: ForAddresses[] = []
   for (const vs of named) {
     for (const rule of vs.tls) {
       scope.snapshot.charge(1 + namesOf(rule), vs)
@@ -61,11 +65,26 @@ function tlsChains(scope: Scope, named: readonly VirtualService[], place: Place,
         const names = `${match.sniHosts}|${match.destinationSubnets}`
         if (!standsForL4(match, place) || handled.has(names)) continue
         handled.add(names)
-        found.push(toChain(scope, vs, rule, place, host, match.sniHosts))
+        found.push({ chain: toChain(scope, vs, rule, place, service.host, match.sniHosts), subnets: match.destinationSubnets })
       }
     }
   }
-  return found
+  return closestTo(service, found)
+}
+
+/** A chain for what is sent to these ranges of addresses; without any, to whichever. */
+interface ForAddresses {
+  readonly chain: Chain
+  readonly subnets: readonly string[]
+}
+
+/** Envoy asks for the address before anything else, and takes the narrowest range (12.3). Of a service whose address is not known, none is taken to hold it. */
+function closestTo(service: MeshService, chains: readonly ForAddresses[]): Chain[] {
+  const address = addressOf(service)
+  const bits = chains.map(({ subnets }) => (subnets.length === 0 ? 0 : Math.max(...subnets.map((each) => prefixOver(each, address) ?? -1))))
+  const closest = Math.max(...bits)
+  const byAddress = closest > 0
+  return chains.filter((_, at) => bits[at] === closest && closest >= 0).map(({ chain }) => (byAddress ? { ...chain, byAddress } : chain))
 }
 
 function gatewayChains(scope: Scope, host: string): Chain[] {
@@ -138,6 +157,7 @@ function toChain(scope: Scope, vs: VirtualService, rule: L4Route, place: Place, 
     host,
     port: place.port,
     serverNames,
+    byAddress: false,
     source: rule.source,
     path: rule.path,
     destinations: sharesOf(rule.route).map((each) => clusters.routed(each))

@@ -1,6 +1,6 @@
 /** Which DestinationRule a client uses for a service, and which subsets that defines (10). */
 
-import type { DestinationRule, Subset } from '../../kinds/destination-rule.ts'
+import type { DestinationRule, LoadBalancer, Subset } from '../../kinds/destination-rule.ts'
 import { hostCovers, isWildcard, wildcardsOver } from '../names/hosts.ts'
 import { type Labels, sameLabels, selects } from '../names/labels.ts'
 import { byAge, type DefaultExports } from '../names/visibility.ts'
@@ -11,20 +11,17 @@ import type { Context } from './table.ts'
 const SUBSETS_A_STEP = 8
 
 /** DestinationRules of one host and namespace, joined as far as Istio joins them. `ConsolidatedDestRule`. */
-interface Joined {
+export interface JoinedRule {
   readonly exportTo: ReadonlySet<string>
   readonly namespace: string
   readonly workloadSelector: Labels | null
   readonly subsets: Subset[]
+  /** Those that are in it, oldest first. */
+  readonly rules: DestinationRule[]
 }
 
-/** The subsets of a service for a client: those of the one DestinationRule that it uses, if any. `destinationRule`, pilot/pkg/model/push_context.go. */
-export function subsetsOf(rules: HostRules, context: Context, serviceNamespace: string, rootNamespace: string): readonly Subset[] {
-  return ruleFor(rules, context, serviceNamespace, rootNamespace)?.subsets ?? []
-}
-
-/** Exactly one place is used (10.1): the client's namespace, the service's, or the root namespace. */
-function ruleFor(rules: HostRules, context: Context, serviceNamespace: string, rootNamespace: string): Joined | null {
+/** The one DestinationRule that a client uses for a service, if any: of exactly one place (10.1), the client's namespace, the service's, or the root namespace. `destinationRule`, pilot/pkg/model/push_context.go. */
+export function ruleFor(rules: HostRules, context: Context, serviceNamespace: string, rootNamespace: string): JoinedRule | null {
   const own =
     // Clients of the root namespace skip their own place but for what is private to it (10.3).
     context.namespace === rootNamespace
@@ -36,6 +33,21 @@ function ruleFor(rules: HostRules, context: Context, serviceNamespace: string, r
     if (exported.length > 0) return selectedFor(context, exported)
   }
   return null
+}
+
+/** The one whose traffic policy counts for the whole host: the oldest that has any. */
+function withPolicy({ rules }: JoinedRule): DestinationRule | undefined {
+  return rules.find(({ hasTrafficPolicy }) => hasTrafficPolicy)
+}
+
+/** The client is to ask for the address that was called, and not for an endpoint (10.9). A port's settings are taken without the whole's, a subset's before the rule's. `MergeSubsetTrafficPolicy`. */
+export function isPassthrough(rule: JoinedRule, subset: Subset | null, port: number): boolean {
+  const simple = balancerFor(subset?.loadBalancers ?? [], port) ?? balancerFor(withPolicy(rule)?.loadBalancers ?? [], port)
+  return simple === 'PASSTHROUGH' || simple === '3'
+}
+
+function balancerFor(levels: readonly LoadBalancer[], number: number): string | undefined {
+  return (levels.find(({ port }) => port === number) ?? levels.find(({ port }) => port === null))?.simple
 }
 
 /** A DestinationRule, whose host is compared as it is written (1.5, 10.8). */
@@ -73,12 +85,12 @@ function isUsedAtHome({ exportTo, rule }: HostRule): boolean {
   return exportTo.size === 0 || exportTo.has('*') || exportTo.has('.') || exportTo.has(rule.namespace)
 }
 
-function isExportedTo({ exportTo }: Joined, client: string): boolean {
+function isExportedTo({ exportTo }: JoinedRule, client: string): boolean {
   return exportTo.size === 0 || exportTo.has('*') || exportTo.has(client)
 }
 
 /** Of a namespace's rules of one kind, those of the most specific host alone (10.4), joined. */
-function place(rules: HostRules, namespace: string, belongs: (rule: HostRule) => boolean): Joined[] {
+function place(rules: HostRules, namespace: string, belongs: (rule: HostRule) => boolean): JoinedRule[] {
   const found = (rules.get(namespace) ?? []).filter(belongs)
   if (found.length < 2) return found.map(toJoined)
   const mostSpecific = found.reduce((best, each) => (isMoreSpecific(each.rule.host, best) ? each.rule.host : best), '*')
@@ -91,8 +103,8 @@ function isMoreSpecific(host: string, than: string): boolean {
 }
 
 /** In order of age, those with a selector first, each joined with the older ones that it may be joined with (10.6). `mergeDestinationRule`. */
-function join(rules: readonly HostRule[]): Joined[] {
-  const joined: Joined[] = []
+function join(rules: readonly HostRule[]): JoinedRule[] {
+  const joined: JoinedRule[] = []
   const withSelectorFirst = (rule: DestinationRule) => (rule.workloadSelector === null ? 1 : 0)
   for (const each of [...rules].sort(
     (one, other) => withSelectorFirst(one.rule) - withSelectorFirst(other.rule) || byAge(one.rule, other.rule)
@@ -111,18 +123,19 @@ function join(rules: readonly HostRule[]): Joined[] {
       if ((older.workloadSelector === null) === (workloadSelector === null)) stands = false
       const known = new Set(older.subsets.map(({ name }) => name))
       for (const subset of each.rule.subsets) if (!known.has(subset.name)) older.subsets.push(subset)
+      older.rules.push(each.rule)
     }
     if (stands) joined.push(toJoined(each))
   }
   return joined
 }
 
-function toJoined({ rule, exportTo }: HostRule): Joined {
-  return { exportTo, namespace: rule.namespace, workloadSelector: rule.workloadSelector, subsets: [...rule.subsets] }
+function toJoined({ rule, exportTo }: HostRule): JoinedRule {
+  return { exportTo, namespace: rule.namespace, workloadSelector: rule.workloadSelector, subsets: [...rule.subsets], rules: [rule] }
 }
 
 /** One that selects the client replaces the plain ones (10.7), of which the last, the youngest, wins alone (10.6). `SidecarScope.DestinationRule`. */
-function selectedFor({ namespace, labels }: Context, joined: readonly Joined[]): Joined | null {
+function selectedFor({ namespace, labels }: Context, joined: readonly JoinedRule[]): JoinedRule | null {
   const selecting = joined.find(
     (rule) => rule.workloadSelector !== null && rule.namespace === namespace && selects(rule.workloadSelector, labels)
   )

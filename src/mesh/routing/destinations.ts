@@ -1,8 +1,9 @@
 /** From destinations as written to the clusters that Envoy has, and the endpoints behind them (8, 9). */
 
+import type { Subset } from '../../kinds/destination-rule.ts'
 import { carriedOf, type Destination } from '../../kinds/http-rule.ts'
 import { hasNoCluster, readyEndpoints } from './endpoints.ts'
-import { type ClusterState, destinationInScope, oncePerClient, type Scope, serviceInScope, subsetLabels } from './scope.ts'
+import { asksForAddress, type ClusterState, destinationInScope, oncePerClient, type Scope, serviceInScope, subsetInScope } from './scope.ts'
 import { type MeshService, portOf } from './services.ts'
 import type { Missing, RoutedDestination } from './table.ts'
 
@@ -113,12 +114,18 @@ const stateOf = oncePerClient((scope, host: string, port: number, subset: string
   const protocol = portOf(service, port)?.protocol
   if (protocol === undefined || protocol === 'udp') return none('port')
   if (hasNoCluster(snapshot, context, service, port, {})) return none('host')
-  if (subset === null) return { missing: null, ready: readyEndpoints(snapshot, context, service, port, {}) }
+  if (subset === null) return { missing: null, ready: readyFor(scope, service, port, null) }
   if (!snapshot.knows('DestinationRule')) return { missing: null, ready: null }
-  const labels = subsetLabels(scope, service, subset)
-  if (labels === null || hasNoCluster(snapshot, context, service, port, labels)) return none('subset')
-  return { missing: null, ready: readyEndpoints(snapshot, context, service, port, labels) }
+  const found = subsetInScope(scope, service, subset)
+  if (found === null || hasNoCluster(snapshot, context, service, port, found.labels)) return none('subset')
+  return { missing: null, ready: readyFor(scope, service, port, found) }
 })
+
+/** Who answers at the address that was called, is not known. */
+function readyFor(scope: Scope, service: MeshService, port: number, subset: Subset | null): number | null {
+  if (asksForAddress(scope, service, subset, port)) return null
+  return readyEndpoints(scope.snapshot, scope.context, service, port, subset?.labels ?? {})
+}
 
 function none(missing: Missing): ClusterState {
   return { missing, ready: 0 }

@@ -1,10 +1,21 @@
 /** What one client or gateway proxy can see and reach: the model's `SidecarScope` (pilot/pkg/model/sidecar.go). */
 
 import type { Subset } from '../../kinds/destination-rule.ts'
-import type { Labels } from '../names/labels.ts'
+import { byAge } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
-import { rulesOver, subsetsOf } from './destination-rules.ts'
-import { foldServices, isKubernetes, isVisible, type MeshService, portOf, servicesNamed, visibleInOrder, withOnlyPort } from './services.ts'
+import { isPassthrough, type JoinedRule, ruleFor, rulesOver } from './destination-rules.ts'
+import {
+  foldServices,
+  isKubernetes,
+  isVisible,
+  type MeshService,
+  portOf,
+  servicesNamed,
+  sharesListener,
+  takesBytes,
+  visibleInOrder,
+  withOnlyPort
+} from './services.ts'
 import { type EgressListener, egressListeners, listenerFor } from './sidecars.ts'
 import { type Context, contextKey, type Missing } from './table.ts'
 
@@ -97,19 +108,30 @@ function remembered(scope: ScopeOf): ScopeOf {
   }
 }
 
-/** The labels of a subset of a service for the client; null where the DestinationRule that it uses defines no such subset. */
-export function subsetLabels(scope: Scope, service: MeshService, subset: string): Labels | null {
-  return subsetsByName(scope, service.host, service.namespace).get(subset)?.labels ?? null
+/** The DestinationRule that the client uses for a service. */
+function ruleInScope(scope: Scope, { host, namespace }: Pick<MeshService, 'host' | 'namespace'>): JoinedRule | null {
+  return ruleOf(scope, host, namespace)
 }
+
+/** The subset of a service for the client; null where the DestinationRule that it uses defines none of this name. */
+export function subsetInScope(scope: Scope, service: MeshService, subset: string): Subset | null {
+  return subsetsByName(scope, service.host, service.namespace).get(subset) ?? null
+}
+
+/** The client asks for the address that was called, and not for one of the endpoints. */
+export function asksForAddress(scope: Scope, service: MeshService, subset: Subset | null, port: number): boolean {
+  const rule = ruleInScope(scope, service)
+  return rule !== null && isPassthrough(rule, subset, port)
+}
+
+const ruleOf = oncePerClient((scope, host: string, namespace: string): JoinedRule | null =>
+  ruleFor(rulesFor(scope, host), scope.context, namespace, scope.snapshot.settings.rootNamespace)
+)
 
 /** Each by its name, the first of equal ones. */
 const subsetsByName = oncePerClient((scope, host: string, namespace: string): ReadonlyMap<string, Subset> => {
-  const { rootNamespace } = scope.snapshot.settings
-  return new Map(
-    subsetsOf(rulesFor(scope, host), scope.context, namespace, rootNamespace)
-      .toReversed()
-      .map((subset) => [subset.name, subset])
-  )
+  const { subsets = [] } = ruleOf(scope, host, namespace) ?? {}
+  return new Map(subsets.toReversed().map((subset) => [subset.name, subset]))
 })
 
 const rulesFor = oncePerMoment(({ snapshot }, host: string) => rulesOver(snapshot, host))
@@ -164,6 +186,23 @@ export const listensForHttp = oncePerClient((scope, port: number): boolean => {
     if (named(scope, host).some(opens)) return true
   }
   return false
+})
+
+/**
+ * The service that gets the bytes of a port's listener of all addresses: the first for the client of those that have no address of their own (12.4).
+ * `mergeTCPFilterChains`, pilot/pkg/networking/core/listener.go.
+ */
+export const bytesOwner = oncePerClient((scope, port: number): MeshService | null => {
+  const { snapshot, context } = scope
+  const found: MeshService[] = []
+  for (const { hosts } of snapshot.lookup('serviceEntryByBytesPort', String(port))) {
+    snapshot.charge(hosts.length)
+    for (const host of hosts) {
+      const service = serviceOnPort(scope, host, port)
+      if (service !== null && sharesListener(service) && takesBytes(portOf(service, port))) found.push(service)
+    }
+  }
+  return visibleInOrder(found.sort(byAge), context.namespace)[0] ?? null
 })
 
 function* httpServices(snapshot: Snapshot, port: number): Iterable<{ host: string }> {

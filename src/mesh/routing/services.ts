@@ -101,6 +101,21 @@ export function takesHttp(port: MeshPort | undefined): boolean {
   return port?.protocol === 'http' || port?.protocol === 'sniffed'
 }
 
+/** A port whose bytes are not looked into for a server's name. */
+export function takesBytes(port: MeshPort | undefined): boolean {
+  return port?.protocol === 'tcp' || port?.protocol === 'sniffed'
+}
+
+/** It has no address, so that it shares the listener of all addresses with whatever else is on the port (3.11). */
+export function sharesListener({ object }: MeshService): boolean {
+  return object.kind === 'ServiceEntry' && object.addresses.length === 0
+}
+
+/** The address by which it is called; '' where that is not known. */
+export function addressOf({ object }: MeshService): string {
+  return object.kind === 'Service' ? object.clusterIP : (object.addresses[0] ?? '')
+}
+
 export function withOnlyPort(service: MeshService, number: number): MeshService | null {
   const port = portOf(service, number)
   if (port === undefined) return null

@@ -9,9 +9,9 @@ import { readyEndpoints } from './endpoints.ts'
 import { foreignTables } from './foreign-hosts.ts'
 import { bySpecificity } from './gateways.ts'
 import { tablesOf } from './routes.ts'
-import { listensForHttp, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
-import { type MeshService, portOf } from './services.ts'
-import { allowsAnyHost } from './sidecars.ts'
+import { bytesOwner, listensForHttp, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
+import { type MeshService, portOf, sharesListener, takesBytes } from './services.ts'
+import { allowsAnyHost, listensFor } from './sidecars.ts'
 import type { Chain, RouteTable } from './table.ts'
 
 /** How many aliases are followed (8.4). */
@@ -91,28 +91,38 @@ function atService(scope: Scope, connection: Connection, service: MeshService): 
   const { host, port, http, serverName } = connection
   const protocol = portOf(service, port)?.protocol
   const isPlainHttp = http && serverName === null
-  if (protocol === 'http') return isPlainHttp ? toVirtualHost(scope, connection) : pastTheMesh(scope)
+  if (!listensFor(scope.listeners, port)) return pastTheMesh(scope)
+  if (protocol === 'http') return isPlainHttp ? toVirtualHost(scope, connection) : sharedBytes(scope, connection)
+  const isByAddress = meshChains(scope, service.host).some((chain) => chain.port === port && chain.byAddress)
   // A sniffed port has a listener of its own, whatever name the client uses.
-  if (protocol === 'sniffed' && isPlainHttp) {
+  if (protocol === 'sniffed' && isPlainHttp && !isByAddress) {
     const table = tableOn(scope, fullName(scope, host), port)
     return table === null ? pastTheMesh(scope) : { by: 'virtual-host', table, redirects: false }
   }
   // What speaks HTTP on a listener that bytes share with it, is asked for its virtual host first.
-  if (isPlainHttp && hasNoOwnListener(service) && listensForHttp(scope, port)) return toVirtualHost(scope, connection)
+  if (isPlainHttp && sharesListener(service) && listensForHttp(scope, port)) return toVirtualHost(scope, connection)
+  return takesBytes(portOf(service, port)) && sharesListener(service)
+    ? sharedBytes(scope, connection)
+    : toChainOf(scope, service, connection)
+}
+
+function toChainOf(scope: Scope, service: MeshService, { port, serverName }: Connection): Reached {
   const named = meshChains(scope, service.host).filter((chain) => chain.port === port)
+  const protocol = portOf(service, port)?.protocol
   const standing = named.length > 0 ? named : [defaultChain(scope, service.host, port, ownServerNames(service, protocol))]
   const chain = chosenFor(standing, serverName)
   return chain === null ? pastTheMesh(scope) : { by: 'chain', chain }
 }
 
-/** It shares that of all addresses with whatever else is on the port (3.11). */
-function hasNoOwnListener({ object }: MeshService): boolean {
-  return object.kind === 'ServiceEntry' && object.addresses.length === 0
+/** What the listener of all addresses does with bytes that none of its virtual hosts and server names takes. */
+function sharedBytes(scope: Scope, connection: Connection): Reached {
+  const owner = bytesOwner(scope, connection.port)
+  return owner === null ? pastTheMesh(scope) : toChainOf(scope, owner, connection)
 }
 
 /** On a shared listener services are told apart by the server name. */
 function ownServerNames(service: MeshService, protocol: string | undefined): readonly string[] {
-  return protocol === 'tls' && hasNoOwnListener(service) ? [service.host] : []
+  return protocol === 'tls' && sharesListener(service) ? [service.host] : []
 }
 
 /** A host that the client has no service for: a VirtualService may have the name (3.6), where the client listens for HTTP at all. */
@@ -120,7 +130,7 @@ function unknownHost(scope: Scope, connection: Connection): Reached {
   const { port, http, serverName } = connection
   if (http && serverName === null && listensForHttp(scope, port)) return toVirtualHost(scope, connection)
   const covering = serverName === null ? null : chosenFor(wildcardChains(scope, serverName, port), serverName)
-  return covering === null ? pastTheMesh(scope) : { by: 'chain', chain: covering }
+  return covering === null ? sharedBytes(scope, connection) : { by: 'chain', chain: covering }
 }
 
 /** The chains of services that a wildcard names. */

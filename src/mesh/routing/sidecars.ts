@@ -10,6 +10,8 @@ import type { Context } from './table.ts'
 /** One egress listener: for one port, or with `port` null for all ports that no listener before it has. */
 export interface EgressListener {
   readonly port: number | null
+  /** It takes nothing of what is sent to the addresses of services (3.13). */
+  readonly isBound: boolean
   /** The steps of work of asking for one service or host. */
   readonly effort: number
   importsService(namespace: string, host: string): boolean
@@ -17,7 +19,7 @@ export interface EgressListener {
   importsVirtualService(namespace: string, hosts: readonly string[]): boolean
 }
 
-const EVERYTHING: EgressListener = { port: null, effort: 0, importsService: () => true, importsVirtualService: () => true }
+const EVERYTHING: EgressListener = { port: null, isBound: false, effort: 0, importsService: () => true, importsVirtualService: () => true }
 
 /** The egress listeners of a client, in their order; without a Sidecar, one that imports everything. */
 export function egressListeners(snapshot: Snapshot, context: Context): readonly EgressListener[] {
@@ -50,6 +52,11 @@ export function listenerFor(listeners: readonly EgressListener[], port: number):
   return listeners.find((listener) => listener.port === null || listener.port === port) ?? null
 }
 
+/** Something listens on the port for what is sent to the addresses of services. */
+export function listensFor(listeners: readonly EgressListener[], port: number): boolean {
+  return listeners.some((listener) => !listener.isBound && (listener.port === null || listener.port === port))
+}
+
 /** One that selects the client, else one of its namespace for all, else that of the root namespace for all. */
 function sidecarOf(snapshot: Snapshot, { namespace, labels }: Context): Sidecar | null {
   const own = [...snapshot.lookup('sidecarByNamespace', namespace)].sort(byAge)
@@ -71,7 +78,7 @@ interface Import {
   readonly host: string
 }
 
-function toListener({ port, hosts }: SidecarEgress, own: string): EgressListener {
+function toListener({ port, hosts, isBound }: SidecarEgress, own: string): EgressListener {
   const imports: Import[] = []
   const exclusions: Import[] = []
   for (const written of hosts) {
@@ -86,6 +93,7 @@ function toListener({ port, hosts }: SidecarEgress, own: string): EgressListener
   const isExcluded = (namespace: string, host: string) => of(exclusions, namespace).some((each) => hostCovers(each.host, host))
   return {
     port,
+    isBound,
     effort: hosts.length / HOSTS_A_STEP,
     importsService: (namespace, host) => !isExcluded(namespace, host) && of(imports, namespace).some((each) => hostCovers(each.host, host)),
     // Of VirtualServices it is enough that one host overlaps, whichever is the wider. `VSMatches`.

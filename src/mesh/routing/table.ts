@@ -70,6 +70,8 @@ export interface Chain {
   readonly host: string
   readonly port: number
   readonly serverNames: readonly string[]
+  /** Found by the address that is called, before anything else is asked for (12.3). */
+  readonly byAddress: boolean
   /** null for the chain that Istio makes of a service's port itself. */
   readonly source: RouteObject | null
   readonly path: Path

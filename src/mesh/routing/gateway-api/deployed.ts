@@ -76,6 +76,7 @@ function serviceOf(snapshot: Snapshot, gateway: KubernetesGateway, listeners: re
     ports: [...ports.values()],
     externalName: null,
     headless: false,
+    clusterIP: '',
     publishNotReadyAddresses: false,
     internalTrafficLocal: false,
     exportTo: []
