@@ -128,6 +128,8 @@ class Watch {
   readonly #sinceMs: number
   /** Pushes that each had shown when it first answered in this watch. */
   readonly #pushesBefore = new Map<Replica, number>()
+  /** Those that were asked last. */
+  #replicas: readonly Replica[] = []
   #failures = 0
 
   constructor(told: Told, options: ExactOptions, signal: AbortSignal) {
@@ -161,14 +163,16 @@ class Watch {
 
   /** Where the proxies of each replica stand; null while one has not pushed the change. */
   async #look(): Promise<readonly Standing[] | null> {
+    // Most streams break between two looks, and whoever asks for replicas then gets a new one in place of each that failed.
+    const failure = this.#replicas.find((replica) => replica.failure !== null)?.failure
+    if (failure && ++this.#failures > MOST_FAILURES) throw failure
     const replicas = await this.#options.replicas(this.#signal)
+    this.#replicas = replicas
     for (const replica of replicas) {
       if (!this.#pushesBefore.has(replica) && replica.view.pushes > 0) this.#pushesBefore.set(replica, replica.view.pushes)
       replica.watch(this.#sights)
     }
     const standings = await Promise.all(replicas.map((replica) => this.#standing(replica)))
-    const failure = replicas.find((replica) => replica.failure !== null)?.failure
-    if (failure && ++this.#failures > MOST_FAILURES) throw failure
     return standings.every((each) => each !== null) ? standings : null
   }
 

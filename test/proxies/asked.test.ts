@@ -140,6 +140,14 @@ t.test('one replica that takes the connection and says nothing is as none of the
   await decidedByTime(t, await holding(t, { ports: [port, await silentServer(t)], root: ca }))
 })
 
+t.test('one that dies while a write is held is given up at once, as often as a new stream is tried', async (t) => {
+  const dying = await istiod(t, () => dying.stop())
+  const held = await holding(t, { ports: [dying.port], root: dying.ca })
+  const change = gained()
+  t.strictSame(await held.propagation.arrival([change], PATIENCE_MS, NEVER), { arrived: true, notes: [] })
+  t.match(held.problems, [{ message: /UNAVAILABLE/ }], 'and not for its silence')
+})
+
 t.test('a replica that says of other proxies than the rest that they have it speaks for its own alone', async (t) => {
   const { port, ca } = await istiod(t)
   const lacking = { proxy: 'a.default', resources: { [TYPES.cluster]: { sent: nonce(5), acked: nonce(4) } } }
