@@ -8,7 +8,7 @@ import type { Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { State } from '../mesh/snapshot/state.ts'
 import { sameTemplate } from '../mesh/snapshot/workloads.ts'
-import { alwaysAdmitted, isNoOp } from '../review/always-admitted.ts'
+import { alwaysAdmitted, isCollected, isNoOp } from '../review/always-admitted.ts'
 import type { Change } from '../review/change.ts'
 import { ADMITTED, type Judged, judgeInParts, nameFor } from '../review/decide.ts'
 import type { Asker, Decision, Reviewer } from '../review/decision.ts'
@@ -88,7 +88,7 @@ class Review {
   /** An admissible write that leans on changes which are on their way to the proxies is held until they have arrived, and judged again. */
   async answer(): Promise<Decision> {
     const { settle, nowMs, onHeld, onTimeout } = this.#options
-    const first = await this.#attempt((judged, snapshot) => unsettledUnder(judged, snapshot, settle))
+    const first = await this.#attempt((judged, snapshot) => unsettledUnder(this.#asked, judged, snapshot, settle))
     if (settle === undefined || first.unsettled.length === 0) return first.decision
     const sinceMs = nowMs()
     const arrival = await held(this.#asker, () => settle.propagation.arrival(first.unsettled, patienceMs(this.#asker), this.#signal))
@@ -251,10 +251,13 @@ function mayBeHeld({ dryRun }: Change, { mode }: Policy): boolean {
   return !dryRun && mode === 'enforce'
 }
 
-/** What was admitted whatever it does, and what changes nothing, waits for nobody. */
-function unsettledUnder({ judgement }: Judged, snapshot: Snapshot, settle: Settling | undefined): readonly RecentChange[] {
-  if (judgement === null || settle === undefined) return []
-  return settle.propagation.onTheirWay(settle.recent.under(judgement.change, snapshot))
+/**
+ * What was admitted whatever it does, and what changes nothing, waits for nobody. But Kubernetes' controllers delete what a write left without an
+ * owner or a namespace in the same moment: they are never stopped, and have time.
+ */
+function unsettledUnder(asked: Change, { judgement }: Judged, snapshot: Snapshot, settle: Settling | undefined): readonly RecentChange[] {
+  const change = judgement?.change ?? (isCollected(asked) ? asked : null)
+  return change === null || settle === undefined ? [] : settle.propagation.onTheirWay(settle.recent.under(change, snapshot))
 }
 
 /** A Scale tells no labels, and the cached workload, by which they are known, may be an old one, or none is kept: a scale to 0 is judged by the stored one. */

@@ -24,9 +24,9 @@ export async function held<T>(asker: Asker | undefined, wait: () => Promise<T>):
   }
 }
 
-/** The decision on a write that was held, with what its writer should know of the proxies. */
+/** The decision on a write that was held, with what its writer should know of the proxies. What is admitted whatever it does stays so. */
 export function settled(decision: Decision, { arrived, notes }: Arrival, onTimeout: 'warn' | 'deny'): Decision {
-  return timedOut(decision, arrived ? 'warn' : onTimeout, notes)
+  return timedOut(decision, arrived || decision.outcome === 'bypassed' ? 'warn' : onTimeout, notes)
 }
 
 /** The decision on a write for which there is no more time; a denial stays as it is. */

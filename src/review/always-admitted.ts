@@ -25,6 +25,11 @@ export function alwaysAdmitted({ author, ref, before, after, operation }: Change
   return operation === 'DELETE' && before?.deleting === true ? 'object-terminating' : null
 }
 
+/** Deleted by Kubernetes itself, with its owner or its namespace. */
+export function isCollected({ operation, author }: Change): boolean {
+  return operation === 'DELETE' && CONTROLLERS.has(author.username)
+}
+
 function isDeployment({ apiVersion, kind }: Owner): boolean {
   return kind === 'Deployment' && apiVersion.startsWith('apps/')
 }

@@ -76,7 +76,8 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
     /** As somebody asks who is not known to be the API server. */
     applyAsStranger: (manifest: Manifest) => ask(change(manifest), 10_000, false),
     dryRun: (manifest: Manifest) => ask(change(manifest, { dryRun: true })),
-    remove: (manifest: Manifest) => ask(change(manifest, { operation: 'DELETE', after: null }))
+    remove: (manifest: Manifest, username = 'alice', remainingMs?: number) =>
+      ask(change(manifest, { operation: 'DELETE', after: null, author: { username, groups: [], manager: '' } }), remainingMs)
   }
 }
 
@@ -227,5 +228,23 @@ t.test('a route is not sent to a host whose Pods a Deployment was told to give u
     t.not((await (gone === null ? remove(deployment('v2')) : apply(gone))).verdict, 'deny')
     await apply(virtualService([rule([to(null)])]))
     t.same(holds, [SETTLE_MS])
+  }
+})
+
+t.test('what Kubernetes deletes by itself waits for proxies that may still use it, and is never stopped', async (t) => {
+  const onlyV2 = virtualService([rule([to('v2')])])
+  for (const controller of ['generic-garbage-collector', 'namespace-controller']) {
+    const username = `system:serviceaccount:kube-system:${controller}`
+    for (const left of [deployment('v1'), destinationRule(['v1', 'v2']), service()]) {
+      const { apply, remove, holds } = rig(guide(), 'deny')
+      await apply(onlyV2)
+      t.match(await remove(left, username), { verdict: 'allow', outcome: 'bypassed' })
+      t.same(holds, [SETTLE_MS], `a ${left.kind}`)
+      t.equal((await remove(left, username)).verdict, 'allow')
+      t.same(holds, [SETTLE_MS], 'once')
+    }
+    const hurried = rig(guide(), 'deny')
+    await hurried.apply(onlyV2)
+    t.equal((await hurried.remove(deployment('v1'), username, 1500)).verdict, 'warn')
   }
 })

@@ -47,7 +47,8 @@ const RELEASE: ControlledRelease = {
 
 t.test('a request that fails is told, and a release that does not end', async (t) => {
   t.strictSame(controlledFaults(RELEASE), [])
-  t.strictSame(controlledFaults({ ...RELEASE, failed: 1 }), ['one: 1 of 100 requests failed'])
+  const faults = controlledFaults({ ...RELEASE, failed: 1, statuses: { 503: 1 } })
+  t.strictSame(faults, ['one: 1 of 100 requests failed within 0 ms, by status {"503":1}'])
   t.strictSame(controlledFaults({ ...RELEASE, failed: 1, beyond: true }), [])
   t.strictSame(controlledFaults({ ...RELEASE, way: 'without', failed: 1 }), [])
   for (const way of ['with', 'without'] as const) t.equal(controlledFaults({ ...RELEASE, way, stuck: 'not in time' }).length, 1)

@@ -129,10 +129,12 @@ function counted(failures: readonly Answer[]): Record<string, number> {
 }
 
 /** What a release must not have come to, in words. */
-export function controlledFaults({ name, way, failed, requests, beyond, stuck }: ControlledRelease): string[] {
+export function controlledFaults({ name, way, failed, requests, statuses, gapMs, beyond, stuck }: ControlledRelease): string[] {
   if (way === 'without') return stuck === null ? [] : [`${name} without hitless did not come to its end: ${stuck}`]
   return [
     ...(stuck === null ? [] : [`${name} did not come to its end: ${stuck}`]),
-    ...(failed > 0 && !beyond ? [`${name}: ${failed} of ${requests} requests failed`] : [])
+    ...(failed > 0 && !beyond
+      ? [`${name}: ${failed} of ${requests} requests failed within ${gapMs} ms, by status ${JSON.stringify(statuses)}`]
+      : [])
   ]
 }
