@@ -141,6 +141,24 @@ export function kubernetesGateway(
   }
 }
 
+export function gatewayClass(name: string, controllerName = 'istio.io/gateway-controller', labels: Fields = {}): Manifest {
+  return { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GatewayClass', metadata: { name, labels }, spec: { controllerName } }
+}
+
+export function listenerSet(listeners: readonly Fields[], metadata: Fields = {}): Manifest {
+  return {
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'ListenerSet',
+    metadata: { name: 'own', namespace: 'default', ...metadata },
+    spec: { parentRef: { name: 'web' }, listeners }
+  }
+}
+
+/** What copies a rule's requests to a Service. */
+export function mirrorTo(name: string, fields: Fields = {}): Fields {
+  return { filters: [{ type: 'RequestMirror', requestMirror: { backendRef: { name, port: 3000, ...fields } } }] }
+}
+
 export function referenceGrant(namespace: string, from: string, to: Fields = { group: '', kind: 'Service' }): Manifest {
   return {
     apiVersion: 'gateway.networking.k8s.io/v1',

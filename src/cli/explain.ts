@@ -1,6 +1,7 @@
 /** `hitless explain`: a rule's page, from the rule itself. */
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
+import { writtenKind } from '../kinds/index.ts'
 import { nearest } from '../nearest.ts'
 import { printText } from '../output/io.ts'
 import { RULES } from '../rules/index.ts'
@@ -33,5 +34,5 @@ function explain(id: string | undefined): string {
 }
 
 function page({ id, summary, description, remedy, on }: Rule): string {
-  return `${id}: ${summary}\n\n${description}\n\nWhat to do: ${remedy}\nJudged on writes of: ${on.join(', ')}\n`
+  return `${id}: ${summary}\n\n${description}\n\nWhat to do: ${remedy}\nJudged on writes of: ${on.map(writtenKind).join(', ')}\n`
 }

@@ -11,6 +11,7 @@ export interface GatewayClass extends Identity {
 export const gatewayClasses = defineKind<GatewayClass, never>({
   kind: 'GatewayClass',
   api: { ...gatewayApi('gatewayclasses', ['v1', 'v1beta1']), namespaced: false },
+  judged: true,
   parse: ({ spec }, identity) => ({ kind: 'GatewayClass', ...identity, controller: spec.string('controllerName') }),
   indexes: {}
 })

@@ -86,7 +86,7 @@ export function isOfGatewayApi({ kind }: Pick<ObjectRef, 'kind'>): boolean {
 
 /** A kind that only `routes` and `ask` read: no verdict rests on it yet. */
 export function isLookedAtAlone(kind: Kind): boolean {
-  return kind === 'Secret' || kind === 'GatewayClass'
+  return kind === 'Secret'
 }
 
 /** The kinds that route requests. */
@@ -128,7 +128,7 @@ export function formatRef(ref: ObjectRef): string {
 }
 
 /** As manifests call it; two groups have a `Gateway`. */
-function writtenKind(kind: Kind): string {
+export function writtenKind(kind: Kind): string {
   const { group, kind: written } = kindModule<Kind>(kind).api
   if (written === undefined) return kind
   return group === '' ? written : `${written} (${group})`

@@ -3,7 +3,7 @@ import type { Domain } from '../mesh/names/hosts.ts'
 import type { Labels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
 import type { Fields } from './fields.ts'
-import { EXPORT_TO, type Identity, REVISION } from './identity.ts'
+import { EXPORT_TO, type Identity, NAME_OVERRIDE, REVISION } from './identity.ts'
 
 /** Where the API server has the objects of a kind. */
 export interface Api {
@@ -71,7 +71,7 @@ export interface KindModule<O extends AnyObject, I extends string> {
   readonly reach: (object: O) => readonly Reach[]
 }
 
-/** A kind, with `decides` and `reach` as they are for most: everything decides but the metadata, of which for whom it is there, and nothing is reached. */
+/** A kind, with `decides` and `reach` as they are for most: everything decides but the metadata, of which for whom it is there and which Service a Gateway has, and nothing is reached. */
 export function defineKind<O extends AnyObject, I extends string>(
   module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'watched' | 'keepsReadable' | 'judged'> & Partial<KindModule<O, I>>
 ): KindModule<O, I> {
@@ -80,7 +80,7 @@ export function defineKind<O extends AnyObject, I extends string>(
 
 function withoutMetadata(object: AnyObject): unknown {
   const { uid: _u, resourceVersion: _r, createdMs: _c, labels, annotations, deleting: _d, finalizers: _f, owners: _o, ...spec } = object
-  return [spec, annotations[EXPORT_TO], own(labels, REVISION)]
+  return [spec, annotations[EXPORT_TO], annotations[NAME_OVERRIDE], own(labels, REVISION)]
 }
 
 const ISTIO_VERSIONS = ['v1', 'v1beta1', 'v1alpha3']

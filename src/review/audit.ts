@@ -28,6 +28,7 @@ const RULE_OF: Readonly<Record<Cause, string>> = {
   'no-virtual-host': 'missing-fallback',
   'no-route': 'missing-fallback',
   'no-action': 'missing-fallback',
+  'bad-regex': 'missing-fallback',
   'no-backend': 'unknown-destination',
   host: 'unknown-destination',
   port: 'unknown-destination',

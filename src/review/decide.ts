@@ -1,6 +1,6 @@
 /** The decision on one change, by pure code: what it opens, what the rules say, and what policy makes of that. */
 
-import { formatRef, homeOf, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
+import { formatRef, homeOf, type MeshObject, type ObjectRef, refKey, writtenKind } from '../kinds/index.ts'
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
@@ -213,7 +213,8 @@ function exempt(change: Change, findings: readonly Finding[], nowMs: number, may
 /** Hosts may be shown to everybody; the names of objects in other namespaces only where policy says so. */
 export function nameFor(ref: ObjectRef, namespace: string, { showForeignNames }: Policy): string {
   if (showForeignNames || homeOf(ref) === namespace) return formatRef(ref)
-  return `${/^[AEIOU]|^HTTP/.test(ref.kind) ? 'an' : 'a'} ${ref.kind} of another namespace`
+  const kind = writtenKind(ref.kind)
+  return `${/^[AEIOU]|^HTTP/.test(kind) ? 'an' : 'a'} ${kind} of another namespace`
 }
 
 function byWeight(one: Finding, other: Finding): number {

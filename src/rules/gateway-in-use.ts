@@ -4,27 +4,31 @@ import type { Gap } from '../mesh/gaps/gaps.ts'
 import { hostCovers } from '../mesh/names/hosts.ts'
 import { gapRule } from './gap-rule.ts'
 import { closedEntrances } from './gateway-entrances.ts'
+import { lostListener } from './lost-listeners.ts'
 import type { Subject } from './rule.ts'
 import { loss, wayOut } from './wording.ts'
 
 export const gatewayInUse = gapRule({
   id: 'gateway-in-use',
-  on: ['Gateway', 'KubernetesGateway', 'ListenerSet', 'Service'],
+  on: ['Gateway', 'KubernetesGateway', 'ListenerSet', 'GatewayClass', 'Service'],
   summary:
-    'a Gateway of either API no longer serves a host: its hosts, ports, TLS, listeners or selector change, it is deleted, or no Service leads to its Pods',
+    'a Gateway of either API no longer serves a host: its hosts, ports, TLS, listeners, class, address or selector change, it is deleted, or no Service leads to its Pods',
   description:
     'A Gateway makes its proxies listen, and lends the VirtualServices that name it the hosts of its servers. Whatever it no longer lists is gone at once, for every application behind it: ' +
     '404 where the port is still served, no listener or a closed connection where it is not. The listeners of a Gateway of the Gateway API, and those that ListenerSets add, are its servers; ' +
-    'what Istio has deployed for it goes with it. Requests come to its Pods through a Service: where that loses the port or the selector, and no other Service leads there, none arrives.',
+    'what Istio has deployed for it goes with it, and so do all Gateways of a GatewayClass that is deleted; of the class `istio` Istio needs no object. Requests come to its Pods through a Service: where that loses the port or the selector, and no other Service leads there, none arrives.',
   remedy: 'Keep the host and the port until nothing is served by them, or bind the routes to another Gateway first.',
   explains: ({ written, opened }) => (written.kind === 'Service' ? [] : opened),
   besides: closedEntrances,
   groupBy: ({ host, port, cause }) => JSON.stringify([host, port, cause]),
-  explain: (gap, subject) => ({
-    path: subject.after === null ? [] : ['spec', changedField(subject, gap)],
-    message: `${loss(gap)}: ${lost(subject, gap)}`,
-    remedy: remedyFor(subject, gap)
-  })
+  explain: (gap, subject) => {
+    const listener = isOfGatewayApi(subject.written) ? lostListener(subject, gap) : null
+    return {
+      path: subject.after === null ? [] : ['spec', listener?.field ?? changedField(subject, gap)],
+      message: `${loss(gap)}: ${listener?.message ?? lost(subject, gap)}`,
+      remedy: listener === null ? remedyFor(subject, gap) : `${listener.first}; if this is meant, ${wayOut(subject)}`
+    }
+  }
 })
 
 function changedField(subject: Subject, { cause }: Gap): string {

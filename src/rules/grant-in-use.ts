@@ -1,6 +1,7 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { backendAt } from '../mesh/routing/gateway-api/rules.ts'
+import { refusedSince } from './attachment.ts'
 import { gapRule } from './gap-rule.ts'
 import type { Subject } from './rule.ts'
 import { loss, place, sends, wayOut } from './wording.ts'
@@ -14,7 +15,6 @@ export const grantInUse = gapRule({
     'namespace by the same leave, and without any it does not serve. And a listener may be open to namespaces by their labels: routes of one that loses its label are gone from there, with 404.',
   remedy: 'Move the routes first, or keep the grant and the label until nothing is served by them.',
   explains: (subject) => (isTeardown(subject) ? [] : subject.opened),
-  groupBy: ({ host, port, cause, path }) => JSON.stringify([host, port, cause, path]),
   explain: (gap, subject) => ({
     path: subject.after === null ? [] : subject.after.kind === 'Namespace' ? ['metadata', 'labels'] : ['spec'],
     message: `${loss(gap)}: ${lost(subject, gap)}`,
@@ -30,13 +30,17 @@ function isTeardown({ operation, written }: Subject): boolean {
 function lost(subject: Subject, gap: Gap): string {
   const name = subject.nameOf(subject.written)
   if (subject.written.kind === 'Namespace') return `${name} would no longer have the labels by which a listener takes its routes`
-  if (gap.destination?.host !== NOWHERE) return `${name} would no longer let a listener use its certificate`
+  if (gap.destination?.host !== NOWHERE)
+    return refusedSince(subject, gap)?.message ?? `${name} would no longer let a listener use its certificate`
   const backend = backendAt(subject.snapshotAfter, gap.source, gap.path)
   return `${place(subject, gap)} ${sends(gap)} ${backend?.kind} ${backend?.namespace}/${backend?.name}, which ${name} would no longer let it`
 }
 
 function remedyFor(subject: Subject, gap: Gap): string {
+  const wayRound = `if this is meant, ${wayOut(subject)}`
+  const refused = refusedSince(subject, gap)
+  if (refused !== null) return `${refused.remedy}; ${wayRound}`
   const first =
     gap.source === null ? 'move what it serves to another listener' : `move the requests elsewhere in ${subject.nameOf(gap.source)}`
-  return `First ${first}, then apply this again; if this is meant, ${wayOut(subject)}`
+  return `First ${first}, then apply this again; ${wayRound}`
 }

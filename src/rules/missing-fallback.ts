@@ -3,11 +3,10 @@ import { isOfGatewayApi, isSameRef, type ObjectOf, type ObjectRef, ROUTE_KINDS, 
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { exportsOf, isExported } from '../mesh/names/visibility.ts'
-import { convertRules } from '../mesh/routing/gateway-api/rules.ts'
-import { newlyDetached, routeOf } from './attachment.ts'
+import { newlyDetached, newlyRefused, routeOf } from './attachment.ts'
 import { byRoute, gapRule, severityOf } from './gap-rule.ts'
 import type { Draft, Severity, Subject } from './rule.ts'
-import { GATEWAY_LABEL, loss, percent, place, routeOwner, wayOut } from './wording.ts'
+import { GATEWAY_LABEL, loss, percent, place, routeOwner, through, wayOut } from './wording.ts'
 
 export const missingFallback = gapRule({
   id: 'missing-fallback',
@@ -17,7 +16,8 @@ export const missingFallback = gapRule({
     'A VirtualService replaces the default route of its host entirely. A request that none of its routes matches gets 404, even though the ' +
     'Service behind it is healthy. A fallback is any last route that takes every request: one without match, or with uri prefix "/". ' +
     'At a gateway the fallback may stand in another VirtualService for the same host, and of host "*", the names that nobody has, none ' +
-    'is asked; on the mesh it may not, since Istio uses one VirtualService a host. Rules of the Gateway API for one host are merged everywhere.',
+    'is asked; on the mesh it may not, since Istio uses one VirtualService a host. Rules of the Gateway API for one host are merged everywhere. ' +
+    'One regular expression that is no RE2 in a route of the Gateway API has Envoy refuse all routes of its port; in a VirtualService Istio does not let it through.',
   remedy: 'Add a last http route without match that sends all other requests to a live destination.',
   explains: unmatched,
   groupBy: (gap, subject) => `${byRoute(gap)}${severityKey(subject, gap)}`,
@@ -27,8 +27,17 @@ export const missingFallback = gapRule({
 type Routed = Subject<RouteKind>
 
 /** What a route object alone decides about: whether anything takes the request. What becomes of it then, other rules say. */
-const NOTHING_TAKES_IT: readonly Cause[] = ['no-route', 'no-action', 'no-virtual-host', 'no-listener', 'closed', 'blocked', 'no-address']
-const BROUGHT: readonly Cause[] = ['no-route', 'no-action']
+const NOTHING_TAKES_IT: readonly Cause[] = [
+  'no-route',
+  'no-action',
+  'bad-regex',
+  'no-virtual-host',
+  'no-listener',
+  'closed',
+  'blocked',
+  'no-address'
+]
+const BROUGHT: readonly Cause[] = ['no-route', 'no-action', 'bad-regex']
 
 /** What the write opens; and what a new or changed VirtualService brings, served before or not: it is wrong in any state. */
 function unmatched({ operation, after, gaps, opened, fallbackAtGateways }: Routed): Gap[] {
@@ -53,6 +62,16 @@ function explain(gap: Gap, subject: Routed): Draft {
       path: gap.path,
       message: `Envoy would refuse its whole configuration: ${place(subject, gap)} redirects with a code that it does not know`,
       remedy: 'Use redirectCode 301, 302, 303, 307 or 308'
+    }
+  }
+  if (gap.cause === 'bad-regex') {
+    const where = `${subject.nameOf(routeOwner(gap))} ${formatPath(gap.path.slice(1))}`
+    return {
+      severity: 'deny',
+      object: routeOwner(gap),
+      path: gap.path,
+      message: `Envoy would refuse all routes of port ${gap.port}${through(gap.context)}, those of other hosts too: ${where} has a regular expression that is no RE2. Proxies keep what they have, and new ones get none`,
+      remedy: 'Write it without look-around and back-references, or match by an exact value or a prefix'
     }
   }
   return {
@@ -142,15 +161,11 @@ function whyUnbound(subject: Routed, gap: Gap): Told {
     const message = `Gateway ${missing}, which ${nameOf(after)} names instead, does not exist`
     return { message, remedy: 'Name a Gateway that exists, as namespace/name, or create it first' }
   }
-  const [detached] = newlyDetached(subject)
+  const [detached] = [...newlyRefused(subject), ...newlyDetached(subject)]
   if (detached !== undefined) return detached
   if (after !== null && isNewlyHidden(subject, gap)) {
     const message = `exportTo hides ${nameOf(after)} from namespace ${gap.context.namespace}, where the gateway runs`
     return { message, remedy: 'Leave the namespace of the gateway in spec.exportTo' }
-  }
-  if (after !== null && isRefused(subject)) {
-    const message = `Istio makes nothing of ${nameOf(after)}, for a filter or backend in it that it does not know`
-    return { message, remedy: 'Leave out what Istio does not know, then apply this again' }
   }
   if (after !== null && subject.excuseOf(gap) === 'moved') {
     return { message: `${nameOf(after)} leaves it for a gateway that goes on answering`, remedy: 'First let its clients call that gateway' }
@@ -210,12 +225,6 @@ function parentsOf(object: ObjectOf<RouteKind> | null): readonly ParentRef[] {
 
 function isGateway({ group, kind }: ParentRef): boolean {
   return group === GATEWAY_API && kind === 'Gateway'
-}
-
-/** One rule can take all of its object with it. */
-function isRefused({ after, snapshotAfter }: Routed): boolean {
-  if (after?.kind !== 'HTTPRoute' && after?.kind !== 'GRPCRoute') return false
-  return convertRules(snapshotAfter, after, 'listener', null) === null
 }
 
 function isNewlyHidden({ before, after, snapshotAfter }: Routed, { context }: Gap): boolean {

@@ -1,6 +1,8 @@
 import type { ObjectOf } from '../kinds/index.ts'
 import type { ServiceEntry } from '../kinds/service-entry.ts'
 import { hostCovers, hostKey, wildcardsOver } from '../mesh/names/hosts.ts'
+import { headerRoutesReferring } from '../mesh/routing/gateway-api/pieces.ts'
+import { isKnown } from '../mesh/routing/gateway-api/rules.ts'
 import { sourcesOf } from '../mesh/routing/tables.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { hygieneRule } from './hygiene-rule.ts'
@@ -12,7 +14,7 @@ export const serviceRemoved = hygieneRule({
   summary: 'a Service or ServiceEntry is deleted that routes still send to, or a ServiceEntry loses a host or port that clients may call',
   description:
     'Deleting a Service is teardown and is never refused: `helm uninstall` and namespace deletion start with it; nor is deleting the last ServiceEntry of a host. But a route that still sends ' +
-    'to it answers 503 from then on, or 500 where it is of the Gateway API. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh. ' +
+    'to it answers 503 from then on, or 500 where it is of the Gateway API, and of a GRPCRoute that mirrors to it Istio makes nothing at all. Where clients may call only what the mesh knows (outboundTrafficPolicy REGISTRY_ONLY), they can no longer call the host of a ServiceEntry at all; elsewhere they call it past the mesh. ' +
     'The same becomes of a host or port that an update takes out.',
   remedy: 'Move the routes to another host first, or delete the VirtualService too.',
   find: (subject) => {
@@ -56,6 +58,11 @@ function pathTo({ after }: Subject<Removed>, { port }: Lost): string[] {
   return after === null ? [] : ['spec', port === null ? 'hosts' : 'ports']
 }
 
+/** Without the host of a mirror Istio makes nothing of a GRPCRoute. */
+function grpcMirroringTo(snapshot: Snapshot, host: string) {
+  return headerRoutesReferring(snapshot, `mirrors ${host}`).find(({ kind, deleting }) => kind === 'GRPCRoute' && !deleting)
+}
+
 function consequence(subject: Subject<Removed>, { host, port }: Lost): Pick<Draft, 'message' | 'remedy'> | null {
   const { operation, before, opened, snapshotAfter, nameOf } = subject
   // Of a ServiceEntry, entry-in-use tells it where requests are lost.
@@ -66,6 +73,13 @@ function consequence(subject: Subject<Removed>, { host, port }: Lost): Pick<Draf
   if (first !== undefined) {
     const more = others.length > 0 ? ` and ${others.length} more` : ''
     return { message: `${first}${more} still sends to ${host}`, remedy: 'Delete it too, or send elsewhere' }
+  }
+  const mirroring = port === null && !isKnown(snapshotAfter, host) ? grpcMirroringTo(snapshotAfter, host) : undefined
+  if (mirroring !== undefined) {
+    return {
+      message: `Istio makes nothing of ${nameOf(mirroring)} any longer, which mirrors to ${host}`,
+      remedy: 'First take that mirror out'
+    }
   }
   if (before?.kind !== 'ServiceEntry') return null
   const name = port === null ? host : `${host}:${port}`

@@ -6,7 +6,7 @@ import { formatPath } from '../mesh/names/path.ts'
 import { Conditions } from '../mesh/requests/conditions.ts'
 import { covers } from '../mesh/routing/covers.ts'
 import type { Route } from '../mesh/routing/table.ts'
-import { newlyDetached } from './attachment.ts'
+import { newlyDetached, newlyRefused } from './attachment.ts'
 import { hygieneRule } from './hygiene-rule.ts'
 import type { Draft, Subject } from './rule.ts'
 
@@ -16,7 +16,7 @@ export const unreachableRoute = hygieneRule({
   summary: 'an earlier rule takes every request of this one, or no listener takes the route',
   description:
     'Envoy takes the first route that matches. A rule behind a catch-all, or behind one that covers its conditions, never gets a request. ' +
-    'A route of the Gateway API gets none either from a parent of which no listener takes it: by sectionName, port, hostname, allowedRoutes, or since the listener itself does not serve.',
+    'A route of the Gateway API gets none either from a parent of which no listener takes it: by sectionName, port, hostname, allowedRoutes, or since the listener itself does not serve; and from none of them where it has a filter or a name for which Istio makes nothing of all of it.',
   remedy: 'Move the more specific rule before the wider one, or delete it.',
   find: (subject) => [...withinObject(subject), ...behindOthers(subject), ...neverAsked(subject), ...takenByNone(subject)]
 })
@@ -113,14 +113,15 @@ function neverAsked({ after, before, targets, nameOf, snapshotAfter, tablesAfter
   }))
 }
 
-/** A parent that takes nothing of the route. Where requests are lost by it, the rule for those says so. */
+/** A parent that takes nothing of the route, or all of them where Istio makes nothing of it. Where requests are lost by it, the rule for those says so. */
 function takenByNone(subject: Subject): Draft[] {
   const { after, opened, nameOf } = subject
   if (after === null || opened.length > 0) return []
-  return newlyDetached(subject).map(({ message, ...draft }) => ({
+  const detached = newlyDetached(subject).map(({ message, ...draft }) => ({
     ...draft,
     message: `${nameOf(after)} gets no request there: ${message}`
   }))
+  return [...newlyRefused(subject), ...detached]
 }
 
 /** Wherever the rule stands. */

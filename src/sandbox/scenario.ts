@@ -9,6 +9,7 @@ import {
   formatRef,
   isLookedAtAlone,
   type Kind,
+  kindModule,
   kindOf,
   type MeshObject,
   type ObjectRef,
@@ -327,7 +328,7 @@ function authorOf({ username, manager, groups }: AuthorText): Author {
 function refOf({ apiVersion, kind, namespace, name }: Named & { apiVersion: string; kind: string }, fail: At['fail']): ObjectRef {
   const known = kindOf(apiVersion, kind)
   if (known === null || isLookedAtAlone(known)) throw fail(`${apiVersion} ${kind} is no kind that hitless judges`)
-  return { kind: known, namespace: known === 'Namespace' ? '' : (namespace ?? 'default'), name }
+  return { kind: known, namespace: kindModule(known).api.namespaced ? (namespace ?? 'default') : '', name }
 }
 
 function parsed(raw: unknown, { file, document, path }: Place, domain: string): MeshObject {

@@ -290,11 +290,11 @@ t.test('a file without any kind that is judged is named, and one with some is no
     'a.yaml': other,
     'b.yaml': `${other}---\n${other.replace('ConfigMap', 'Secret')}`,
     'c.yaml': `${other}---\n${RELEASED.replaceAll('.prod.', '.default.')}`,
-    'd.yaml': 'apiVersion: gateway.networking.k8s.io/v1\nkind: GatewayClass\nmetadata: {name: a}\n'
+    'd.yaml': other.replace('ConfigMap', 'Secret')
   })
   for (const command of ['check', 'audit']) {
     const { err } = await hitless([command, folder])
-    const named = `${folder}/a.yaml (ConfigMap), ${folder}/b.yaml (ConfigMap, Secret), ${folder}/d.yaml (GatewayClass)`
+    const named = `${folder}/a.yaml (ConfigMap), ${folder}/b.yaml (ConfigMap, Secret), ${folder}/d.yaml (Secret)`
     t.equal(err, `not judged, since hitless judges no kind in it: ${named}\n`)
   }
   const { err } = await hitless(['routes', folder])

@@ -6,6 +6,7 @@ import {
   backends,
   deployedGateway,
   deployment,
+  gatewayClass,
   httpRoute,
   kubernetesGateway,
   type Manifest,
@@ -88,6 +89,25 @@ t.test('a ReferenceGrant that a route needs is not deleted, nor narrowed', async
   t.match(await apply(referenceGrant('apps', 'other')), { code: 1, text: '[grant-in-use]' })
   t.match(await apply(split(0, 100)), { code: 0 })
   t.match(await remove('referencegrant', 'routes', 'apps'), { code: 0 })
+})
+
+t.test('a GatewayClass whose Gateways serve is not deleted, and a regular expression that Envoy refuses is not let in', async (t) => {
+  const named = { ...AT_GATEWAY, hostnames: ['own.example.com'] }
+  // Of its own class, and served by the same Pods.
+  const gateway = kubernetesGateway(undefined, { gatewayClassName: 'public', addresses: [{ type: 'Hostname', value: 'web-istio' }] })
+  const own = { ...gateway, metadata: { ...gateway.metadata, name: 'own' } }
+  const route = httpRoute([backends([backend('v2')])], { ...named, parentRefs: [{ name: 'own' }] }, { name: 'own' })
+  for (const manifest of [gatewayClass('public'), own, route]) await must(apply(manifest))
+  t.match(await kubectl('delete gatewayclass public'), {
+    code: 1,
+    text: /100% of requests to own\.example\.com through .* this takes away GatewayClass public, .*\[gateway-in-use\]/
+  })
+  t.match(await apply(httpRoute([backends([backend('v2')], [{ path: { type: 'RegularExpression', value: '/(?!a).*' } }])], named)), {
+    code: 1,
+    text: 'Envoy would refuse all routes of port 80'
+  })
+  await must(remove('httproute', 'own'))
+  t.match(await kubectl('delete gatewayclass public'), { code: 0 })
 })
 
 t.test('a listener that serves is not taken away, nor the label by which it takes a namespace', async (t) => {

@@ -1,5 +1,6 @@
 /** The pages of docs/rules, made from the rules and from the first of their tested examples. `npm run docs` writes them. */
 import { dump } from 'js-yaml'
+import { writtenKind } from '../../src/kinds/index.ts'
 import { decide } from '../../src/review/decide.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { RULES } from '../../src/rules/index.ts'
@@ -35,7 +36,7 @@ function page({ id, summary, description, remedy, on }: Rule, { finds, safe }: R
     `${upper(summary)}.`,
     description,
     `**What to do.** ${remedy}`,
-    `Judged on writes of ${on.join(', ')}.`,
+    `Judged on writes of ${on.map(writtenKind).join(', ')}.`,
     '## Example',
     `In the world of [the guide's release](../../examples/helloworld), ${example.name}:`,
     `\`\`\`yaml\n${written(example)}\`\`\``,

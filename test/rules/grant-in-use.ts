@@ -5,6 +5,7 @@ import {
   guideAtGateway,
   httpRoute,
   kubernetesGateway,
+  mirrorTo,
   namespace,
   referenceGrant,
   versionService
@@ -39,6 +40,19 @@ const parted = [
   namespace('default', { labels: { routes: 'yes', team: 'one' } })
 ]
 
+const grpcGrant = {
+  ...referenceGrant('apps', 'default'),
+  spec: { from: [{ group: 'gateway.networking.k8s.io', kind: 'GRPCRoute', namespace: 'default' }], to: [{ group: '', kind: 'Service' }] }
+}
+const mirroring = {
+  ...httpRoute(
+    [{ backendRefs: [backend('v1')], ...mirrorTo('helloworld-v1', { namespace: 'apps' }) }],
+    { ...AT_GATEWAY, hostnames: ['grpc.example.com'] },
+    { name: 'grpc' }
+  ),
+  kind: 'GRPCRoute'
+}
+
 export const grantInUse: RuleExamples = {
   rule: 'grant-in-use',
   finds: [
@@ -61,6 +75,13 @@ export const grantInUse: RuleExamples = {
       given: GRANTED,
       apply: referenceGrant('apps', 'default', { group: '', kind: 'Service', name: 'helloworld-v2' }),
       severity: 'deny'
+    },
+    {
+      name: 'it let a GRPCRoute mirror, of which Istio makes nothing without it',
+      given: guideAtGateway(namespace('apps'), elsewhere('v1'), grpcGrant, mirroring),
+      delete: grpcGrant,
+      severity: 'deny',
+      says: 'Istio makes nothing of GRPCRoute default/grpc, nor of its other rules: rules[0] mirrors to helloworld-v1'
     },
     {
       name: 'a namespace loses the label by which a listener takes its routes',

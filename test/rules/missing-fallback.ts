@@ -24,6 +24,15 @@ const served = (uri: Record<string, string>) => guideWith(gateway(), ofPath(uri)
 const atListener = (parent: Record<string, unknown>) =>
   httpRoute([backends([backend('v1')])], { ...AT_GATEWAY, parentRefs: [{ name: 'web', ...parent }] })
 
+/** A rule beside one that takes everything, with a regular expression that Envoy refuses. */
+const lookingAhead = (match: Record<string, unknown>) =>
+  httpRoute(
+    [backends([backend('v1')]), backends([backend('v2')], [match])],
+    { ...AT_GATEWAY, hostnames: ['new.example.com'] },
+    { name: 'new' }
+  )
+const LOOK_AHEAD = { type: 'RegularExpression', value: '(?!a).*' }
+
 export const missingFallback: RuleExamples = {
   rule: 'missing-fallback',
   finds: [
@@ -77,9 +86,32 @@ export const missingFallback: RuleExamples = {
       apply: atListener({ port: 8080 }),
       severity: 'deny',
       says: 'listener "http" of Gateway (gateway.networking.k8s.io) default/web is not on port 8080, which HTTPRoute default/helloworld names, but on 80'
+    },
+    {
+      name: 'a regular expression that is no RE2, on a host that nobody served before',
+      given: guideAtGateway(),
+      apply: lookingAhead({ headers: [{ name: 'x', ...LOOK_AHEAD }] }),
+      severity: 'deny',
+      says: 'Envoy would refuse all routes of port 80 through Gateway default/web, those of other hosts too: HTTPRoute default/new rules[1].matches[0] has a regular expression that is no RE2'
+    },
+    {
+      name: 'the rule goes behind which it was left out',
+      given: [...guideAtGateway(), lookingAhead({ path: LOOK_AHEAD })],
+      apply: httpRoute(
+        [backends([backend('v1')], [{ method: 'GET' }]), backends([backend('v2')], [{ path: LOOK_AHEAD }])],
+        { ...AT_GATEWAY, hostnames: ['new.example.com'] },
+        { name: 'new' }
+      ),
+      severity: 'deny',
+      says: 'no RE2'
     }
   ],
   safe: [
+    {
+      name: 'a regular expression that is no RE2, and that Istio leaves out behind a rule that takes everything',
+      given: guideAtGateway(),
+      apply: lookingAhead({ path: LOOK_AHEAD })
+    },
     { name: 'prefix / is a fallback', apply: virtualService([rule([to('v1')], [{ uri: { prefix: '/' } }])]) },
     { name: 'an empty match entry is a fallback', apply: virtualService([rule([to('v1')], [{}])]) },
     { name: 'regex .* is a fallback', apply: virtualService([rule([to('v1')], [{ uri: { regex: '.*' } }])]) },

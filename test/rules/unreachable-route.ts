@@ -8,6 +8,7 @@ import {
   httpRoute,
   kubernetesGateway,
   type Manifest,
+  mirrorTo,
   rule,
   to,
   virtualService
@@ -30,6 +31,41 @@ const TLS_ROUTE: Manifest = {
     rules: [{ backendRefs: [{ name: 'helloworld-v1', port: 3000 }] }]
   }
 }
+
+const EXTENSION = { filters: [{ type: 'ExtensionRef', extensionRef: { group: 'example.com', kind: 'Limit', name: 'x' } }] }
+/** What takes a whole route with it (5.2 of what Istio makes of the Gateway API). */
+const REFUSED: readonly { name: string; rule: Record<string, unknown>; says: string; kind?: string }[] = [
+  { name: 'with a filter of others', rule: { ...backends([backend('v1')]), ...EXTENSION }, says: ' has a filter of type ExtensionRef' },
+  {
+    name: 'with such a filter at a backend',
+    rule: backends([backend('v1', 1, mirrorTo('helloworld-v2'))]),
+    says: '.backendRefs[0] has a filter of type RequestMirror'
+  },
+  {
+    name: 'with a control character in a header',
+    rule: {
+      ...backends([backend('v1')]),
+      filters: [{ type: 'RequestHeaderModifier', requestHeaderModifier: { set: [{ name: 'x', value: 'a\u0001' }] } }]
+    },
+    says: ' gives a header a value with a control character'
+  },
+  {
+    name: 'that names a Service in full',
+    rule: backends([{ name: 'helloworld-v1.default.svc.cluster.local', port: 3000 }]),
+    says: '.backendRefs[0] names helloworld-v1.default.svc.cluster.local, and no Service has a dot in its name'
+  },
+  {
+    name: 'that names a Hostname in a namespace',
+    rule: backends([{ group: 'networking.istio.io', kind: 'Hostname', name: 'helloworld', namespace: 'default', port: 3000 }]),
+    says: '.backendRefs[0] names Hostname helloworld with a namespace, or without a port'
+  },
+  {
+    name: 'of gRPC that mirrors to nobody',
+    rule: { backendRefs: [backend('v1')], ...mirrorTo('helloworld-v9') },
+    says: ' mirrors to helloworld-v9',
+    kind: 'GRPCRoute'
+  }
+]
 
 export const unreachableRoute: RuleExamples = {
   rule: 'unreachable-route',
@@ -112,7 +148,17 @@ export const unreachableRoute: RuleExamples = {
       ...parted({ name: 'https', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'web', namespace: 'elsewhere' }] } }),
       severity: 'warn',
       says: 'listener "https" of Gateway (gateway.networking.k8s.io) default/web serves nothing: another listener has its port, or it has no certificate'
-    }
+    },
+    ...REFUSED.map(({ name, rule: refused, says, kind = 'HTTPRoute' }) => ({
+      name: `Istio makes nothing of a route ${name}`,
+      given: guideAtGateway(),
+      apply: {
+        ...httpRoute([backends([backend('v1')]), refused], { ...AT_GATEWAY, hostnames: ['new.example.com'] }, { name: 'new' }),
+        kind
+      },
+      severity: 'warn' as const,
+      says: `Istio makes nothing of ${kind} default/new, nor of its other rules: rules[1]${says}`
+    }))
   ],
   safe: [
     { name: 'a route that the listener takes', ...parted({}, { parentRefs: [{ name: 'web', sectionName: 'http', port: 80 }] }) },

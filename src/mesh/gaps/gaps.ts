@@ -10,6 +10,7 @@ import { forAuthority } from '../routing/authority.ts'
 import { type Connection, type Ending, ends, type Reached } from '../routing/connections.ts'
 import { coversEverything, intersection } from '../routing/covers.ts'
 import { candidatesTo, reach } from '../routing/listeners.ts'
+import { isAccepted } from '../routing/matches.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
 import { type Scope, type ScopeOf, scopeOf, scopesAfter, scopesOf, serviceInScope } from '../routing/scope.ts'
 import { type Context, contextKey, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
@@ -28,10 +29,10 @@ export interface Target {
 
 /**
  * Why a share of a class gets no answer. `no-virtual-host`: nothing has the host at the gateway, 404. `no-route`: no route takes it, 404.
- * `no-action`: Envoy refuses the route (4.9). `no-backend`: a rule of the Gateway API sends nowhere, 500. `host`, `port`, `subset`: the destination has no cluster, 503, or 500 of the Gateway API. `no-endpoints`: it has a cluster and no
+ * `no-action`: Envoy refuses the route (4.9). `bad-regex`: it refuses every route of the port for an expression that is none [a16]. `no-backend`: a rule of the Gateway API sends nowhere, 500. `host`, `port`, `subset`: the destination has no cluster, 503, or 500 of the Gateway API. `no-endpoints`: it has a cluster and no
  * Ready endpoint, 503. The rest are connections that lead nowhere, see `Ending`.
  */
-export type Cause = 'no-virtual-host' | 'no-route' | 'no-action' | 'no-backend' | Missing | 'no-endpoints' | LostEnding
+export type Cause = 'no-virtual-host' | 'no-route' | 'no-action' | 'bad-regex' | 'no-backend' | Missing | 'no-endpoints' | LostEnding
 
 /** Endings by which requests are lost: of all others nobody can know what becomes of them. */
 export type LostEnding = Exclude<Ending, 'passthrough' | 'protocol' | 'no-such-host'>
@@ -209,7 +210,7 @@ function isServedAlike(before: View, { snapshot: after, scope }: View, { context
     const reached = reach(scope, { host, port, serverName: null, http: true })
     if (reached.by !== 'virtual-host' || reached.table === null) return false
     const { catchAll, routes } = reached.table
-    return catchAll && routes.every((route) => !fails(route, fate))
+    return catchAll && refusedRoute(after, reached.table) === null && routes.every((route) => !fails(route, fate))
   })
 }
 
@@ -360,10 +361,29 @@ function failures(snapshot: Snapshot, reached: Reached, requestClass: RequestCla
     case 'virtual-host': {
       if (reached.redirects) return reached.table === null ? null : []
       if (reached.table === null) return [{ ...NO_ROUTE, key: 'no-virtual-host', cause: 'no-virtual-host', source: null, path: [] }]
+      const refused = refusedRoute(snapshot, reached.table)
+      if (refused !== null)
+        return [{ ...NO_ROUTE, key: 'bad-regex', status: 0, cause: 'bad-regex', path: refused.path, source: refused.source }]
       const route = firstRoute(snapshot, reached.table, requestClass)
       return route === undefined ? [noRoute(reached.table)] : routeFailures(snapshot, route)
     }
   }
+}
+
+/** By the routes of a table, asked for each class. */
+const refusedRoutes = new WeakMap<readonly Route[], Route | null>()
+
+/** The first route that Envoy refuses, and all others of its port with it. Of a VirtualService Istio itself refuses such an expression (2.4). */
+function refusedRoute(snapshot: Snapshot, { routes }: RouteTable): Route | null {
+  const known = refusedRoutes.get(routes)
+  if (known !== undefined) return known
+  const found = routes.find((route) => {
+    if (!isOfApi(route)) return false
+    snapshot.charge(effortToClass(route.condition))
+    return !isAccepted(route.condition)
+  })
+  refusedRoutes.set(routes, found ?? null)
+  return found ?? null
 }
 
 /** Which route or chain takes the class. */

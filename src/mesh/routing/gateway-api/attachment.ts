@@ -57,22 +57,27 @@ function isOwn({ listener, siblings }: PlacedListener, written: string): boolean
 }
 
 /** What of a parent no listener fits: the first condition that none of those which meet the ones before it meets. */
-export type Misfit = 'section' | 'port' | 'serves' | 'kind' | 'namespace' | 'hostname' | 'isolated'
+export type Misfit = 'set' | 'section' | 'port' | 'serves' | 'kind' | 'namespace' | 'hostname' | 'isolated'
 
 export interface Unattached {
   readonly parent: ParentRef
   /** Of the parent within the route. */
   readonly at: number
   readonly misfit: Misfit
-  /** Those that fit as far as that. */
+  /** Those that fit as far as that; none where the Gateway does not take the ListenerSet (`set`). */
   readonly among: readonly PlacedListener[]
 }
 
-/** The Gateways of Istio's and their ListenerSets that a route names as parents and that take nothing of it. */
-export function unattached(snapshot: Snapshot, route: AnyRoute): Unattached[] {
-  return route.parents.flatMap((parent, at) => {
-    const own = placedOf(snapshot, parent).filter((placed) => isOwner(placed, parent))
-    if (own.length === 0) return []
+/** The Gateways of Istio's and their ListenerSets that a route names as parents and that take nothing of it; at one port alone, where that is told. */
+export function unattached(snapshot: Snapshot, route: AnyRoute, port: number | null = null): Unattached[] {
+  return route.parents.flatMap((parent, at): Unattached[] => {
+    const placed = placedOf(snapshot, parent)
+    const all = placed.filter((each) => isOwner(each, parent))
+    if (parent.kind === 'ListenerSet' && placed.length > 0 && all.length === 0) return [{ parent, at, misfit: 'set', among: [] }]
+    const own = all.filter(({ listener }) => port === null || listener.port === port)
+    const isElsewhere =
+      !own.some((each) => isSection(each, parent)) && own.length < all.length && all.some((each) => isSection(each, parent))
+    if (own.length === 0 || isElsewhere) return []
     const hostnames = hostnamesOf(route)
     const isOpen = ({ listener, owner }: PlacedListener) => admits(snapshot, listener.admits, owner.namespace, route.namespace)
     const steps: readonly (readonly [Misfit, (placed: PlacedListener) => boolean])[] = [

@@ -1,11 +1,11 @@
 /** Rules of HTTPRoutes and GRPCRoutes as rules of a VirtualService. `convertHTTPRoute`, `convertGRPCRoute`, pilot/pkg/config/kube/gateway/conversion.go. */
-import { type Backend, GATEWAY_API, type L4LikeRoute, type Mirrored, type RouteFilter, type RouteRule } from '../../../kinds/gateway-api.ts'
+import { type Backend, GATEWAY_API, type L4LikeRoute, type Mirrored, type RouteRule } from '../../../kinds/gateway-api.ts'
 import { type Destination, emptyMatch, type HttpMatch, type HttpRoute, type Mirror, type RouteObject } from '../../../kinds/http-rule.ts'
 import type { Path } from '../../names/path.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
 import { NOWHERE } from '../destinations.ts'
 import { isGranted } from './grants.ts'
-import type { HeaderRoute } from './pieces.ts'
+import type { AnyRoute, HeaderRoute } from './pieces.ts'
 
 /** What routes are made for: at a Gateway backends of other namespaces need a grant, for the mesh they do not. */
 export type ParentKind = 'mesh' | 'listener'
@@ -16,18 +16,47 @@ const FILTERS = {
   GRPCRoute: [...HEADER_FILTERS, 'RequestMirror']
 }
 
-/** Something in the object for which Istio drops all of it. */
-const REFUSED = Symbol('refused')
-type Refused = typeof REFUSED
+/** Something in a route for which Istio makes nothing of all of it. */
+export class Refusal {
+  /** Of the rule or backend. */
+  readonly path: Path
+  readonly what: 'filter' | 'header-value' | 'dotted-name' | 'hostname' | 'mirror'
+  /** The type of the filter, or what is named wrongly; '' where that is not told. */
+  readonly name: string
+
+  constructor(path: Path, what: Refusal['what'], name = '') {
+    this.path = path
+    this.what = what
+    this.name = name
+  }
+}
+
+/** Of a route that has parents of both kinds: at Gateways grants are asked for too. */
+function parentKindOf({ parents }: AnyRoute): ParentKind {
+  return parents.some(({ group }) => group === GATEWAY_API) ? 'listener' : 'mesh'
+}
+
+/** The first thing for which Istio makes nothing of a route; null where there is none. */
+export function refusalOf(snapshot: Snapshot, route: AnyRoute): Refusal | null {
+  const parent = parentKindOf(route)
+  const isOfConnections = route.kind === 'TLSRoute' || route.kind === 'TCPRoute'
+  const converted = isOfConnections ? toDestinations(snapshot, route, parent) : toRules(snapshot, route, parent, null)
+  return converted instanceof Refusal ? converted : null
+}
 
 /** The rules of a route; null where one of them has something for which Istio makes nothing of the whole object. */
 export function convertRules(snapshot: Snapshot, route: HeaderRoute, parent: ParentKind, port: number | null): HttpRoute[] | null {
+  const rules = toRules(snapshot, route, parent, port)
+  return rules instanceof Refusal ? null : rules
+}
+
+function toRules(snapshot: Snapshot, route: HeaderRoute, parent: ParentKind, port: number | null): HttpRoute[] | Refusal {
   const source = { kind: route.kind, namespace: route.namespace, name: route.name }
   const converted: HttpRoute[] = []
   for (const rule of route.rules) {
     snapshot.charge(1 + rule.matches.length + rule.backends.length + rule.filters.length, route)
     const made = convertRule(snapshot, route, rule, parent)
-    if (made === REFUSED) return null
+    if (made instanceof Refusal) return made
     const alternatives = rule.matches.length === 0 && port !== null ? [emptyMatch(rule.path)] : rule.matches
     const matches = alternatives.length === 0 ? [[]] : alternatives.map((match) => [{ ...match, port }])
     for (const match of matches) converted.push({ ...made, source, path: rule.path, match })
@@ -40,11 +69,13 @@ function convertRule(
   route: HeaderRoute,
   rule: RouteRule,
   parent: ParentKind
-): Omit<HttpRoute, 'source' | 'path' | 'match'> | Refused {
-  if (!rule.filters.every((filter) => isSupported(filter, FILTERS[route.kind]))) return REFUSED
+): Omit<HttpRoute, 'source' | 'path' | 'match'> | Refusal {
+  const refusal = refusalOfFilters(rule, FILTERS[route.kind])
+  if (refusal !== null) return refusal
   const destinations = convertBackends(snapshot, route, rule.backends, parent)
-  const mirrors = convertMirrors(snapshot, route, rule.filters, parent)
-  if (destinations === REFUSED || mirrors === REFUSED) return REFUSED
+  if (destinations instanceof Refusal) return destinations
+  const mirrors = convertMirrors(snapshot, route, rule, parent)
+  if (mirrors instanceof Refusal) return mirrors
   const redirect = rule.filters.find((filter) => filter.redirect !== null)?.redirect ?? null
   const sendsNowhere = destinations.length === 0 && redirect === null
   return {
@@ -59,8 +90,12 @@ function convertRule(
 }
 
 /** A header's value with a control character is none. */
-function isSupported({ type, headerValues }: RouteFilter, types: readonly string[]): boolean {
-  return types.includes(type) && headerValues.every(isHeaderValue)
+function refusalOfFilters({ path, filters }: Pick<RouteRule, 'path' | 'filters'>, types: readonly string[]): Refusal | null {
+  for (const { type, headerValues } of filters) {
+    if (!types.includes(type)) return new Refusal(path, 'filter', type)
+    if (!headerValues.every(isHeaderValue)) return new Refusal(path, 'header-value')
+  }
+  return null
 }
 
 function isHeaderValue(value: string): boolean {
@@ -76,13 +111,14 @@ function convertBackends(
   route: HeaderRoute,
   backends: readonly Backend[],
   parent: ParentKind
-): Destination[] | Refused {
+): Destination[] | Refusal {
   const found: Destination[] = []
   for (const backend of backends) {
     if (backend.weight === 0) continue
-    if (!backend.filters.every((filter) => isSupported(filter, HEADER_FILTERS))) return REFUSED
+    const refusal = refusalOfFilters(backend, HEADER_FILTERS)
+    if (refusal !== null) return refusal
     const destination = convertBackend(snapshot, route, backend, parent)
-    if (destination === REFUSED) return REFUSED
+    if (destination instanceof Refusal) return destination
     found.push(destination)
   }
   return found
@@ -93,12 +129,14 @@ function convertBackend(
   route: { readonly kind: string; readonly namespace: string },
   backend: Backend,
   parent: ParentKind
-): Destination | Refused {
+): Destination | Refusal {
   const { path, group, kind, name, host: named, port, weight } = backend
   const to = (host: string): Destination => ({ path, host, subset: null, port, weight })
-  if (group === 'networking.istio.io' && kind === 'Hostname') return backend.namespace !== '' || port === null ? REFUSED : to(named)
+  if (group === 'networking.istio.io' && kind === 'Hostname') {
+    return backend.namespace !== '' || port === null ? new Refusal(path, 'hostname', name) : to(named)
+  }
   if (named === NOWHERE) return { ...to(NOWHERE), port: null }
-  if (name.includes('.')) return REFUSED
+  if (name.includes('.')) return new Refusal(path, 'dotted-name', name)
   const namespace = backend.namespace || route.namespace
   const by = { group: GATEWAY_API, kind: route.kind, namespace: route.namespace }
   if (parent === 'listener' && !isGranted(snapshot, by, { group, kind, namespace, name })) return { ...to(NOWHERE), port: null }
@@ -112,25 +150,34 @@ export function backendAt(snapshot: Snapshot, source: RouteObject | null, path: 
   return rules.flatMap(({ backends }) => backends).find((backend) => backend.path.join('.') === path.join('.')) ?? null
 }
 
+/** What a route would mirror to, and Istio leaves out. */
+export function mirrorsLeftOut(snapshot: Snapshot, route: HeaderRoute): Backend[] {
+  const parent = parentKindOf(route)
+  const mirrors = route.rules.flatMap(({ filters }) => filters.flatMap(({ mirror }) => mirror ?? []))
+  const isLeftOut = (mirror: Mirrored) => mirror.percentage > 0 && convertMirror(snapshot, route, mirror, parent) === null
+  return mirrors.filter(isLeftOut).map(({ backend }) => backend)
+}
+
 /** A mirror that leads nowhere is left out of an HTTPRoute, and is the end of a GRPCRoute. */
-function convertMirrors(snapshot: Snapshot, route: HeaderRoute, filters: readonly RouteFilter[], parent: ParentKind): Mirror[] | Refused {
+function convertMirrors(snapshot: Snapshot, route: HeaderRoute, { path, filters }: RouteRule, parent: ParentKind): Mirror[] | Refusal {
   const mirrors: Mirror[] = []
   for (const { mirror } of filters) {
     if (mirror === null) continue
     const destination = convertMirror(snapshot, route, mirror, parent)
     if (destination !== null) mirrors.push(destination)
-    else if (route.kind === 'GRPCRoute') return REFUSED
+    else if (route.kind === 'GRPCRoute') return new Refusal(path, 'mirror', mirror.backend.name)
   }
   return mirrors
 }
 
 function convertMirror(snapshot: Snapshot, route: HeaderRoute, { backend, percentage }: Mirrored, parent: ParentKind): Mirror | null {
   const destination = convertBackend(snapshot, route, backend, parent)
-  if (destination === REFUSED || !isKnown(snapshot, destination.host)) return null
+  if (destination instanceof Refusal || !isKnown(snapshot, destination.host)) return null
   return { ...destination, percentage }
 }
 
-function isKnown(snapshot: Snapshot, host: string): boolean {
+/** A Service or ServiceEntry has the host. */
+export function isKnown(snapshot: Snapshot, host: string): boolean {
   for (const index of ['serviceByHost', 'serviceEntryByHost'] as const) for (const _ of snapshot.lookup(index, host)) return true
   return false
 }
@@ -171,12 +218,17 @@ export function convertConnections(
   route: L4LikeRoute & { readonly kind: string },
   parent: ParentKind
 ): Destination[] | null {
+  const destinations = toDestinations(snapshot, route, parent)
+  return destinations instanceof Refusal ? null : destinations
+}
+
+function toDestinations(snapshot: Snapshot, route: L4LikeRoute & { readonly kind: string }, parent: ParentKind): Destination[] | Refusal {
   const [rule] = route.rules
   const found: Destination[] = []
   for (const backend of rule?.backends ?? []) {
     if (backend.weight === 0) continue
     const destination = convertBackend(snapshot, route, backend, parent)
-    if (destination === REFUSED) return null
+    if (destination instanceof Refusal) return destination
     found.push(destination)
   }
   return found.length > 0 ? found : [{ path: rule?.path ?? [], host: NOWHERE, subset: null, port: null, weight: 1 }]
