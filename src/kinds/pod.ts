@@ -11,8 +11,8 @@ export interface Pod extends Identity {
   readonly node: string
   /** Names of its containers' ports. */
   readonly portNames: readonly string[]
-  /** A proxy stands beside its containers: it takes part in the mesh. */
-  readonly hasSidecar: boolean
+  /** A proxy stands beside its containers: it takes part in the mesh. null of a Pod that is made up from a template: what injection will leave is not known. */
+  readonly hasSidecar: boolean | null
   /** What makes it anew when it is gone, `StatefulSet/db`: of a ReplicaSet, the Deployment or Rollout behind it. '' where there is none. */
   readonly workload: string
 }

@@ -1,24 +1,14 @@
 /** The limits of what is denied (docs/architecture.md): why a gap that a change opens is only warned of. */
-import { REVISION } from '../kinds/identity.ts'
 import { isRouteKind, isSameRef, isWorkloadKind, type ObjectRef } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
-import type { Labels } from '../mesh/names/labels.ts'
 import { own } from '../mesh/names/own.ts'
+import { takesPartBy } from '../mesh/snapshot/injection.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Excuse } from '../rules/rule.ts'
 import type { Judgement } from './judgement.ts'
 import type { Policy } from './policy.ts'
-
-/** Labels of a namespace by which Istio takes its Pods into the mesh. Injection and ambient mode, pkg/kube/inject/webhook.go and cni/pkg/util. */
-function takesPartBy(labels: Labels): boolean {
-  return (
-    own(labels, 'istio-injection') === 'enabled' ||
-    own(labels, REVISION) !== undefined ||
-    own(labels, 'istio.io/dataplane-mode') === 'ambient'
-  )
-}
 
 /** Why this gap is no reason to refuse the change; null where it is one. `off`: it is not even told. */
 export function excuseOf(judgement: Judgement, { plainHosts }: Policy, gap: Gap): Excuse | 'off' | null {
@@ -78,5 +68,5 @@ export function isInMesh(snapshot: Snapshot, { namespace, name }: Pick<ObjectRef
   if (service === undefined) return false
   const { host, selector } = service
   if (snapshot.has('destinationRuleByHost', host) || snapshot.has('routeObjectByNamespace', namespace)) return true
-  return selector !== null && podsSelected(snapshot, namespace, selector).some(({ hasSidecar }) => hasSidecar)
+  return selector !== null && podsSelected(snapshot, namespace, selector).some(({ hasSidecar }) => hasSidecar === true)
 }

@@ -1,31 +1,29 @@
 import type { ClientTls, DestinationRule } from '../kinds/destination-rule.ts'
 import { isSameRef } from '../kinds/index.ts'
-import type { MtlsMode, PeerAuthentication } from '../kinds/peer-authentication.ts'
-import { type Pod, takesRequests } from '../kinds/pod.ts'
+import { takesRequests } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { hostCovers } from '../mesh/names/hosts.ts'
-import { type Labels, selects } from '../mesh/names/labels.ts'
-import { byAge, exportsOf, isExported } from '../mesh/names/visibility.ts'
-import { routeTables } from '../mesh/routing/routes.ts'
+import { describeLabels } from '../mesh/requests/classes.ts'
+import { policyTo, type Refusal, refusalBy, type Spoken, spokenIn } from '../mesh/routing/mtls.ts'
+import { chains, tablesOf } from '../mesh/routing/routes.ts'
+import { ruleInScope, type Scope, scopeOf } from '../mesh/routing/scope.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
+import { hasNoProxy } from '../mesh/snapshot/injection.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { hygieneRule } from './hygiene-rule.ts'
 import type { Draft, Subject } from './rule.ts'
-
-/** Names and numbers of ClientTLSSettings.TLSmode. */
-const PLAIN = ['DISABLE', '0']
-const OWN_TLS = ['SIMPLE', '1', 'MUTUAL', '2']
 
 export const tlsMismatch = hygieneRule({
   id: 'tls-mismatch',
   on: ['DestinationRule', 'PeerAuthentication'],
   summary: 'client and server would disagree on mTLS',
   description:
-    "A DestinationRule's tls mode says what clients speak, a PeerAuthentication what the workload takes. Plain text (DISABLE) to a workload that takes mTLS only (STRICT) is reset: 503 for every " +
-    'request. TLS of the own kind (SIMPLE, MUTUAL) to a workload of the mesh meets a sidecar that expects ISTIO_MUTUAL; whether it works depends on what listens there, and is only warned of.',
-  remedy: 'Use tls mode ISTIO_MUTUAL, or let the workload take plain text (PERMISSIVE) first.',
+    "A DestinationRule's tls mode says what clients speak, a PeerAuthentication what the workload takes. Plain text (DISABLE), or TLS without a certificate (SIMPLE), to a workload that takes mTLS only (STRICT) is " +
+    'refused: 503 for every request. So is mTLS (ISTIO_MUTUAL) to one that takes plain text only (DISABLE), or that has no sidecar. Other TLS of the own kind (SIMPLE, MUTUAL) to a workload of the mesh meets a sidecar that expects ' +
+    'ISTIO_MUTUAL; whether it works depends on what listens there, and is only warned of.',
+  remedy: 'Leave tls out, so that clients speak what each Pod takes, or let the workload take both (PERMISSIVE) first.',
   find: (subject) => {
     const found = mismatchesIn(subject, subject.snapshotAfter)
     if (found.length === 0) return []
@@ -36,29 +34,24 @@ export const tlsMismatch = hygieneRule({
 
 type Asked = Subject<'DestinationRule' | 'PeerAuthentication'>
 
-/** A destination of a Service to which clients speak what its Pods do not take. */
+/** A destination of a Service to which some clients speak what its Pods do not take. */
 interface Mismatch {
   readonly service: Service
   readonly rule: DestinationRule
   readonly tls: ClientTls
   readonly subset: string | null
-  /** What makes the Pods take mTLS only; null where they take plain text too. */
-  readonly strict: PeerAuthentication | null
+  readonly port: number
+  /** Why none of its Pods takes it; null where some may. */
+  readonly refused: Refusal | null
 }
 
-function keyOf({ service, rule, tls, subset, strict }: Mismatch): string {
-  return JSON.stringify([service.host, rule.namespace, rule.name, tls.mode, tls.port, subset, strict?.name ?? null])
+function keyOf({ service, rule, tls, subset, refused }: Mismatch): string {
+  const by = refused === null || refused === 'no sidecar' ? refused : refused.name
+  return JSON.stringify([service.host, rule.namespace, rule.name, tls.mode, tls.port, subset, by])
 }
 
 function mismatchesIn(subject: Asked, snapshot: Snapshot): Mismatch[] {
-  const { written, after } = subject
-  if (written.kind === 'DestinationRule' && (after?.kind !== 'DestinationRule' || !mayMismatch(after))) return []
   return services(subject).flatMap((service) => mismatches(subject, snapshot, service))
-}
-
-function mayMismatch({ tls, subsets }: DestinationRule): boolean {
-  const isOfThese = ({ mode }: ClientTls) => PLAIN.includes(mode) || OWN_TLS.includes(mode)
-  return tls.some(isOfThese) || subsets.some((subset) => subset.tls.some(isOfThese))
 }
 
 /** The Services that a write of either kind is about. */
@@ -75,51 +68,28 @@ function services({ before, after, snapshotAfter }: Asked): Service[] {
 }
 
 function mismatches(subject: Asked, snapshot: Snapshot, service: Service): Mismatch[] {
-  const { selector, namespace, host } = service
-  if (selector === null || !subject.isInMesh(service)) return []
-  const { defaultDestinationRuleExportTo: byDefault } = snapshot.settings
-  const rules = destinationRulesOver(snapshot, host).filter(
-    (rule) =>
-      hostCovers(rule.host, host) &&
-      isExported(exportsOf(rule, byDefault), rule.namespace, namespace) &&
-      (subject.written.kind !== 'DestinationRule' || isSameRef(rule, subject.written)) &&
-      mayMismatch(rule)
-  )
+  const { selector, namespace } = service
+  if (selector === null || !mayMismatch(snapshot, service) || !subject.isInMesh(service)) return []
   const found = new Map<string, Mismatch>()
-  for (const destination of rules.length === 0 ? [] : carried(snapshot, host, service)) {
-    for (const rule of rules) {
-      const spoken = spokenTo(rule, destination)
-      if (spoken === null) continue
-      const { tls, labels } = spoken
+  for (const { context, host: called } of affectedTargets(snapshot, snapshot, [service])) {
+    const scope = scopeOf(snapshot, context)
+    const joined = ruleInScope(scope, service)
+    if (joined === null) continue
+    for (const { subset, port } of carried(scope, called, service)) {
+      const policy = policyTo(joined, subset, port)
+      if (policy === null) continue
+      const { rule, tls, labels } = policy
+      const spoken = spokenIn(tls)
       const pods = podsSelected(snapshot, namespace, { ...selector, ...labels }).filter(takesRequests)
       if (pods.length === 0) continue
-      const strict = pods.map((pod) => strictFor(snapshot, pod, targetOf(service, destination.port)))
-      const isCertain = PLAIN.includes(tls.mode) && strict.every((each) => each !== null)
-      if (!isCertain && !OWN_TLS.includes(tls.mode)) continue
-      const mismatch = { service, rule, tls, subset: spoken.subset, strict: isCertain ? (strict[0] ?? null) : null }
+      const refusals = pods.map((pod) => refusalBy(snapshot, pod, targetOf(service, port), spoken))
+      const refused = refusals.every((each) => each !== null) ? (refusals[0] ?? null) : null
+      if (refused === null && (!isOwn(spoken) || pods.every((pod) => hasNoProxy(snapshot, pod)))) continue
+      const mismatch = { service, rule, tls, subset: policy.subset, port, refused }
       found.set(keyOf(mismatch), mismatch)
     }
   }
   return [...found.values()]
-}
-
-/** The destinations by which clients and gateways reach the Service: by routes, or by Istio's default one. */
-function carried(snapshot: Snapshot, host: string, service: Service): RoutedDestination[] {
-  return affectedTargets(snapshot, snapshot, [service])
-    .flatMap((target) => routeTables(snapshot, target.context, target.host))
-    .flatMap(({ routes }) => routes.flatMap(({ destinations }) => destinations))
-    .filter((destination) => destination.host === host && destination.share > 0)
-}
-
-/** What a rule has clients speak to a destination, the labels of its subset, and where that is said: a subset before the whole, of each a port before all (13.5, 13.6). */
-function spokenTo({ tls, subsets }: DestinationRule, { subset, port }: RoutedDestination) {
-  const own = subsets.find(({ name }) => name === subset)
-  if (subset !== null && own === undefined) return null
-  const labels = own?.labels ?? {}
-  const forPort = (levels: readonly ClientTls[]) => levels.find((each) => each.port === port) ?? levels.find((each) => each.port === null)
-  const [ofSubset, ofWhole] = [forPort(own?.tls ?? []), forPort(tls)]
-  if (ofSubset !== undefined) return { tls: ofSubset, subset, labels }
-  return ofWhole === undefined ? null : { tls: ofWhole, subset: null, labels }
 }
 
 function targetOf({ ports }: Service, port: number): number | null {
@@ -127,41 +97,81 @@ function targetOf({ ports }: Service, port: number): number | null {
   return typeof target === 'number' ? target : null
 }
 
-/** The PeerAuthentication by which a Pod takes mTLS only: the workload's own before the namespace's before the mesh's, of each the oldest. */
-function strictFor(snapshot: Snapshot, pod: Pod, port: number | null): PeerAuthentication | null {
-  const own = [...snapshot.lookup('peerAuthenticationByNamespace', pod.namespace)].sort(byAge)
-  const root = [...snapshot.lookup('peerAuthenticationByNamespace', snapshot.settings.rootNamespace)].sort(byAge)
-  const isFor = (labels: Labels) => (each: PeerAuthentication) => each.selector !== null && selects(each.selector, labels)
-  const levels = [
-    own.find(isFor(pod.labels)),
-    own.find(({ selector }) => selector === null),
-    root.find(({ selector }) => selector === null)
-  ]
-  for (const level of levels) {
-    const mode: MtlsMode = level === undefined ? 'UNSET' : ((port === null ? undefined : level.ports.get(port)) ?? level.mode)
-    if (mode !== 'UNSET') return mode === 'STRICT' ? (level ?? null) : null
-  }
-  return null
+/** Of a client's own: a workload may speak it itself. */
+function isOwn(spoken: Spoken): boolean {
+  return spoken === 'own' || spoken === 'simple'
 }
 
-function say({ written, nameOf }: Asked, { service, rule, tls, subset, strict }: Mismatch): Draft {
+/** Some Pod may refuse what some rule over the host says: looked at first, since most are fine. */
+function mayMismatch(snapshot: Snapshot, service: Service): boolean {
+  const levels = destinationRulesOver(snapshot, service.host).flatMap(({ tls, subsets }) => [
+    ...tls,
+    ...subsets.flatMap((subset) => subset.tls)
+  ])
+  const modes = new Set(levels.map(spokenIn))
+  if (modes.size !== 1 || !modes.has('mtls')) return modes.size > 0
+  const pods = podsSelected(snapshot, service.namespace, service.selector ?? {})
+  const ports = [null, ...service.ports.map(({ port }) => targetOf(service, port))]
+  return pods.some((pod) => ports.some((port) => refusalBy(snapshot, pod, port, 'mtls') !== null))
+}
+
+/** The destinations by which a client or gateway reaches the Service: by routes, or by Istio's default one. */
+function carried(scope: Scope, called: string, { host, ports }: Service): Pick<RoutedDestination, 'subset' | 'port'>[] {
+  const routed = [...tablesOf(scope, called).flatMap(({ routes }) => routes), ...chains(scope.snapshot, scope.context, called)]
+    .flatMap(({ destinations }) => destinations)
+    .filter((destination) => destination.host === host && destination.share > 0)
+  if (called !== host || scope.context.kind === 'gateway') return routed
+  const named = new Set(chains(scope.snapshot, scope.context, host).map(({ port }) => port))
+  const bytes = ports.filter(({ traffic, port }) => (traffic === 'tcp' || traffic === 'tls') && !named.has(port))
+  return [...routed, ...bytes.map(({ port }) => ({ subset: null, port }))]
+}
+
+function say({ written, nameOf, snapshotAfter }: Asked, { service, rule, tls, subset, port, refused }: Mismatch): Draft {
   const isRule = written.kind === 'DestinationRule'
-  const path = isRule ? tls.path : ['spec', 'mtls']
+  const path = isRule ? (isSameRef(rule, written) ? tls.path : []) : ['spec', 'mtls']
   const target = subset === null ? service.host : `subset "${subset}" of ${service.host}`
-  const where = tls.port === null ? target : `port ${tls.port} of ${target}`
-  if (strict === null) {
+  const where = `${tls.port === null ? target : `port ${tls.port} of ${target}`}${fromWhom(rule, service, snapshotAfter)}`
+  if (refused === null) {
     return {
       path,
       message: `clients of ${where} would speak TLS of their own (${tls.mode}, ${nameOf(rule)}) to Pods of the mesh, whose sidecars expect ISTIO_MUTUAL`,
       remedy: 'Use tls mode ISTIO_MUTUAL for workloads of the mesh'
     }
   }
+  const isBytes = service.ports.some((each) => each.port === port && (each.traffic === 'tcp' || each.traffic === 'tls'))
+  const lost = isBytes ? `100% of connections to ${where} would be closed` : `100% of requests to ${where} would get 503`
   return {
     severity: 'deny',
     path,
-    message: `100% of requests to ${where} would get 503: ${nameOf(rule)} has clients speak plain text (tls mode DISABLE), and ${nameOf(strict)} takes mTLS only (STRICT)`,
-    remedy: isRule
-      ? `First set mode PERMISSIVE in ${nameOf(strict)}, or use tls mode ISTIO_MUTUAL here`
-      : `First set tls mode ISTIO_MUTUAL in ${nameOf(rule)}, then apply this again`
+    message: `${lost}: ${nameOf(rule)} has clients speak ${LANGUAGE[spokenIn(tls)]}, and ${takenFor(refused, spokenIn(tls), nameOf)}`,
+    remedy: remedyFor(isRule && isSameRef(rule, written), spokenIn(tls), refused === 'no sidecar' ? null : nameOf(refused), nameOf(rule))
   }
+}
+
+/** Whose requests they are, where the rule is not for everybody. */
+function fromWhom({ namespace, workloadSelector }: DestinationRule, service: Service, { settings }: Snapshot): string {
+  if (workloadSelector !== null) return ` from Pods ${describeLabels(workloadSelector)} of namespace ${namespace}`
+  return namespace === service.namespace || namespace === settings.rootNamespace ? '' : ` from namespace ${namespace}`
+}
+
+const LANGUAGE: Readonly<Record<Spoken, string>> = {
+  plain: 'plain text (tls mode DISABLE)',
+  simple: 'TLS without a certificate of the mesh (tls mode SIMPLE)',
+  own: 'TLS of their own (tls mode MUTUAL)',
+  mtls: 'mTLS (tls mode ISTIO_MUTUAL)'
+}
+
+function takenFor(refused: Refusal, spoken: Spoken, nameOf: Asked['nameOf']): string {
+  if (refused === 'no sidecar') return 'its Pods have no sidecar that takes it'
+  return `${nameOf(refused)} takes ${spoken === 'mtls' ? 'plain text only (DISABLE)' : 'mTLS only (STRICT)'}`
+}
+
+function remedyFor(isHere: boolean, spoken: Spoken, peer: string | null, rule: string): string {
+  if (spoken === 'mtls') {
+    if (peer === null) return 'First restart the Pods with a sidecar, or leave tls out: then clients speak what each Pod takes'
+    return isHere ? `First set mode PERMISSIVE in ${peer}, or leave tls out here` : `First take tls out of ${rule}, then apply this again`
+  }
+  return isHere
+    ? `First set mode PERMISSIVE in ${peer}, or use tls mode ISTIO_MUTUAL here`
+    : `First set tls mode ISTIO_MUTUAL in ${rule}, then apply this again`
 }

@@ -1,4 +1,4 @@
-import { destinationRule, guideWith, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { deployment, destinationRule, guideWith, guideWithout, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const speaks = (mode: string) => destinationRule(['v1', 'v2'], { trafficPolicy: { tls: { mode } } })
@@ -9,6 +9,25 @@ const takes = (mode: string, spec: Record<string, unknown> = {}): Manifest => ({
   spec: { mtls: { mode }, ...spec }
 })
 const v1Alone = { selector: { matchLabels: { app: 'helloworld', version: 'v1' } } }
+
+const meshWide: Manifest = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'DestinationRule',
+  metadata: { name: 'everywhere', namespace: 'istio-system' },
+  spec: { host: '*.local', trafficPolicy: { tls: { mode: 'DISABLE' } } }
+}
+/** The guide's release, whose Pods ask for no sidecar. */
+const outside = [
+  ...guideWithout('Deployment'),
+  ...['v1', 'v2'].map((version) => {
+    const labels = { app: 'helloworld', version }
+    const spec = { containers: [{ name: 'app', image: 'example/helloworld' }] }
+    return deployment(version, {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels: { ...labels, 'sidecar.istio.io/inject': 'false' } }, spec }
+    })
+  })
+]
 
 export const tlsMismatch: RuleExamples = {
   rule: 'tls-mismatch',
@@ -39,9 +58,41 @@ export const tlsMismatch: RuleExamples = {
       apply: speaks('SIMPLE'),
       severity: 'warn',
       says: 'expect ISTIO_MUTUAL'
+    },
+    {
+      name: 'clients speak TLS without a certificate to Pods that take mTLS only',
+      given: guideWith(takes('STRICT')),
+      apply: speaks('SIMPLE'),
+      severity: 'deny',
+      says: 'TLS without a certificate of the mesh (tls mode SIMPLE)'
+    },
+    {
+      name: 'clients are told to speak mTLS to Pods without a sidecar',
+      given: outside,
+      apply: speaks('ISTIO_MUTUAL'),
+      severity: 'deny',
+      says: 'its Pods have no sidecar that takes it. First restart the Pods with a sidecar'
+    },
+    {
+      name: 'the namespace takes plain text only while a DestinationRule has clients speak mTLS',
+      given: guideWith(speaks('ISTIO_MUTUAL')),
+      apply: takes('DISABLE'),
+      severity: 'deny',
+      says: 'PeerAuthentication default/default takes plain text only (DISABLE). First take tls out of DestinationRule default/helloworld'
     }
   ],
   safe: [
+    {
+      name: 'a rule for the whole mesh says plain text, and the nearer one of the namespace hides it',
+      given: guideWith(meshWide, speaks('ISTIO_MUTUAL')),
+      apply: takes('STRICT')
+    },
+    {
+      name: 'plain text to Pods without a sidecar, whatever the namespace takes',
+      given: [...outside, takes('STRICT')],
+      apply: speaks('DISABLE')
+    },
+    { name: 'TLS of the own kind to Pods without a sidecar', given: outside, apply: speaks('SIMPLE') },
     { name: 'plain text to Pods that take both', given: guideWith(takes('PERMISSIVE')), apply: speaks('DISABLE') },
     { name: 'mTLS to Pods that take nothing else', given: guideWith(takes('STRICT')), apply: speaks('ISTIO_MUTUAL') },
     {

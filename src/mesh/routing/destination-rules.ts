@@ -36,7 +36,7 @@ export function ruleFor(rules: HostRules, context: Context, serviceNamespace: st
 }
 
 /** The one whose traffic policy counts for the whole host: the oldest that has any. */
-function withPolicy({ rules }: JoinedRule): DestinationRule | undefined {
+export function withPolicy({ rules }: JoinedRule): DestinationRule | undefined {
   return rules.find(({ hasTrafficPolicy }) => hasTrafficPolicy)
 }
 

@@ -109,7 +109,7 @@ function remembered(scope: ScopeOf): ScopeOf {
 }
 
 /** The DestinationRule that the client uses for a service. */
-function ruleInScope(scope: Scope, { host, namespace }: Pick<MeshService, 'host' | 'namespace'>): JoinedRule | null {
+export function ruleInScope(scope: Scope, { host, namespace }: Pick<MeshService, 'host' | 'namespace'>): JoinedRule | null {
   return ruleOf(scope, host, namespace)
 }
 

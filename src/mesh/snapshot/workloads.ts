@@ -31,7 +31,7 @@ export function podsOf(workload: Workload, template: PodTemplate = workload): Po
     annotations: {},
     ready: at < readyReplicas,
     node: '',
-    hasSidecar: false,
+    hasSidecar: null,
     portNames: template.templatePortNames,
     workload: `${kind}/${name}`
   }))

@@ -13,6 +13,9 @@ export const SERVED = [
 /** What injection leaves on a Pod with a sidecar, by which clients know that it speaks mTLS. */
 export const INJECTED = { 'security.istio.io/tlsMode': 'istio' }
 
+/** By which a Pod asks for no sidecar. */
+const NOT_INJECTED = { 'sidecar.istio.io/inject': 'false' }
+
 type Fields = Readonly<Record<string, unknown>>
 
 interface Peer {
@@ -65,7 +68,7 @@ export function worlds(): World[] {
 /** The Services and their workloads: one with a sidecar, one without. */
 export function base(): Manifest[] {
   return ['server', 'plain'].flatMap((name) => {
-    const labels = { app: name, version: 'v1', ...(name === 'server' ? INJECTED : {}) }
+    const labels = { app: name, version: 'v1', ...(name === 'server' ? INJECTED : NOT_INJECTED) }
     const ports = SERVED.map(({ port, targetPort }) => ({ name: `http-${port}`, port, targetPort }))
     const template = { metadata: { labels }, spec: { serviceAccountName: 'default', containers: [{ name: 'app', image: 'app' }] } }
     return [

@@ -90,7 +90,7 @@ function podOf(gateway: KubernetesGateway): Pod {
     ready: true,
     node: '',
     portNames: [],
-    hasSidecar: false,
+    hasSidecar: true,
     workload: `Deployment/${deployedName(gateway)}`
   }
 }

@@ -1,0 +1,25 @@
+/** Who takes part in the mesh, by labels. Injection and ambient mode, pkg/kube/inject/webhook.go and cni/pkg/util. */
+import { REVISION } from '../../kinds/identity.ts'
+import type { Pod } from '../../kinds/pod.ts'
+import type { Labels } from '../names/labels.ts'
+import { own } from '../names/own.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** Labels of a namespace, or a Pod's own, by which Istio takes Pods into the mesh. */
+export function takesPartBy(labels: Labels): boolean {
+  return (
+    own(labels, 'istio-injection') === 'enabled' ||
+    own(labels, REVISION) !== undefined ||
+    own(labels, 'istio.io/dataplane-mode') === 'ambient'
+  )
+}
+
+/** Nothing takes mTLS for it: it has no sidecar, and nothing says that it is to have one. */
+export function hasNoProxy(snapshot: Snapshot, { namespace, labels, hasSidecar }: Pod): boolean {
+  // By what injection leaves, clients know that a Pod speaks mTLS (13.1).
+  if (hasSidecar === true || own(labels, 'security.istio.io/tlsMode') === 'istio') return false
+  const wanted = own(labels, 'sidecar.istio.io/inject')
+  if (wanted === 'false') return true
+  const home = snapshot.find('Namespace', '', namespace)
+  return hasSidecar === false && wanted === undefined && home !== undefined && !takesPartBy(labels) && !takesPartBy(home.labels)
+}
