@@ -3,24 +3,37 @@ import { Command, CommanderError, Help, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { EXIT, type Io } from '../output/io.ts'
 import { line, oneLine } from '../output/text.ts'
+import { askCommand } from './ask.ts'
+import { auditCommand } from './audit.ts'
+import { checkCommand } from './check.ts'
 import type { Cli } from './command.ts'
+import { completionCommand } from './completion.ts'
+import { demoCommand } from './demo.ts'
+import { explainCommand } from './explain.ts'
+import { lookCommand } from './look.ts'
+import { planCommand } from './plan.ts'
+import { proveCommand } from './prove.ts'
+import { replayCommand } from './replay.ts'
+import { routesCommand } from './routes.ts'
+import { serveCommand } from './serve.ts'
+import { withdrawCommand } from './withdraw.ts'
 
-/** Where each command is made, in the order of the help. Only the one that is run is loaded: what the others need would take longer than most of them run. */
-const COMMANDS: ReadonlyMap<string, () => Promise<(cli: Cli, program: Command) => Command>> = new Map([
-  ['check', async () => (await import('./check.ts')).checkCommand],
-  ['plan', async () => (await import('./plan.ts')).planCommand],
-  ['replay', async () => (await import('./replay.ts')).replayCommand],
-  ['routes', async () => (await import('./routes.ts')).routesCommand],
-  ['ask', async () => (await import('./ask.ts')).askCommand],
-  ['audit', async () => (await import('./audit.ts')).auditCommand],
-  ['look', async () => (await import('./look.ts')).lookCommand],
-  ['explain', async () => (await import('./explain.ts')).explainCommand],
-  ['serve', async () => (await import('./serve.ts')).serveCommand],
-  ['prove', async () => (await import('./prove.ts')).proveCommand],
-  ['withdraw', async () => (await import('./withdraw.ts')).withdrawCommand],
-  ['demo', async () => (await import('./demo.ts')).demoCommand],
-  ['completion', async () => (await import('./completion.ts')).completionCommand]
-])
+/** In the order of the help. What only some of them need is loaded once it is needed: most of the time of a command is its start. */
+const COMMANDS: readonly ((cli: Cli, program: Command) => Command)[] = [
+  checkCommand,
+  planCommand,
+  replayCommand,
+  routesCommand,
+  askCommand,
+  auditCommand,
+  lookCommand,
+  explainCommand,
+  serveCommand,
+  proveCommand,
+  withdrawCommand,
+  demoCommand,
+  completionCommand
+]
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
 export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
@@ -38,18 +51,12 @@ export async function run(args: readonly string[], given: Io, examples: string):
     .showSuggestionAfterError()
     .configureHelp({ optionDescription })
   try {
-    for (const load of loadersFor(args)) program.addCommand((await load())({ io, examples, done }, program).copyInheritedSettings(program))
+    for (const command of COMMANDS) program.addCommand(command({ io, examples, done }, program).copyInheritedSettings(program))
     await program.parseAsync(args, { from: 'user' })
     return exit
   } catch (error) {
     return failed(error, io)
   }
-}
-
-/** Where the first word is no command, help or a suggestion needs them all; completion does too. */
-function loadersFor([name = '']: readonly string[]) {
-  const load = COMMANDS.get(name)
-  return load === undefined || name === 'completion' ? [...COMMANDS.values()] : [load]
 }
 
 /** What is off or empty where it is not given needs no word. */

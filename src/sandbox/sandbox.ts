@@ -14,6 +14,7 @@ import {
 import type { Pod } from '../kinds/pod.ts'
 import type { PodTemplate } from '../kinds/workload.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
+import { compareText } from '../mesh/names/text.ts'
 import { MeshWorld } from '../mesh/routing/gateway-api/compiled.ts'
 import { deployedFor } from '../mesh/routing/gateway-api/deployed.ts'
 import type { GivenSettings } from '../mesh/snapshot/settings.ts'
@@ -218,7 +219,7 @@ export class Sandbox implements State {
   }
 
   #podsOf(ref: ObjectRef): Pod[] {
-    return podsOwned(this.#world, ref).sort((one, other) => byNumber.compare(one.name, other.name))
+    return podsOwned(this.#world, ref).sort(byNumber)
   }
 
   #dropPods(ref: ObjectRef): void {
@@ -233,7 +234,10 @@ export class Sandbox implements State {
   }
 }
 
-const byNumber = new Intl.Collator('en', { numeric: true })
+/** Names of one workload's Pods differ in how they end: `web.2` comes before `web.10`. A collator of Intl takes 10 ms to make. */
+function byNumber({ name: one }: Pod, { name: other }: Pod): number {
+  return one.length - other.length || compareText(one, other)
+}
 
 function isReal({ uid }: Pod): boolean {
   return uid !== ''

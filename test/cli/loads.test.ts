@@ -53,12 +53,6 @@ for (const args of LIGHT) {
   })
 }
 
-t.test('of the commands, only the one that is run is loaded', async (t) => {
-  const { loaded } = run(['explain'])
-  t.ok(loaded.has('cli/explain.ts'))
-  t.notOk(loaded.has('cli/check.ts'))
-})
-
 t.test('a command that checks what it reads by a schema loads the compiler', async (t) => {
   t.ok(run(['replay', 'nowhere.yaml']).loaded.has('ajv'))
 })
