@@ -5,8 +5,7 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const stop = new AbortController()
-for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
+let stop: AbortController | undefined
 // A reader such as `head` that has seen enough is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
 
@@ -30,10 +29,18 @@ process.exitCode = await run(
     nowMs: Date.now,
     busyMs,
     version: String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version),
-    signal: stop.signal
+    stopSignal
   },
   fileURLToPath(new URL('../examples/helloworld', import.meta.url))
 )
+
+function stopSignal(): AbortSignal {
+  if (stop === undefined) {
+    stop = new AbortController()
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop?.abort())
+  }
+  return stop.signal
+}
 
 function busyMs(): number {
   const { user, system } = process.threadCpuUsage()

@@ -21,7 +21,7 @@ export interface Io {
   readonly busyMs: () => number
   /** Of hitless itself. */
   readonly version: string
-  /** Ends when the process is asked to stop. */
+  /** Ends when the process is asked to stop. Who looks at it stops by it; a command that never does is ended at once, even while it computes or waits for input. */
   readonly signal: AbortSignal
 }
 

@@ -1,6 +1,6 @@
 /** Runs command lines in this process, as main does in its own. */
 import { join } from 'node:path'
-import { run } from '../../src/cli/program.ts'
+import { type Given, run } from '../../src/cli/program.ts'
 import type { Io } from '../../src/output/io.ts'
 
 export const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples', 'helloworld')
@@ -51,7 +51,7 @@ export async function hitless(
 ): Promise<Outcome> {
   const out: string[] = []
   const err: string[] = []
-  const io: Io = {
+  const given: Given = {
     out: (text) => {
       out.push(text)
       onOut?.(text)
@@ -66,8 +66,8 @@ export async function hitless(
     nowMs: Date.now,
     busyMs: performance.now.bind(performance),
     version: '1.2.3',
-    signal: signal ?? new AbortController().signal
+    stopSignal: () => signal ?? new AbortController().signal
   }
-  const exit = await run(args, io, EXAMPLES)
+  const exit = await run(args, given, EXAMPLES)
   return { exit, out: out.join(''), err: err.join('') }
 }

@@ -1,5 +1,7 @@
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { RULES } from '../../src/rules/index.ts'
@@ -26,6 +28,7 @@ t.test('the program gives its exit codes to the shell, and no stack trace', asyn
     { args: ['check', '--base', WORLD, step('01-subset-v2')], exit: 0 },
     { args: ['check', '--base', WORLD, step('03-weight-10')], exit: 1 },
     { args: ['check', 'nowhere'], exit: 2 },
+    { args: ['replay', join(t.testdir({ 'empty.yaml': '# none\n' }), 'empty.yaml')], exit: 2 },
     { args: ['no-such-command'], exit: 2 }
   ]
   for (const { args, exit } of ends) {
@@ -40,6 +43,18 @@ t.test('the program reads standard input', async (t) => {
   const { exit, err } = await spawned(['check', '-'], 'a: b: c\n')
   t.equal(exit, 2)
   t.match(err, '<stdin>:1:5: ')
+})
+
+t.test('Ctrl-C ends a command that waits for its input', async (t) => {
+  const pipe = join(t.testdir(), 'pipe.yaml')
+  execFileSync('mkfifo', [pipe])
+  const child = spawn(process.execPath, [MAIN, 'check', pipe], { stdio: 'ignore' })
+  const ended = once(child, 'exit')
+  // It opens only once somebody reads.
+  const writer = await open(pipe, 'w')
+  child.kill('SIGINT')
+  t.strictSame(await ended, [null, 'SIGINT'])
+  await writer.close()
 })
 
 t.test('explain without a rule lists all rules', async (t) => {
