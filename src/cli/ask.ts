@@ -47,7 +47,7 @@ export function askCommand({ io, done }: Cli): Command {
   return onCluster(new Command('ask'), 'ask a cluster instead of files')
     .description('what a request gets: which route takes it, and why no earlier one does')
     .argument('[paths...]', 'files or folders; - is standard input')
-    .option('--client <namespace{label=value}>', 'as this mesh client asks; a client of the namespace default where absent')
+    .option('--client <namespace{label=value}>', 'as this mesh client asks; one of --namespace, or of default, where absent')
     .option('--gateway <namespace/name>', 'through the Pods of this Gateway')
     .option('--host <host>', 'whom it calls')
     .option('--port <number>', '80, or 443 with --sni, where absent')
@@ -73,7 +73,7 @@ export function askCommand({ io, done }: Cli): Command {
 
 /** Gives 0; 1 where an answer is not the wanted one, or a request is answered less after the write; 2 where something could not be read. */
 async function ask(paths: readonly string[], options: AskOptions, io: Io): Promise<number> {
-  if ((options.host === undefined) === (options.expect.length === 0)) throw usage('give --host, or a table of requests with --expect')
+  if (!options.host === (options.expect.length === 0)) throw usage('give --host, or a table of requests with --expect')
   const { errors, unknowns, ...before } = await stateOf(paths, options, io)
   // A Service that is not known is told with its answer.
   printUnknowns(
@@ -84,8 +84,7 @@ async function ask(paths: readonly string[], options: AskOptions, io: Io): Promi
   const written = options.write.length === 0 ? null : applied(before, options, io)
   const states: States = { before, after: written === null ? null : written.state }
   const unread = [...errors, ...(written?.errors ?? [])]
-  const exit =
-    options.host === undefined ? await expectAnswers(states, options, unread, io) : askOne(states, { ...options, host: options.host }, io)
+  const exit = !options.host ? await expectAnswers(states, options, unread, io) : askOne(states, { ...options, host: options.host }, io)
   return unread.length > 0 ? EXIT.usage : exit
 }
 
@@ -124,7 +123,8 @@ function applied(
 }
 
 function askOne(states: States, options: AskOptions & { readonly host: string }, io: Io): number {
-  const { client, gateway, host, port, path, method, header, sni, tcp } = options
+  const { gateway, host, port, path, method, header, sni, tcp } = options
+  const client = options.client ?? (gateway === undefined ? options.namespace : undefined)
   const given = {
     host,
     tcp,

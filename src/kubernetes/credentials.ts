@@ -90,7 +90,10 @@ async function load({ kubeconfig, context }: ClusterSource): Promise<KubeConfig>
   }
   if (context !== null) config.setCurrentContext(context)
   const cluster = config.getCurrentCluster()
-  if (cluster === null) throw new UnusableConfiguration(`the kubeconfig has no context "${config.getCurrentContext()}" with a cluster`)
+  if (cluster === null) {
+    const named = config.getCurrentContext()
+    throw new UnusableConfiguration(`the kubeconfig has no ${named ? `context "${named}"` : 'current context'} with a cluster`)
+  }
   if (!URL.canParse(cluster.server)) throw new UnusableConfiguration(`the kubeconfig's server "${cluster.server}" is no URL`)
   // What client-node makes up where it finds neither a kubeconfig nor a service account.
   const madeUp = kubeconfig === null && cluster.server === 'http://localhost:8080' && config.getCurrentContext() === 'loaded-context'

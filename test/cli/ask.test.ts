@@ -54,6 +54,12 @@ function file(name: string, text: string): string {
 const shop = file('shop.yaml', SHOP)
 const split = file('split.yaml', SPLIT)
 
+t.test('whoever asks stands in the namespace of the command', async (t) => {
+  const { exit, out } = await hitless(['ask', shop, '-n', 'prod', '--host', 'reviews'])
+  t.equal(exit, 0)
+  t.match(out, 'GET http://reviews/, as mesh prod\n')
+})
+
 t.test('the answer comes first, then the way and what does not take the request', async (t) => {
   const { exit, out } = await hitless(['ask', shop, '--client', 'web', '--host', 'reviews.prod'])
   t.equal(exit, 0)
