@@ -11,6 +11,7 @@ export const ERRORS = {
   HITLESS_GIT: { exit: 2, http: 400, meaning: 'a commit cannot be read' },
   HITLESS_YAML: { exit: 2, http: 400, meaning: 'a document is no YAML' },
   HITLESS_MANIFEST: { exit: 2, http: 400, meaning: 'a manifest has a field that the API server, or Istio, would refuse' },
+  HITLESS_NOTHING: { exit: 2, http: 400, meaning: 'no manifest is in what was named' },
   HITLESS_SCENARIO: { exit: 2, http: 400, meaning: 'a scenario file is not valid' },
   HITLESS_REQUESTS: { exit: 2, http: 400, meaning: 'a table of requests is not valid' },
   HITLESS_UNKNOWN_RULE: { exit: 2, http: 400, meaning: 'there is no rule of that name' },

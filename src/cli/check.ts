@@ -3,13 +3,14 @@ import { Command, Option } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { formatRef, type MeshObject, refKey } from '../kinds/index.ts'
 import {
+  acceptedByIstio,
   type Manifest,
   type Manifests,
+  nothingIn,
   type Place,
   placeIn,
   readManifests,
-  readManifestsAt,
-  refusedByIstio
+  readManifestsAt
 } from '../manifests/manifests.ts'
 import { TOOLS, type Tool, type Write, writesInOrder } from '../manifests/tool-order.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -95,15 +96,11 @@ export function checkCommand({ io, done }: Cli): Command {
 async function check(paths: readonly string[], options: CheckOptions, io: Io): Promise<number> {
   const base = readManifests(options.base, io.stdin, options)
   const committed = readCommitted(paths, options, io)
-  const all = readManifests(paths, io.stdin, options)
-  const refused = all.manifests.flatMap((manifest) => refusedByIstio(manifest) ?? [])
-  const read = {
-    ...all,
-    manifests: all.manifests.filter((manifest) => refusedByIstio(manifest) === null),
-    errors: [...all.errors, ...refused]
-  }
+  const read = acceptedByIstio(readManifests(paths, io.stdin, options))
   const written = options.strictReady ? { ...read, manifests: read.manifests.map(asJustApplied) } : read
-  const errors = [...base.errors, ...committed.errors, ...written.errors]
+  // All that a commit has may be gone.
+  const nothing = options.baseGit === undefined ? nothingIn(paths, read) : []
+  const errors = [...base.errors, ...committed.errors, ...written.errors, ...nothing]
   const shown = options.cluster ? null : filesShow(base, committed, written)
   const session = new Session(FILES_POLICY, io.nowMs, undefined, shown?.settings)
   if (options.cluster) session.sandbox.copy(await clusterState(sourceOf(options, io.env), io))

@@ -1,7 +1,7 @@
 /** The state that a command looks at: a live cluster, or manifests as Istio would come to know them. */
 import { HitlessError } from '../errors.ts'
 import { type ObjectRef, refKey } from '../kinds/index.ts'
-import { type Manifest, type Place, placeIn, readManifests, refusedByIstio } from '../manifests/manifests.ts'
+import { acceptedByIstio, type Manifest, nothingIn, type Place, placeIn, readManifests } from '../manifests/manifests.ts'
 import type { Path } from '../mesh/names/path.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type Io, printErrors } from '../output/io.ts'
@@ -37,24 +37,19 @@ export async function stateOf(paths: readonly string[], flags: LookFlags, io: Io
 /** Reads the paths; says on standard error what could not be read, and what is left out because Istio's own webhook refuses it (2.4). */
 function stateOfPaths(paths: readonly string[], flags: LookFlags, io: Io): LookedAt {
   const { standInPods = false } = flags
-  const read = readManifests(paths, io.stdin, flags)
-  const { manifests, errors } = read
+  const read = acceptedByIstio(readManifests(paths, io.stdin, flags))
+  const { manifests } = read
+  const errors = [...read.errors, ...nothingIn(paths, read)]
   printErrors(errors, io)
   printUnread(read, io, standInPods ? isJudged : ({ object }) => object !== null)
   const shown = filesShow(read)
   const sandbox = new Sandbox(shown.settings)
   for (const object of shown.objects) if (object.kind !== 'Pod' || standInPods) sandbox.load(object)
-  const refusals: HitlessError[] = []
-  for (const manifest of manifests) {
-    const refusal = refusedByIstio(manifest)
-    if (refusal !== null) refusals.push(refusal)
-    else if (manifest.object !== null) sandbox.load(manifest.object)
-  }
-  printErrors(refusals, io)
+  for (const { object } of manifests) if (object !== null) sandbox.load(object)
   return {
     snapshot: sandbox.snapshot(),
     placeOf: placesIn(manifests),
-    errors: [...errors, ...refusals],
+    errors,
     unknowns: shown.unknowns.filter(({ missing }) => missing !== 'workload' || standInPods)
   }
 }

@@ -25,6 +25,9 @@ export const MOST_FILE_BYTES = 64 << 20
 /** Of all that one command reads. */
 export const MOST_BYTES = 4 * MOST_FILE_BYTES
 
+/** The name of standard input where files are named. */
+export const STDIN = '<stdin>'
+
 export const MANIFEST_FILE = /\.(ya?ml|json)$/
 
 export interface TextFile {
@@ -37,7 +40,7 @@ export interface TextFile {
 /** Reads folders recursively, in the order of names, and of them only what is named like a manifest; `-` is standard input. What cannot be read is an error beside the rest. */
 export function readFiles(paths: readonly string[], readStdin: () => string): { files: TextFile[]; errors: HitlessError[] } {
   const reader = new Reader()
-  const files = paths.flatMap((path) => (path === '-' ? [{ file: '<stdin>', text: readStdin(), isFound: false }] : reader.named(path)))
+  const files = paths.flatMap((path) => (path === '-' ? [{ file: STDIN, text: readStdin(), isFound: false }] : reader.named(path)))
   return { files, errors: reader.errors }
 }
 
@@ -48,7 +51,7 @@ export function readText(file: string): string {
 
 /** Throws as `readText`. */
 export function readStandardInput(): string {
-  return coded('<stdin>', () => readDescriptor(0, '<stdin>', MOST_FILE_BYTES))
+  return coded(STDIN, () => readDescriptor(0, STDIN, MOST_FILE_BYTES))
 }
 
 /** All that a descriptor gives. Throws as soon as that is too much: a pipe need not end. */

@@ -6,7 +6,7 @@ import { formatRef, isManifest, type MeshObject, parseObject, refusalOf } from '
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
 import type { Path } from '../mesh/names/path.ts'
 import { type Position, readYaml } from './documents.ts'
-import { readFiles, type TextFile } from './files.ts'
+import { readFiles, STDIN, type TextFile } from './files.ts'
 import { type Commit, filesAt } from './git.ts'
 
 export interface Manifest {
@@ -63,6 +63,23 @@ export function refusedByIstio({ object, raw, file, position }: Manifest): Hitle
     'HITLESS_MANIFEST',
     `${file}:${position([]).line}: ${formatRef(object)} is left out, since Istio refuses it: ${reason}`
   )
+}
+
+/** Manifests without those that Istio's own webhook keeps out, which are errors instead. */
+export function acceptedByIstio({ manifests, errors, ...read }: Manifests): Manifests {
+  const refusals = manifests.map(refusedByIstio)
+  return {
+    ...read,
+    manifests: manifests.filter((_, at) => refusals[at] === null),
+    errors: [...errors, ...refusals.filter((refusal) => refusal !== null)]
+  }
+}
+
+/** The error of paths that hold no manifest at all: they are the wrong ones, or what was to print them has failed. kubectl refuses to apply nothing, too. */
+export function nothingIn(paths: readonly string[], { manifests, errors }: Manifests): HitlessError[] {
+  if (manifests.length > 0 || errors.length > 0) return []
+  const named = paths.map((path) => (path === '-' ? STDIN : path)).join(', ')
+  return [new HitlessError('HITLESS_NOTHING', `${named}: no manifest in it`)]
 }
 
 /** Reads what a commit holds at the same paths; throws HITLESS_GIT. */

@@ -155,7 +155,9 @@ const isScenario = AJV.compile<Omit<Scenario, 'file' | 'document' | 'writes'> & 
 
 /** The scenarios of a file; a document that is none is an error in its place. Throws where the file cannot be read. */
 export function scenariosIn(file: string): (ReadScenario | HitlessError)[] {
-  return readYaml(readText(file), file).map((document) => {
+  const documents = readYaml(readText(file), file)
+  if (documents.length === 0) return [new HitlessError('HITLESS_SCENARIO', `${file}: no scenario in it`)]
+  return documents.map((document) => {
     if (document instanceof HitlessError) return document
     const { value } = document
     if (!isScenario(value)) return malformed(file, document, [], isScenario.errors ?? [])

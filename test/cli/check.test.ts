@@ -122,6 +122,18 @@ t.test('a misplaced field, which the API server would drop, is denied in a file'
   t.equal((await hitless([...START, '-'], { stdin: text })).exit, 1)
 })
 
+t.test('nothing to judge is an error, and not a verdict: the path is wrong, or what should have printed manifests failed', async (t) => {
+  const named = { folder: t.testdir(), values: t.testdir({ 'values.yaml': 'replicas: 1\n' }), blank: '-' }
+  for (const [what, path] of Object.entries(named)) {
+    for (const command of ['check', 'audit', 'routes']) {
+      const { exit, err } = await hitless([command, path], { stdin: '# none\n---\n' })
+      t.equal(exit, 2, `${command} ${what}`)
+      t.match(err, /^.*: no manifest in it \[HITLESS_NOTHING\]$/m)
+    }
+  }
+  t.equal((await hitless(['check', WORLD, '--base', t.testdir()])).exit, 0, 'a base may be empty')
+})
+
 t.test('kinds that hitless does not read are none of its business', async (t) => {
   const { exit, out } = await hitless(['check', '-'], { stdin: 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n' })
   t.equal(exit, 0)
