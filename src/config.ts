@@ -1,5 +1,5 @@
 /** The configuration file: `apiVersion: hitless.io/v1`, `kind: Config`. Its schema is the documentation, and the chart shares it. */
-import { Ajv, type ErrorObject } from 'ajv'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import { load } from 'js-yaml'
 import { HitlessError } from './errors.ts'
 import { DEFAULT_SETTINGS, type GivenSettings, type MeshSettings } from './mesh/snapshot/settings.ts'
@@ -164,6 +164,18 @@ export function configSchema(ruleIds: readonly string[]): Schema {
   }
 }
 
+/** By rules: to compile a schema takes some 40 ms of a start. */
+const validators = new WeakMap<readonly string[], ValidateFunction<Config>>()
+
+/** It writes the defaults into what it is given. */
+function validatorOf(ruleIds: readonly string[]): ValidateFunction<Config> {
+  const known = validators.get(ruleIds)
+  if (known !== undefined) return known
+  const compiled = new Ajv({ useDefaults: true, verbose: true }).compile<Config>(configSchema(ruleIds))
+  validators.set(ruleIds, compiled)
+  return compiled
+}
+
 /** Reads the file's text; the defaults where it says nothing. Throws HITLESS_CONFIG naming `file`, the field, and the nearest known key. */
 export function parseConfig(content: string, file: string, ruleIds: readonly string[]): Config {
   return toConfig(parseYaml(content, file), file, ruleIds)
@@ -171,7 +183,7 @@ export function parseConfig(content: string, file: string, ruleIds: readonly str
 
 /** The configuration that a value means, as one of its file. Throws HITLESS_CONFIG naming `file`. */
 export function toConfig(given: unknown, file: string, ruleIds: readonly string[]): Config {
-  const isConfig = new Ajv({ useDefaults: true, verbose: true }).compile<Config>(configSchema(ruleIds))
+  const isConfig = validatorOf(ruleIds)
   const value: unknown = structuredClone(given)
   if (isConfig(value)) return frozen(value)
   const [error] = isConfig.errors ?? []
@@ -190,7 +202,7 @@ export interface Setting {
 
 /** The configuration with these fields in place of its own. Throws HITLESS_USAGE for what the schema does not allow. */
 export function withSettings(config: Config, settings: readonly Setting[], ruleIds: readonly string[]): Config {
-  const isConfig = new Ajv({ verbose: true }).compile<Config>(configSchema(ruleIds))
+  const isConfig = validatorOf(ruleIds)
   let current = config
   for (const { flag, section, field, value } of settings) {
     if (value === undefined) continue
