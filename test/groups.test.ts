@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { filesOf, GROUPS, groupOf, needsOf, timeoutMs } from './groups.ts'
+import { filesOf, GROUPS, groupOf, measures, needsOf, timeoutMs } from './groups.ts'
 
 process.chdir(join(import.meta.dirname, '..'))
 
@@ -22,6 +22,15 @@ t.test('what it needs is what it takes, no more', async (t) => {
 t.test('a file has the time that it asks for, or what every file has', async (t) => {
   t.equal(timeoutMs('test/proof/proof.test.ts'), 15 * 60_000)
   t.equal(timeoutMs('test/errors.test.ts'), 240_000)
+})
+
+t.test('a long file that takes the time or the memory of its own process says so', async (t) => {
+  for (const file of filesOf(['long'])) {
+    const takes = /\b(?:cpuUsage|resourceUsage|memoryUsage|peakMb)\b/.test(readFileSync(file, 'utf8'))
+    if (takes) t.ok(measures(file), file)
+  }
+  t.ok(measures('test/server/watchdog.test.ts'))
+  t.notOk(measures('test/errors.test.ts'))
 })
 
 t.test('each group has files, and a script of its name', async (t) => {

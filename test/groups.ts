@@ -36,6 +36,11 @@ export function groupOf(file: string): Group {
   return ownTimeoutMs(file) > FAST_TIMEOUT_MS ? 'long' : 'fast'
 }
 
+/** It says that it bounds time or memory: nothing is run beside it but its like. */
+export function measures(file: string): boolean {
+  return /^\/\/ Measures /m.test(readFileSync(file, 'utf8'))
+}
+
 /** What a file, or anything that it imports, takes from test/rig/binaries.ts. */
 export function needsOf(file: string): Set<Need> {
   const needs = new Set<Need>()

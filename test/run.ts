@@ -7,11 +7,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { join, resolve } from 'node:path'
 import { inspect } from 'node:util'
 import type { Result } from 'tap-parser'
 import { coverageFlags } from './coverage.ts'
-import { DEFAULT_TIMEOUT_MS, filesAt, filesOf, GROUPS, type Group, groupOf, needsOf, timeoutMs } from './groups.ts'
+import { DEFAULT_TIMEOUT_MS, filesAt, filesOf, GROUPS, type Group, groupOf, measures, needsOf, timeoutMs } from './groups.ts'
 import { installHelm, installKustomize, installMesh, installReleaseControllers } from './rig/binaries.ts'
 import { installControlPlane } from './rig/control-plane.ts'
 import { add, type Counts, type Ending, NOTHING, tally } from './tally.ts'
@@ -22,8 +23,13 @@ const typesOf = (project: string) =>
   ['tsc', '-p', project, '--noEmit', '--incremental', '--tsBuildInfoFile', join(CACHE, `${project}.tsbuildinfo`)] as const
 const CHECKS = [typesOf('test/tsconfig.json'), typesOf('tsconfig.json'), ['biome', 'check', '.']] as const
 const INSTALLS = { installBinaries: installControlPlane, installHelm, installKustomize, installMesh, installReleaseControllers }
-/** Files at a time. Those of a cluster wait half of their time; two meshes under constant requests would be in each other's way on two cores. */
-const LANES: Readonly<Record<Group, number>> = { fast: 2, long: 2, cluster: 3, chart: 2, mesh: 1 }
+const ON_SERVERS: readonly Group[] = ['mesh', 'chart', 'cluster']
+/** Files at a time. Those on servers wait for half of their time; two meshes under constant requests would be in each other's way on two cores. */
+const LANES = { computing: 2, servers: 4, mesh: 1 }
+/** How far behind the servers that run at the same time is what only computes (niceness). */
+const BEHIND = 10
+/** What only computes has both cores already: threads that collect garbage beside it cost a tenth more than they save. */
+const COMPUTING_FLAGS = ['--single-threaded-gc']
 /** Processes of the files that need nothing but Node: each loads what its files share once. */
 const SHARED = 4
 /** From the first sign to end until the last. */
@@ -44,28 +50,42 @@ const isShort = chosen.every((word) => word === 'fast')
 const isMeasured = chosen.length === 0 || words.includes('--coverage')
 /** Where V8 writes what was reached, as long as that is measured. */
 let raw = isMeasured ? mkdtempSync(join(CACHE, 'coverage-')) : undefined
-let counts = await inLanes([...checks.map(check), ...sharedJobs()], LANES.fast)
+let counts = await inLanes([...checks.map(check), ...sharedJobs(), ...jobsOf(measuring('long'))], LANES.computing)
 if (raw !== undefined) {
   counts = add(counts, await check(['c8', ...coverageFlags(raw)])())
   rmSync(raw, { recursive: true })
   raw = undefined
 }
 await install()
-for (const group of GROUPS.filter((group) => group !== 'fast')) counts = add(counts, await inLanes(filesIn(group), LANES[group]))
+counts = add(counts, await inLanes(jobsOf(ON_SERVERS.flatMap(measuring)), 1))
+for (const part of await Promise.all([onServers(), inLanes(jobsOf(others('long'), BEHIND), LANES.computing)])) counts = add(counts, part)
 
 const { passed, failed, skipped } = counts
 say(`in ${((performance.now() - started) / 1000).toFixed(1)} s`)
 say(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failed > 0 ? 1 : 0
 
-function filesIn(group: Group): Job[] {
-  return files.filter((file) => groupOf(file) === group).map((file) => () => run([file], LANES[group] === 1 || files.length === 1))
+function measuring(group: Group): string[] {
+  return files.filter((file) => groupOf(file) === group && measures(file))
+}
+
+function others(group: Group): string[] {
+  return files.filter((file) => groupOf(file) === group && !measures(file))
+}
+
+function jobsOf(files: readonly string[], niceness = 0): Job[] {
+  return files.map((file) => () => run([file], niceness))
 }
 
 function sharedJobs(): Job[] {
   const fast = files.filter((file) => groupOf(file) === 'fast')
   const parts = Array.from({ length: SHARED }, (_, part) => fast.filter((_, at) => at % SHARED === part))
-  return parts.filter((part) => part.length > 0).map((part) => () => run(part, files.length === 1))
+  return parts.filter((part) => part.length > 0).map((part) => () => run(part))
+}
+
+async function onServers(): Promise<Counts> {
+  const onMesh = await inLanes(jobsOf(others('mesh')), LANES.mesh)
+  return add(onMesh, await inLanes(jobsOf([...others('chart'), ...others('cluster')]), LANES.servers))
 }
 
 /** Before the tests that need it, where no time-out runs. What fails here fails again, with the same words, in each test that needs it. */
@@ -98,25 +118,26 @@ function check([command, ...args]: readonly [string, ...string[]]): Job {
   }
 }
 
-/** Runs test files in one process. What they print is shown at once where it runs alone, else when a file is through. */
-async function run(files: readonly string[], isAlone: boolean): Promise<Counts> {
-  const [only = '', ...others] = files
-  const isShared = others.length > 0
-  const child = spawn(process.execPath, isShared ? [join('test', 'several.ts'), ...files] : [only], {
+/** Runs test files in one process. What they print is shown at once where nothing else is run, else when a file is through. */
+async function run(together: readonly string[], niceness = 0): Promise<Counts> {
+  const [only = '', second] = together
+  const isShared = second !== undefined
+  const child = spawn(process.execPath, isShared ? [...COMPUTING_FLAGS, join('test', 'several.ts'), ...together] : [only], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...environment() }
   })
-  const limit = limited(child, Math.max(...files.map(timeoutMs)))
+  if (niceness !== 0 && child.pid !== undefined) setPriority(child.pid, niceness)
+  const limit = limited(child, Math.max(...together.map(timeoutMs)))
   let since = performance.now()
   const kept: string[] = []
-  const show = isAlone ? (text: string) => process.stdout.write(text) : (text: string) => kept.push(text)
+  const show = files.length === 1 ? (text: string) => process.stdout.write(text) : (text: string) => kept.push(text)
   const through = (file: string, { passed, failed, skipped }: Counts, fault?: string) => {
     process.stdout.write(kept.splice(0).join(''))
     const found = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
     say(`${failed > 0 ? 'not ok' : 'ok'} ${file}: ${fault === undefined ? '' : `${fault}, `}${found} (${secondsSince(since)} s)`)
     since = performance.now()
   }
-  const left = new Set(files)
+  const left = new Set(together)
   const part = (name: string, counts: Counts) => {
     if (!left.delete(name)) return
     limit.renew()
@@ -128,7 +149,7 @@ async function run(files: readonly string[], isAlone: boolean): Promise<Counts> 
     ...(isShared ? { part } : {})
   })
   if (!isShared) through(only, counts, fault)
-  else if (fault !== undefined) through([...left][0] ?? files.join(', '), { ...NOTHING, failed: 1 }, fault)
+  else if (fault !== undefined) through([...left][0] ?? together.join(', '), { ...NOTHING, failed: 1 }, fault)
   return counts
 }
 

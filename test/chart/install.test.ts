@@ -9,10 +9,13 @@ t.setTimeout(15 * 60_000)
 // Before the walk, whose time counts.
 await installBinaries()
 await installHelm()
-for (const [script, what] of [
-  ['install.ts', 'installed, upgraded, rolled back, broken, mended and uninstalled'],
-  ['install-own.ts', "the same with a pair of the owner's, applied from the client's side as Helm 3 does"]
-] as const) {
+const WALKS = {
+  'install.ts': 'installed, upgraded, rolled back, broken, mended and uninstalled',
+  'install-own.ts': "the same with a pair of the owner's, applied from the client's side as Helm 3 does"
+}
+// Side by side: each has a network of its own, and waits for most of its time.
+t.jobs = 2
+for (const [script, what] of Object.entries(WALKS)) {
   const [command, ...args] = await inOwnNetwork(join(import.meta.dirname, script), [])
-  await t.spawn(command, args, { timeout: 10 * 60_000 }, what)
+  t.spawn(command, args, { timeout: 10 * 60_000, buffered: true }, what)
 }

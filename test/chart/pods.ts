@@ -51,7 +51,8 @@ export function chartPods(): ChartPods {
     mounted.set(uid, pod)
     // All share one network here: each takes the address that in a cluster would be its own.
     const own = args[0] === 'serve' ? [`--host=${address}`, `--health-host=${address}`] : []
-    const env = { PATH: process.env['PATH'], HOME: plane.directory, KUBECONFIG: kubeconfig }
+    const { PATH, NODE_COMPILE_CACHE } = process.env
+    const env = { PATH, NODE_COMPILE_CACHE, HOME: plane.directory, KUBECONFIG: kubeconfig }
     const child = spawn(process.execPath, [MAIN, ...args, ...own], { stdio: ['ignore', 'pipe', 'pipe'], env })
     const note = (text: Buffer) => {
       log += text

@@ -1,7 +1,7 @@
 /** The GitHub action, the GitLab job and the pre-commit hook: their own commands, run on a repository with the package as npm packs it. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { delimiter, dirname, join } from 'node:path'
@@ -16,7 +16,10 @@ t.setTimeout(600_000)
 const ROOT = join(import.meta.dirname, '../..')
 const ACTION = join(ROOT, '.github/actions/check')
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
-const folder = t.testdir({ temp: {}, installed: { 'package.json': '{}' } })
+const folder = t.testdir({ temp: {} })
+/** Where each of them installs the package: npm has little to do where it is already. */
+const TEMP = join(folder, 'temp')
+const INSTALLED = join(TEMP, 'hitless/node_modules/.bin')
 
 interface Input {
   readonly default?: string
@@ -99,17 +102,12 @@ async function startGitHub() {
 const github = await startGitHub()
 
 /** Runs the action as a runner does: what its steps run, with the inputs and outputs put into their environment. */
-async function act(
-  name: string,
-  cwd: string,
-  given: Readonly<Record<string, string>>
-): Promise<{ code: number; out: string; summary: string }> {
-  const temp = join(folder, 'temp', name)
-  mkdirSync(temp, { recursive: true })
+async function act(cwd: string, given: Readonly<Record<string, string>>): Promise<{ code: number; out: string; summary: string }> {
+  for (const report of ['hitless.md', 'hitless.sarif']) rmSync(join(TEMP, report), { force: true })
   const files = {
-    GITHUB_OUTPUT: join(temp, 'output'),
-    GITHUB_STEP_SUMMARY: join(temp, 'summary'),
-    GITHUB_EVENT_PATH: join(temp, 'event.json')
+    GITHUB_OUTPUT: join(TEMP, 'output'),
+    GITHUB_STEP_SUMMARY: join(TEMP, 'summary'),
+    GITHUB_EVENT_PATH: join(TEMP, 'event.json')
   }
   for (const file of Object.values(files)) writeFileSync(file, '')
   writeFileSync(files.GITHUB_EVENT_PATH, JSON.stringify({ pull_request: { number: 7 } }))
@@ -131,7 +129,7 @@ async function act(
   for (const { run, env = {} } of action.runs.steps.filter(({ run }) => run !== undefined)) {
     const own = Object.entries(env).map(([key, value]) => `${key}=${filled(value)}`)
     const github_ = [`GITHUB_API_URL=${github.url}`, 'GITHUB_REPOSITORY=o/r', 'GITHUB_BASE_REF=main', `GITHUB_ACTION_PATH=${ACTION}`]
-    const runner = [...Object.entries(files).map(([key, value]) => `${key}=${value}`), `RUNNER_TEMP=${temp}`, ...github_]
+    const runner = [...Object.entries(files).map(([key, value]) => `${key}=${value}`), `RUNNER_TEMP=${TEMP}`, ...github_]
     const shell = ['bash', '--noprofile', '--norc', '-eo', 'pipefail', '-c', run ?? '']
     const { status, stdout, stderr } = await spawned(['-i', ...environment(), ...runner, ...own, ...shell], cwd)
     out += `${stdout}${stderr}`
@@ -151,7 +149,7 @@ async function spawned(args: readonly string[], cwd: string): Promise<{ status: 
 
 t.test('the action posts one report, and puts each later one into it', async (t) => {
   const { cwd } = checkout('action', '03-weight-10')
-  const first = await act('first', cwd, { paths: 'mesh' })
+  const first = await act(cwd, { paths: 'mesh' })
   t.equal(first.code, 1, first.out)
   t.match(first.out, /::error file=mesh\/virtual-service\.yaml,line=\d+/)
   t.match(first.summary, '### hitless: 1 of 4 writes would be denied')
@@ -160,16 +158,16 @@ t.test('the action posts one report, and puts each later one into it', async (t)
   github.comments.unshift({ id: 99, url: `${github.url}/99`, body: github.comments[0]?.body ?? '', user: { type: 'User' } })
   cpSync(join(ROOT, 'examples/helloworld/release/01-subset-v2/destination-rule.yaml'), join(cwd, 'mesh/destination-rule.yaml'))
   cpSync(join(ROOT, 'examples/helloworld/release/02-deployment-v2/deployment-v2.yaml'), join(cwd, 'mesh/deployment-v2.yaml'))
-  const second = await act('second', cwd, { paths: 'mesh', sarif: 'true' })
+  const second = await act(cwd, { paths: 'mesh', sarif: 'true' })
   t.equal(second.code, 0, second.out)
   t.equal(github.comments.length, 2, 'the one of a person with the same words is not touched')
   t.match(github.comments[1]?.body, 'nothing would be denied')
-  t.match(JSON.parse(readFileSync(join(folder, 'temp/second/hitless.sarif'), 'utf8')), { version: '2.1.0' })
+  t.match(JSON.parse(readFileSync(join(TEMP, 'hitless.sarif'), 'utf8')), { version: '2.1.0' })
 })
 
 t.test('where its token may not comment the report is in the summary', async (t) => {
   const { cwd } = checkout('fork', '01-subset-v2')
-  const { code, out, summary } = await act('fork', cwd, { paths: 'mesh\n', token: 'reader' })
+  const { code, out, summary } = await act(cwd, { paths: 'mesh\n', token: 'reader' })
   t.equal(code, 0, out)
   t.match(out, '::notice::hitless: this token may not comment')
   t.match(summary, 'nothing would be denied')
@@ -177,7 +175,7 @@ t.test('where its token may not comment the report is in the summary', async (t)
 
 t.test('what cannot be judged ends it before anything is posted', async (t) => {
   const { cwd } = checkout('broken', '01-subset-v2')
-  const { code, out } = await act('broken', cwd, { paths: 'nowhere' })
+  const { code, out } = await act(cwd, { paths: 'nowhere' })
   t.equal(code, 2)
   t.match(out, 'nowhere')
 })
@@ -202,7 +200,7 @@ t.test('the GitLab job', async (t) => {
     text.replace(/\$\[\[ inputs\.(\w+) \]\]/g, (_, key: string) => inputs[key] ?? header.spec.inputs[key]?.default ?? '')
   const run = (cwd: string, base: string) => {
     const variables = Object.entries(jobs.hitless.variables).map(([key, value]) => `${key}=${filled(value)}`)
-    const given = [`CI_BUILDS_DIR=${join(folder, 'temp')}`, `CI_MERGE_REQUEST_DIFF_BASE_SHA=${base}`, ...variables]
+    const given = [`CI_BUILDS_DIR=${TEMP}`, `CI_MERGE_REQUEST_DIFF_BASE_SHA=${base}`, ...variables]
     const script = filled(jobs.hitless.script.join('\n'))
     return spawned(['-i', ...environment(), ...given, 'bash', '-eo', 'pipefail', '-c', script], cwd)
   }
@@ -217,15 +215,11 @@ t.test('the GitLab job', async (t) => {
 })
 
 t.test('the pre-commit hook judges what is to be committed', async (t) => {
-  execFileSync('env', ['-i', ...environment(), 'npm', 'install', PACKAGE, '--ignore-scripts'], { cwd: join(folder, 'installed') })
   const [hook] = load(readFileSync(join(ROOT, '.pre-commit-hooks.yaml'), 'utf8')) as [{ entry: string; args: string[]; files: string }]
   t.match('mesh/a.yaml', new RegExp(hook.files))
   const { cwd } = checkout('hook', '01-subset-v2')
   const command = [...hook.entry.split(' '), ...hook.args]
-  const env = [
-    ...environment(),
-    `PATH=${join(folder, 'installed/node_modules/.bin')}${delimiter}${dirname(process.execPath)}${delimiter}${process.env['PATH']}`
-  ]
+  const env = [...environment(), `PATH=${INSTALLED}${delimiter}${dirname(process.execPath)}${delimiter}${process.env['PATH']}`]
   const run = () => spawnSync('env', ['-i', ...env, ...command], { cwd, encoding: 'utf8' })
   t.match(run(), { status: 0, stdout: '4 writes: 0 would be denied' })
   cpSync(join(ROOT, 'examples/helloworld/release/03-weight-10/virtual-service.yaml'), join(cwd, 'mesh/virtual-service.yaml'))

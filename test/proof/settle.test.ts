@@ -4,6 +4,7 @@ import { prove } from './proof.ts'
 import { HELD_MS } from './settle.ts'
 import { versionFaults } from './versions.ts'
 
+// Measures time: how long a write is held.
 t.setTimeout(10 * 60_000)
 
 t.test('releases back to back, a late proxy, proxies that reject, and an istiod that goes away', async (t) => {

@@ -9,6 +9,7 @@ import { guide, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { type Webhook, webhook } from './client.ts'
 
 // Too long for the group `fast`.
+// Measures time.
 t.setTimeout(300_000)
 
 const LENGTH = 1_000_000

@@ -6,6 +6,7 @@ import { create, stored, update } from '../admission/reviews.ts'
 import { head, serve, withoutEnd } from './served.ts'
 
 // Too long for the group `fast`.
+// Measures memory.
 t.setTimeout(300_000)
 
 const MIB = 1024 * 1024

@@ -10,6 +10,7 @@ import { create, remove, stored } from '../admission/reviews.ts'
 import { answerOn, head } from './served.ts'
 
 // Too long for the group `fast`.
+// Measures time: a process is busy for so long, and then for too long.
 t.setTimeout(300_000)
 
 t.test('a process that answers nobody any more says so, and ends', async (t) => {
