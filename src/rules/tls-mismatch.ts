@@ -1,6 +1,6 @@
 import type { ClientTls, DestinationRule } from '../kinds/destination-rule.ts'
 import { isSameRef } from '../kinds/index.ts'
-import { takesRequests } from '../kinds/pod.ts'
+import { type Pod, takesRequests } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -10,7 +10,7 @@ import { policyTo, type Refusal, refusalBy, type Spoken, spokenIn } from '../mes
 import { chains, tablesOf } from '../mesh/routing/routes.ts'
 import { ruleInScope, type Scope, scopeOf } from '../mesh/routing/scope.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
-import { hasNoProxy } from '../mesh/snapshot/injection.ts'
+import { hasNoProxy, isAmbient } from '../mesh/snapshot/injection.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { hygieneRule } from './hygiene-rule.ts'
 import type { Draft, Subject } from './rule.ts'
@@ -26,11 +26,36 @@ export const tlsMismatch = hygieneRule({
   remedy: 'Leave tls out, so that clients speak what each Pod takes, or let the workload take both (PERMISSIVE) first.',
   find: (subject) => {
     const found = mismatchesIn(subject, subject.snapshotAfter)
-    if (found.length === 0) return []
-    const known = new Set(mismatchesIn(subject, subject.snapshotBefore).map(keyOf))
-    return found.filter((each) => !known.has(keyOf(each))).map((each) => say(subject, each))
+    const known = new Set(found.length === 0 ? [] : mismatchesIn(subject, subject.snapshotBefore).map(keyOf))
+    return [...found.filter((each) => !known.has(keyOf(each))).map((each) => say(subject, each)), ...shutOut(subject)]
   }
 })
+
+/** Pods of the mesh's own namespaces that have no sidecar can call nothing that takes mTLS only; whether they do, nobody here can tell. */
+function shutOut({ before, after, snapshotAfter }: Asked): Draft[] {
+  if (after?.kind !== 'PeerAuthentication' || after.mode !== 'STRICT') return []
+  if (before?.kind === 'PeerAuthentication' && before.mode === 'STRICT') return []
+  const without = new Map<string, Pod[]>()
+  const inMesh = new Set<string>()
+  for (const pod of snapshotAfter.all('Pod')) {
+    snapshotAfter.charge(1)
+    if (pod.hasSidecar === true) inMesh.add(pod.namespace)
+    else if (pod.hasSidecar === false && takesRequests(pod)) without.set(pod.namespace, [...(without.get(pod.namespace) ?? []), pod])
+  }
+  const found = [...without]
+    .filter(([namespace]) => inMesh.has(namespace) && !isAmbient(snapshotAfter, namespace))
+    .flatMap(([, pods]) => pods)
+  const [first, ...others] = found.map(({ namespace, name }) => `${namespace}/${name}`).sort()
+  if (first === undefined) return []
+  const more = others.length === 0 ? '' : ` and ${others.length} more`
+  return [
+    {
+      path: ['spec', 'mtls'],
+      message: `Pods without a sidecar, ${first}${more}, could call none of the workloads that would take mTLS only`,
+      remedy: 'Restart them with a sidecar first, or set mode PERMISSIVE for what they call'
+    }
+  ]
+}
 
 type Asked = Subject<'DestinationRule' | 'PeerAuthentication'>
 

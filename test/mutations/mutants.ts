@@ -10,7 +10,7 @@ export interface Mutant {
 /** Other values that a field may have, by its name; strings get a letter more, numbers one more, and booleans turn. */
 const OTHERS: Readonly<Record<string, readonly unknown[]>> = {
   protocol: ['TCP', 'HTTP', 'HTTPS', 'TLS', 'UDP'],
-  mode: ['PASSTHROUGH', 'SIMPLE', 'REGISTRY_ONLY', 'ALLOW_ANY'],
+  mode: ['PASSTHROUGH', 'SIMPLE', 'REGISTRY_ONLY', 'ALLOW_ANY', 'DISABLE', 'PERMISSIVE', 'STRICT', 'ISTIO_MUTUAL'],
   resolution: ['NONE', 'STATIC', 'DNS'],
   location: ['MESH_EXTERNAL', 'MESH_INTERNAL'],
   replicas: [0, 1, 5],

@@ -28,7 +28,11 @@ export function isWellFormed(before: Manifest, after: Manifest): boolean {
     case 'Service':
       return isService(after['spec'] as Ports | undefined)
     case 'Deployment':
-      return isDeployment(after['spec'] as Template | undefined) && sameSelector(before, after)
+    case 'StatefulSet':
+    case 'DaemonSet':
+    case 'ReplicaSet':
+    case 'Rollout':
+      return isOfTemplate(after['spec'] as Template | undefined) && sameSelector(before, after)
     default:
       return after['spec'] !== undefined
   }
@@ -46,7 +50,7 @@ function isService(spec: Ports | undefined): boolean {
   return ports.every(({ port, protocol = 'TCP' }) => port !== undefined && (protocol === 'TCP' || protocol === 'UDP'))
 }
 
-function isDeployment(spec: Template | undefined): boolean {
+function isOfTemplate(spec: Template | undefined): boolean {
   const labels = spec?.template?.metadata?.labels ?? {}
   const selector = Object.entries(spec?.selector?.matchLabels ?? {})
   const containers = spec?.template?.spec?.containers ?? []

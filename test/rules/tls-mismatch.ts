@@ -29,6 +29,12 @@ const outside = [
   })
 ]
 
+function running(name: string, hasSidecar: boolean): Manifest {
+  const containers = [{ name: 'app' }, ...(hasSidecar ? [{ name: 'istio-proxy' }] : [])]
+  const status = { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default', labels: { app: name } }, spec: { containers }, status }
+}
+
 export const tlsMismatch: RuleExamples = {
   rule: 'tls-mismatch',
   finds: [
@@ -79,9 +85,17 @@ export const tlsMismatch: RuleExamples = {
       apply: takes('DISABLE'),
       severity: 'deny',
       says: 'PeerAuthentication default/default takes plain text only (DISABLE). First take tls out of DestinationRule default/helloworld'
+    },
+    {
+      name: 'mTLS only while Pods beside those with a sidecar have none',
+      given: guideWith(running('web', true), running('cron', false)),
+      apply: takes('STRICT'),
+      severity: 'warn',
+      says: 'Pods without a sidecar, default/cron, could call none'
     }
   ],
   safe: [
+    { name: 'mTLS only where every Pod has a sidecar', given: guideWith(running('web', true)), apply: takes('STRICT') },
     {
       name: 'a rule for the whole mesh says plain text, and the nearer one of the namespace hides it',
       given: guideWith(meshWide, speaks('ISTIO_MUTUAL')),

@@ -14,6 +14,11 @@ export function takesPartBy(labels: Labels): boolean {
   )
 }
 
+/** The nodes' own proxies take mTLS for the Pods of the namespace. */
+export function isAmbient(snapshot: Snapshot, namespace: string): boolean {
+  return own(snapshot.find('Namespace', '', namespace)?.labels ?? {}, 'istio.io/dataplane-mode') === 'ambient'
+}
+
 /** Nothing takes mTLS for it: it has no sidecar, and nothing says that it is to have one. */
 export function hasNoProxy(snapshot: Snapshot, { namespace, labels, hasSidecar }: Pod): boolean {
   // By what injection leaves, clients know that a Pod speaks mTLS (13.1).

@@ -58,13 +58,15 @@ function podsLeaving({ before, after }: Write, snapshot: Snapshot): Pod[] {
   return podsMade(snapshot, object)
 }
 
-/** A workload's Pods after a write: none once it is deleted or at 0; moved to the new labels and ports, as a rolling update does, when the template changes. */
+/**
+ * A workload's Pods after a write: none once it is deleted or at 0; moved to the new labels and ports, as a rolling update does, when the template changes. Of a
+ * ReplicaSet they stay what they are.
+ */
 export function podsAfter(write: Write, snapshot: Snapshot): { readonly removed: readonly Pod[]; readonly added: readonly Pod[] } {
   const { before, after } = write
   const removed = podsLeaving(write, snapshot)
-  if (removed.length > 0 || before === null || after === null || !isWorkload(before) || !isWorkload(after) || sameTemplate(before, after)) {
-    return { removed, added: [] }
-  }
+  if (removed.length > 0 || before === null || after === null || !isWorkload(before) || !isWorkload(after)) return { removed, added: [] }
+  if (after.kind === 'ReplicaSet' || sameTemplate(before, after)) return { removed, added: [] }
   return { removed, added: podsMade(snapshot, before).map((pod) => relabelled(pod, before, after)) }
 }
 
