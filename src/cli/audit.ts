@@ -1,4 +1,5 @@
 /** `hitless audit`: every gap and hygiene finding of a state. */
+
 import { Command } from 'commander'
 import { EVERY_REQUEST } from '../kinds/http-rule.ts'
 import { formatRef } from '../kinds/index.ts'
@@ -6,6 +7,7 @@ import type { Place } from '../manifests/manifests.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
+import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { EXIT, type Io, type OutputFormat, printData, printText } from '../output/io.ts'
 import { stateMarkdown } from '../output/markdown.ts'
 import { isReport, REPORT_FORMATS, type ReportFormat, report } from '../output/report.ts'
@@ -131,7 +133,10 @@ function casesOf({ gaps, findings }: Audit, placeOf: LookedAt['placeOf']): Case[
 function gapText(gap: Gap): string {
   const where = gap.source === null ? "Istio's default route" : `${formatRef(gap.source)} ${formatPath(gap.path)}`
   const { destination } = gap
-  const to = destination === null ? '' : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
+  const to =
+    destination === null || destination.host === NOWHERE
+      ? ''
+      : ` -> ${destination.host}${destination.subset === null ? '' : ` subset ${destination.subset}`}`
   const rest = gap.cause === 'no-route' && gap.requestClass === EVERY_REQUEST ? ' that match none of its routes' : ''
   return `${percent(gap.share)} of ${describeClass(gap.requestClass, `${gap.host}:${gap.port}`)} (${gap.context.kind})${rest} ${isLost(gap)}: ${where}${to}`
 }

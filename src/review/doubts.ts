@@ -24,7 +24,7 @@ import { ownersAskedFor } from './consequence.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
-import { type Carried, carriedBy, changesReach, isRouteObject, newlyCarried, takesAway } from './reliance.ts'
+import { type Carried, carriedBy, changesReach, isRouteObject, narrowsEntrance, newlyCarried, takesAway } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
@@ -87,6 +87,9 @@ function allRoutes(snapshot: Snapshot): ListQuery[] {
   return ROUTE_KINDS.filter((kind) => snapshot.knows(kind)).map((kind) => ({ kind, namespace: null, selector: null }))
 }
 
+/** Those of the class that is written. */
+const GATEWAYS: ListQuery = { kind: 'KubernetesGateway', namespace: null, selector: null }
+
 /** The Gateways that a route of the Gateway API attaches to. */
 function parentsOf({ after }: Change, snapshot: Snapshot): ObjectRef[] {
   if (after === null || !isRouteObject(after) || after.kind === 'VirtualService') return []
@@ -139,11 +142,12 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
 function* ofAdmission({ change, before, after, targets, gaps: all }: Judgement): InParts<Doubts> {
   const removes = takesAway(change)
   const leaves = change.before !== null && changesReach(change)
+  const narrows = narrowsEntrance(change)
   const relied = newlyCarried(change)
   const known = targets.filter(({ context }) => !isStandIn(context))
   const left = all.filter(({ context }) => !isStandIn(context))
   // More may be sent to what fails already, as long as that seems no worse than what it was.
-  const isStep = !removes && !leaves && relied.length === 0
+  const isStep = !removes && !leaves && !narrows && relied.length === 0
   const counts = (gap: Gap) => !isStep || failsBy(gap, change)
   if (isStep && !left.some(counts)) return { reads: absentServices(change, before), lists: [] }
   const open = left.length === 0 ? [] : [...left, ...(yield* gapsInParts(before, known))].filter(counts)
@@ -168,7 +172,8 @@ function* ofAdmission({ change, before, after, targets, gaps: all }: Judgement):
     ],
     lists: [
       // What a route leaves may fall to another one that the cache has yet to see.
-      ...(removes || leaves ? [...allRoutes(before), ...servicesOf(change)] : []),
+      ...(removes || leaves || narrows ? [...allRoutes(before), ...servicesOf(change)] : []),
+      ...(change.ref.kind === 'GatewayClass' && before.knows('KubernetesGateway') ? [GATEWAYS] : []),
       ...(yield* flatMapInParts(open, (gap) => [...listsOf(gap, before), ...listsOf(gap, after)]))
     ]
   }

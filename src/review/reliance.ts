@@ -3,7 +3,7 @@
 import type { DestinationRule } from '../kinds/destination-rule.ts'
 import { carriedBackends, type RouteRule } from '../kinds/gateway-api.ts'
 import { carriedOf, type HttpRoute, type L4Route } from '../kinds/http-rule.ts'
-import { isRouteKind, isWorkload, type MeshObject, type ObjectOf, type RouteKind } from '../kinds/index.ts'
+import { isRouteKind, isWorkload, type Kind, type MeshObject, type ObjectOf, type RouteKind } from '../kinds/index.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { sameLabels } from '../mesh/names/labels.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -43,6 +43,13 @@ export function takesAway({ operation, before, after, ref }: Change): boolean {
       return givesUpPods(before, after)
   }
 }
+
+/** The write may take away a listener, or whom it takes routes of: there may be some that the cache has yet to see. */
+export function narrowsEntrance({ before, ref }: Pick<Change, 'before' | 'ref'>): boolean {
+  return before !== null && ENTRANCES.includes(ref.kind)
+}
+
+const ENTRANCES: readonly Kind[] = ['Gateway', 'KubernetesGateway', 'ListenerSet', 'GatewayClass', 'Namespace']
 
 /** A route object begins or ceases to take the requests of a host, a gateway or a namespace. */
 export function changesReach({ before, after }: Pick<Write, 'before' | 'after'>): boolean {

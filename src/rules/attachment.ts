@@ -1,5 +1,5 @@
 /** Why a route of the Gateway API is taken by none of the listeners that it names, in words, and what to do first. */
-import type { MeshObject } from '../kinds/index.ts'
+import { formatRef, type MeshObject } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath, type Path } from '../mesh/names/path.ts'
 import { type Unattached, unattached } from '../mesh/routing/gateway-api/attachment.ts'
@@ -18,14 +18,14 @@ export function newlyRefused({ before, after, snapshotBefore, snapshotAfter, nam
   return [{ path: refusal.path, ...refused(refusal, route, nameOf) }]
 }
 
-/** The parents of the written route that take nothing of it, for what the write brings. */
-export function newlyDetached({ before, after, snapshotBefore, snapshotAfter, nameOf }: Subject): Draft[] {
+/** The parents of the written route that take nothing of it, for what the write brings. It names them, so that their names are no secret. */
+export function newlyDetached({ before, after, snapshotBefore, snapshotAfter }: Subject): Draft[] {
   const [old, route] = [routeOf(before), routeOf(after)]
   if (route === null) return []
   const known = new Set(old === null ? [] : unattached(snapshotBefore, old).map(keyOf))
   return unattached(snapshotAfter, route)
     .filter((each) => !known.has(keyOf(each)))
-    .map((each) => ({ path: pathOf(each), ...told(each, route, nameOf) }))
+    .map((each) => ({ path: pathOf(each), ...told(each, route, formatRef) }))
 }
 
 /** Why Istio makes nothing any longer of the route that answered a gap's requests before the write; null where it still does, or no such route did. */

@@ -1,5 +1,5 @@
 import { GATEWAY_API, type ParentRef, parentKey } from '../kinds/gateway-api.ts'
-import { isOfGatewayApi, isSameRef, type ObjectOf, type ObjectRef, ROUTE_KINDS, type RouteKind, refKey } from '../kinds/index.ts'
+import { formatRef, isOfGatewayApi, isSameRef, type ObjectOf, type ObjectRef, ROUTE_KINDS, type RouteKind, refKey } from '../kinds/index.ts'
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { exportsOf, isExported } from '../mesh/names/visibility.ts'
@@ -170,6 +170,8 @@ function whyUnbound(subject: Routed, gap: Gap): Told {
   if (after !== null && subject.excuseOf(gap) === 'moved') {
     return { message: `${nameOf(after)} leaves it for a gateway that goes on answering`, remedy: 'First let its clients call that gateway' }
   }
+  const left = leftParent(subject)
+  if (left !== null) return left
   const nobody =
     gap.cause === 'closed' || gap.cause === 'no-listener'
       ? 'no tls or tcp route would take them any longer'
@@ -196,6 +198,29 @@ function lostDelegate(subject: Routed): Told | null {
     message: `${nameOf(after)} has no hosts any longer, and no VirtualService delegates to it`,
     remedy: 'First apply the VirtualService that has the hosts and delegates to it, then apply this again'
   }
+}
+
+/** The Gateway or listener that a route no longer names. */
+function leftParent(subject: Routed): Told | null {
+  const [old, route] = [routeOf(subject.before), routeOf(subject.after)]
+  if (old === null || route === null) return null
+  const isNamed = (parent: ParentRef) => route.parents.some((other) => JSON.stringify(other) === JSON.stringify(parent))
+  const left = old.parents.find((parent) => parent.group === GATEWAY_API && !isNamed(parent))
+  if (left === undefined) return null
+  const { kind, namespace, name } = left
+  const parent = formatRef({ kind: kind === 'ListenerSet' ? 'ListenerSet' : 'KubernetesGateway', namespace, name })
+  const same = route.parents.find((other) => parentKey(other) === parentKey(left))
+  const instead =
+    same === undefined ? `no longer name ${parent} as its parent` : `name ${listenersOf(same)} of ${parent} instead of ${listenersOf(left)}`
+  return {
+    message: `${formatRef(route)} would ${instead}`,
+    remedy: `First name the old parent beside the new one, and take it out once its clients call that; if this is meant, ${wayOut(subject)}`
+  }
+}
+
+function listenersOf({ sectionName, port }: ParentRef): string {
+  if (sectionName !== '') return `listener "${sectionName}"`
+  return port === null ? 'all listeners' : `those on port ${port}`
 }
 
 /** A Gateway that the write newly names and that nobody knows: a slip of the pen. */

@@ -24,6 +24,7 @@ export function loss(gap: Gap): string {
 
 /** What becomes of the requests as things stand: `get 503`, `are closed`. */
 export function isLost(gap: Gap): string {
+  if (gap.cause === 'bad-regex') return `get nothing from proxies that start now, for which Envoy refuses all routes of port ${gap.port}`
   const become = gap.protocol === 'tcp' ? 'be closed' : fate(gap)
   return become === 'be closed' ? 'are closed' : become
 }

@@ -1,4 +1,5 @@
 /** Gaps that writes in flight together opened: one replica of those that run tells of them, by Events, a metric and its log. */
+
 import type { Logger } from 'pino'
 import { AuditLoop } from '../cluster/audit-loop.ts'
 import type { OpenGap } from '../cluster/gap-book.ts'
@@ -11,6 +12,7 @@ import { gapKey } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { formatPath } from '../mesh/names/path.ts'
 import { describeClass } from '../mesh/requests/classes.ts'
+import { NOWHERE } from '../mesh/routing/destinations.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { type AuditedGap, openGaps } from '../review/audit.ts'
 import { line } from '../review/message.ts'
@@ -170,7 +172,7 @@ export function describeGap({ rule, gap }: AuditedGap, { settings }: Snapshot): 
   const { context, host, port, requestClass, share, path, destination } = gap
   const what = `${percent(share)} of ${describeClass(requestClass, `${host}:${port}`)}`
   const subset = destination === null || destination.subset === null ? '' : ` subset "${destination.subset}"`
-  const to = destination === null ? '' : ` to ${destination.host}${subset}`
+  const to = destination === null || destination.host === NOWHERE ? '' : ` to ${destination.host}${subset}`
   const service = serviceOfHost(host, settings.domain)
   const object: ObjectRef | null = gap.source ?? (service === null ? null : { kind: 'Service', ...service })
   const by = path.length === 0 ? '' : ` by ${formatPath(path)}`

@@ -9,8 +9,11 @@ import { apply, parsed, worldOf } from '../changes.ts'
 import {
   deployment,
   destinationRule,
+  gatewayClass,
+  guideAtGateway,
   guideWith,
   guideWithout,
+  kubernetesGateway,
   type Manifest,
   rule,
   service,
@@ -101,6 +104,27 @@ t.test('a subset that is removed has all routes listed, and reads Pods of what i
     'TLSRoute list',
     'VirtualService list'
   ])
+})
+
+t.test('a listener or class that is taken away has all routes listed: there may be one that the watch has yet to show', async (t) => {
+  const stored = guideAtGateway(gatewayClass('public')).map((manifest) =>
+    manifest.kind === 'Gateway'
+      ? kubernetesGateway(undefined, { gatewayClassName: 'public', addresses: [{ type: 'Hostname', value: 'web-istio' }] })
+      : manifest
+  )
+  const shown = stored.filter(({ kind }) => kind !== 'HTTPRoute')
+  const closed = kubernetesGateway([{ name: 'http', port: 80, protocol: 'HTTP', hostname: 'other.example.com' }], {
+    gatewayClassName: 'public',
+    addresses: [{ type: 'Hostname', value: 'web-istio' }]
+  })
+  t.equal((await readsFor(shown, closed)).verdict, 'allow')
+  const late = await readsFor(shown, closed, stored)
+  t.equal(late.verdict, 'deny')
+  t.ok(late.reads.includes('HTTPRoute list'))
+  const others = gatewayClass('public', 'example.com/controller')
+  const lateGateway = shown.filter(({ kind }) => kind !== 'Gateway')
+  t.equal((await readsFor(lateGateway, others)).verdict, 'allow')
+  t.equal((await readsFor(lateGateway, others, stored)).verdict, 'deny', 'and the Gateways of the class')
 })
 
 /** Clients listen on port 80, where hosts of nobody's are served. */

@@ -51,6 +51,51 @@ spec:
   t.match((await hitless(['audit', '-o', 'github', '-'], { stdin: bookinfo })).out, /^::warning /)
 })
 
+t.test('routes of the Gateway API: each gap and finding with its cause', async (t) => {
+  const rules = `rules: [{ backendRefs: [{ name: cart, port: 80 }]`
+  const route = (name: string, spec: string) => `
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: ${name} }
+spec: { parentRefs: [{ name: web }], hostnames: [${name}.example.com], ${spec} }`
+  const world = `
+apiVersion: v1
+kind: Service
+metadata: { name: cart }
+spec: { selector: { app: cart }, ports: [{ port: 80 }] }
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: cart }
+spec: { template: { metadata: { labels: { app: cart } } } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: web }
+spec: { gatewayClassName: istio, listeners: [{ name: http, port: 80, protocol: HTTP }] }
+${route('good', `${rules} }]`)}
+${route('absent', 'rules: [{ backendRefs: [{ name: absent, port: 80 }] }]')}
+${route('ungranted', 'rules: [{ backendRefs: [{ name: cart, port: 80, weight: 9 }, { name: cart, namespace: other, port: 80 }] }]')}
+${route('weightless', 'rules: [{ backendRefs: [{ name: cart, port: 80, weight: 0 }] }]')}
+${route('expression', `${rules}, matches: [{ path: { type: RegularExpression, value: '/(?!a).*' } }] }]`)}
+${route('extended', `${rules}, filters: [{ type: ExtensionRef, extensionRef: { group: a.b, kind: C, name: d } }] }]`)}
+${route('mirrored', `${rules}, filters: [{ type: RequestMirror, requestMirror: { backendRef: { name: absent, port: 80 } } }] }]`)}
+`
+  const { exit, out } = await hitless(['audit', '--unknown', 'ignore', '-'], { stdin: world })
+  t.equal(exit, 1)
+  const lines = out.split('\n').map((each) => each.replace(/ \(<stdin>:\d+\)/, ''))
+  t.strictSame(lines.slice(0, -1), [
+    '4 gaps, 2 findings',
+    'gap  100% of requests to absent.example.com:80 (gateway) get 500: HTTPRoute default/absent spec.rules[0].backendRefs[0] -> absent.default.svc.cluster.local [unknown-destination]',
+    'gap  100% of requests to expression.example.com:80 (gateway) get nothing from proxies that start now, for which Envoy refuses all routes of port 80: HTTPRoute default/expression spec.rules[0].matches[0] [missing-fallback]',
+    'gap  10% of requests to ungranted.example.com:80 (gateway) get 500: HTTPRoute default/ungranted spec.rules[0].backendRefs[1] [unknown-destination]',
+    'gap  100% of requests to weightless.example.com:80 (gateway) get 500: HTTPRoute default/weightless spec.rules[0] [unknown-destination]',
+    'warn HTTPRoute default/extended spec.rules[0]: Istio makes nothing of HTTPRoute default/extended, nor of its other rules: rules[0] has a filter of type ExtensionRef, which Istio does not know there. First take that filter out. [unreachable-route]',
+    'warn HTTPRoute default/mirrored spec.rules[0].filters[0].requestMirror.backendRef: the mirror of HTTPRoute default/mirrored gets no request: absent.default.svc.cluster.local does not exist. Define it and wait until its Pods are Ready. [dead-mirror]'
+  ])
+})
+
 t.test('as JSON each gap has its place and destination', async (t) => {
   const { exit, out } = await hitless(['audit', '-o', 'json', '-'], { stdin: BROKEN })
   t.equal(exit, 1)

@@ -8,6 +8,7 @@ import {
   guideWith,
   guideWithout,
   httpRoute,
+  kubernetesGateway,
   rule,
   to,
   virtualService
@@ -32,6 +33,12 @@ const lookingAhead = (match: Record<string, unknown>) =>
     { name: 'new' }
   )
 const LOOK_AHEAD = { type: 'RegularExpression', value: '(?!a).*' }
+
+const other = { ...kubernetesGateway(), metadata: { name: 'other', namespace: 'default' } }
+const twoPorts = kubernetesGateway([
+  { name: 'http', port: 80, protocol: 'HTTP' },
+  { name: 'alt', port: 8080, protocol: 'HTTP' }
+])
 
 export const missingFallback: RuleExamples = {
   rule: 'missing-fallback',
@@ -86,6 +93,20 @@ export const missingFallback: RuleExamples = {
       apply: atListener({ port: 8080 }),
       severity: 'deny',
       says: 'listener "http" of Gateway (gateway.networking.k8s.io) default/web is not on port 8080, which HTTPRoute default/helloworld names, but on 80'
+    },
+    {
+      name: 'a route moves from one Gateway to another at once',
+      given: [...guideAtGateway(), other],
+      apply: atListener({ name: 'other' }),
+      severity: 'deny',
+      says: 'HTTPRoute default/helloworld would no longer name Gateway (gateway.networking.k8s.io) default/web as its parent. First name the old parent beside the new one'
+    },
+    {
+      name: 'from all listeners to one',
+      given: guideAtGateway().map((manifest) => (manifest.kind === 'Gateway' ? twoPorts : manifest)),
+      apply: atListener({ sectionName: 'alt' }),
+      severity: 'deny',
+      says: 'HTTPRoute default/helloworld would name listener "alt" of Gateway (gateway.networking.k8s.io) default/web instead of all listeners'
     },
     {
       name: 'a regular expression that is no RE2, on a host that nobody served before',

@@ -1,4 +1,16 @@
-import { guideWith, guideWithout, rule, service, virtualService } from '../manifests.ts'
+import {
+  AT_GATEWAY,
+  backend,
+  guideAtGateway,
+  guideWith,
+  guideWithout,
+  httpRoute,
+  mirrorTo,
+  rule,
+  service,
+  versionService,
+  virtualService
+} from '../manifests.ts'
 import { entry } from './entry-in-use.ts'
 import type { RuleExamples } from './examples.ts'
 
@@ -46,6 +58,16 @@ export const serviceRemoved: RuleExamples = {
       apply: vendor,
       severity: 'warn',
       says: 'clients would call api.vendor.example:443 past the mesh'
+    },
+    {
+      name: 'a GRPCRoute mirrors to it, of which Istio makes nothing without it',
+      given: guideAtGateway({
+        ...httpRoute([{ backendRefs: [backend('v1')], ...mirrorTo('helloworld-v2') }], AT_GATEWAY, { name: 'grpc' }),
+        kind: 'GRPCRoute'
+      }),
+      delete: versionService('v2'),
+      severity: 'warn',
+      says: 'Istio makes nothing of GRPCRoute default/grpc any longer'
     }
   ],
   safe: [
