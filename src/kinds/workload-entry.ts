@@ -6,7 +6,7 @@ import { defineKind, istioApi } from './kind.ts'
 export interface WorkloadEntry extends Identity {
   readonly kind: 'WorkloadEntry'
   readonly address: string
-  /** spec.labels, which Istio joins with the object's own labels. */
+  /** The object's own labels, and those of spec.labels that it has not (8.8). `ConvertWorkloadEntry`, pilot/pkg/serviceregistry/serviceentry/conversion.go. */
   readonly workloadLabels: Labels
   /** Names of the ports that it gives numbers to. */
   readonly portNames: readonly string[]
@@ -20,13 +20,11 @@ export const workloadEntries = defineKind({
     kind: 'WorkloadEntry',
     ...identity,
     address: spec.string('address'),
-    workloadLabels: spec.labels('labels'),
+    workloadLabels: { ...spec.labels('labels'), ...identity.labels },
     portNames: spec.child('ports')?.keys() ?? []
   }),
   indexes: {
-    workloadEntryByLabel: ({ namespace, labels, workloadLabels }) => labelKeys(namespace, { ...labels, ...workloadLabels })
+    workloadEntryByLabel: ({ namespace, workloadLabels }) => labelKeys(namespace, workloadLabels)
   },
-  reach: ({ namespace, labels, workloadLabels }) => [
-    { through: 'workloads', namespace, labels: { ...labels, ...workloadLabels }, owner: '' }
-  ]
+  reach: ({ namespace, workloadLabels }) => [{ through: 'workloads', namespace, labels: workloadLabels, owner: '' }]
 })

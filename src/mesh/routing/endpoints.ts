@@ -93,8 +93,13 @@ function countWorkloads(snapshot: Snapshot, namespace: string, selector: Labels,
   if (pair === undefined) return 0
   let count = 0
   for (const entry of snapshot.lookup('workloadEntryByLabel', `${namespace}/${pair[0]}=${pair[1]}`)) {
-    const labels = labelsOfWorkload(entry)
-    if (!entry.deleting && hasPort(entry, target) && selects(selector, labels) && hasLabels(labels, subset, snapshot.settings)) count++
+    if (
+      !entry.deleting &&
+      hasPort(entry, target) &&
+      selects(selector, entry.workloadLabels) &&
+      hasLabels(entry.workloadLabels, subset, snapshot.settings)
+    )
+      count++
   }
   return count
 }
@@ -123,10 +128,6 @@ function isOfSubset({ labels, node }: Pod, subset: Labels, settings: MeshSetting
   if (node === '' || !Object.hasOwn(subset, HOSTNAME_LABEL) || Object.hasOwn(labels, HOSTNAME_LABEL))
     return hasLabels(labels, subset, settings)
   return hasLabels({ ...labels, [HOSTNAME_LABEL]: node }, subset, settings)
-}
-
-function labelsOfWorkload({ labels, workloadLabels }: WorkloadEntry): Labels {
-  return { ...labels, ...workloadLabels }
 }
 
 /** Without the labels that Istio takes from nodes, which hitless does not watch. */

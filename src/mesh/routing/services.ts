@@ -111,6 +111,11 @@ export function sharesListener({ object }: MeshService): boolean {
   return object.kind === 'ServiceEntry' && object.addresses.length === 0
 }
 
+/** It has a range of addresses: on the listener of all addresses those are its own, and its TLS is told apart by name there too (12.4). */
+export function hasRange({ object }: MeshService): boolean {
+  return object.kind === 'ServiceEntry' && object.addresses.some((address) => address.includes('/'))
+}
+
 /** The address by which it is called; '' where that is not known. */
 export function addressOf({ object }: MeshService): string {
   return object.kind === 'Service' ? object.clusterIP : (object.addresses[0] ?? '')

@@ -10,7 +10,7 @@ import { foreignTables } from './foreign-hosts.ts'
 import { bySpecificity } from './gateways.ts'
 import { tablesOf } from './routes.ts'
 import { bytesOwner, listensForHttp, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
-import { type MeshService, portOf, sharesListener, takesBytes } from './services.ts'
+import { hasRange, type MeshService, portOf, sharesListener, takesBytes } from './services.ts'
 import { allowsAnyHost, listensFor } from './sidecars.ts'
 import type { Chain, RouteTable } from './table.ts'
 
@@ -122,7 +122,7 @@ function sharedBytes(scope: Scope, connection: Connection): Reached {
 
 /** On a shared listener services are told apart by the server name. */
 function ownServerNames(service: MeshService, protocol: string | undefined): readonly string[] {
-  return protocol === 'tls' && sharesListener(service) ? [service.host] : []
+  return protocol === 'tls' && (sharesListener(service) || hasRange(service)) ? [service.host] : []
 }
 
 /** A host that the client has no service for: a VirtualService may have the name (3.6), where the client listens for HTTP at all. */
