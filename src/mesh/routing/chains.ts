@@ -23,7 +23,7 @@ export function defaultChain(scope: Scope, host: string, port: number, serverNam
   return { host, port, serverNames, byAddress: false, source: null, path: [], destinations: [toWhole(scope, host, port)] }
 }
 
-export const meshChains = oncePerScope((scope, host: string): Chain[] => {
+const meshChains = oncePerScope((scope, host: string): Chain[] => {
   const service = serviceInScope(scope, host)
   if (service === null || service.resolution === 'alias') return []
   return service.ports.flatMap(({ number: port, protocol }) => {
@@ -33,6 +33,10 @@ export const meshChains = oncePerScope((scope, host: string): Chain[] => {
     return protocol === 'tls' ? tlsChains(scope, named, place, service) : tcpChains(scope, named, place, service)
   })
 })
+
+export const meshChainsAt = oncePerScope((scope, host: string, port: number): Chain[] =>
+  meshChains(scope, host).filter((chain) => chain.port === port)
+)
 
 /** The first rule that stands takes the port, of whichever VirtualService (12.1). `buildSidecarOutboundTCPFilterChainOpts`. */
 function tcpChains(scope: Scope, named: readonly VirtualService[], place: Place, service: MeshService): Chain[] {

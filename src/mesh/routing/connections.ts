@@ -1,5 +1,6 @@
 /** Connections that clients open, and what they may meet at a proxy. */
-import { hostCovers } from '../names/hosts.ts'
+import { hostCovers, hostKey, wildcardsOver } from '../names/hosts.ts'
+import type { Snapshot } from '../snapshot/snapshot.ts'
 import { bySpecificity } from './gateways.ts'
 import type { Chain, RouteTable } from './table.ts'
 
@@ -30,12 +31,46 @@ export function ends(ending: Ending): Reached {
   return { by: 'none', ending }
 }
 
-/** Of several ways that are told apart by server name, the one that Envoy takes: its own, else the longest wildcard over it, else the one that names none. */
-export function chosenFor<T extends { readonly serverNames: readonly string[] }>(ways: readonly T[], serverName: string | null): T | null {
-  if (serverName !== null) {
-    const names = ways.flatMap(({ serverNames }) => serverNames).filter((name) => name !== '*' && hostCovers(name, serverName))
-    const [closest] = bySpecificity(names)
-    if (closest !== undefined) return ways.find(({ serverNames }) => serverNames.includes(closest)) ?? null
+interface Way {
+  readonly serverNames: readonly string[]
+}
+
+/** Ways by the `hostKey` of each of their server names, and by the name; where two have one name, the first. */
+interface Ways<T> {
+  readonly named: ReadonlyMap<string, ReadonlyMap<string, T>>
+  /** The first that asks for no name. */
+  readonly rest: T | null
+}
+
+/** Each of a thousand connections asks the same thousand chains. */
+const sorted = new WeakMap<readonly Way[], Ways<Way>>()
+
+function waysOf<T extends Way>(ways: readonly T[]): Ways<T> {
+  const known = sorted.get(ways) as Ways<T> | undefined
+  if (known !== undefined) return known
+  const named = new Map<string, Map<string, T>>()
+  for (const way of ways) {
+    for (const name of way.serverNames) {
+      const alike = named.get(hostKey(name)) ?? new Map<string, T>()
+      named.set(hostKey(name), alike)
+      if (!alike.has(name)) alike.set(name, way)
+    }
   }
-  return ways.find(({ serverNames }) => serverNames.length === 0 || serverNames.includes('*')) ?? null
+  const rest = ways.find(({ serverNames }) => serverNames.length === 0 || serverNames.includes('*')) ?? null
+  sorted.set(ways, { named, rest })
+  return { named, rest }
+}
+
+/** Of several ways that are told apart by server name, the one that Envoy takes: its own, else the longest wildcard over it, else the one that names none. */
+export function chosenFor<T extends Way>(snapshot: Snapshot, ways: readonly T[], serverName: string | null): T | null {
+  const { named, rest } = waysOf(ways)
+  if (serverName === null) return rest
+  for (const key of [serverName, ...wildcardsOver(serverName)]) {
+    const alike = named.get(key)
+    if (alike === undefined) continue
+    snapshot.charge(alike.size)
+    const [closest] = bySpecificity([...alike.keys()].filter((name) => name !== '*' && hostCovers(name, serverName)))
+    if (closest !== undefined) return alike.get(closest) ?? rest
+  }
+  return rest
 }

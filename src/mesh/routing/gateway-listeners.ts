@@ -15,7 +15,7 @@ interface Entrance {
 export function reachAtGateway(scope: Scope, { host, port, serverName, http }: Connection): Reached {
   const entrances = entrancesOf(scope, port)
   if (entrances.length === 0) return ends('no-listener')
-  const entrance = chosenFor(entrances, serverName)
+  const entrance = chosenFor(scope.snapshot, entrances, serverName)
   if (entrance === null) return ends('closed')
   const { leadsTo, endsTls } = entrance
   if (endsTls && serverName === null) return ends('closed')

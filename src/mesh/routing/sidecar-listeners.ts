@@ -3,13 +3,13 @@
 import type { Service } from '../../kinds/service.ts'
 import { atPort } from '../names/at-port.ts'
 import { hostCovers, isWildcard, serviceHost, serviceOfHost, wildcardsOver } from '../names/hosts.ts'
-import { defaultChain, meshChains } from './chains.ts'
+import { defaultChain, meshChainsAt } from './chains.ts'
 import { type Connection, chosenFor, ends, type Reached } from './connections.ts'
 import { readyEndpoints } from './endpoints.ts'
 import { foreignTables } from './foreign-hosts.ts'
 import { bySpecificity } from './gateways.ts'
 import { tablesOf } from './routes.ts'
-import { bytesOwner, listensForHttp, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
+import { bytesOwner, listensForHttp, oncePerScope, type Scope, serviceInScope, serviceOnPort } from './scope.ts'
 import { hasRange, type MeshService, portOf, sharesListener, takesBytes } from './services.ts'
 import { allowsAnyHost, listensFor } from './sidecars.ts'
 import type { Chain, RouteTable } from './table.ts'
@@ -93,7 +93,7 @@ function atService(scope: Scope, connection: Connection, service: MeshService): 
   const isPlainHttp = http && serverName === null
   if (!listensFor(scope.listeners, port)) return pastTheMesh(scope)
   if (protocol === 'http') return isPlainHttp ? toVirtualHost(scope, connection) : sharedBytes(scope, connection)
-  const isByAddress = meshChains(scope, service.host).some((chain) => chain.port === port && chain.byAddress)
+  const isByAddress = meshChainsAt(scope, service.host, port).some(({ byAddress }) => byAddress)
   // A sniffed port has a listener of its own, whatever name the client uses.
   if (protocol === 'sniffed' && isPlainHttp && !isByAddress) {
     const table = tableOn(scope, fullName(scope, host), port)
@@ -107,10 +107,10 @@ function atService(scope: Scope, connection: Connection, service: MeshService): 
 }
 
 function toChainOf(scope: Scope, service: MeshService, { port, serverName }: Connection): Reached {
-  const named = meshChains(scope, service.host).filter((chain) => chain.port === port)
+  const named = meshChainsAt(scope, service.host, port)
   const protocol = portOf(service, port)?.protocol
   const standing = named.length > 0 ? named : [defaultChain(scope, service.host, port, ownServerNames(service, protocol))]
-  const chain = chosenFor(standing, serverName)
+  const chain = chosenFor(scope.snapshot, standing, serverName)
   return chain === null ? pastTheMesh(scope) : { by: 'chain', chain }
 }
 
@@ -129,19 +129,20 @@ function ownServerNames(service: MeshService, protocol: string | undefined): rea
 function unknownHost(scope: Scope, connection: Connection): Reached {
   const { port, http, serverName } = connection
   if (http && serverName === null && listensForHttp(scope, port)) return toVirtualHost(scope, connection)
-  const covering = serverName === null ? null : chosenFor(wildcardChains(scope, serverName, port), serverName)
+  const covering =
+    serverName === null ? null : chosenFor(scope.snapshot, wildcardChains(scope, wildcardsOver(serverName)[0] ?? '*', port), serverName)
   return covering === null ? sharedBytes(scope, connection) : { by: 'chain', chain: covering }
 }
 
-/** The chains of services that a wildcard names. */
-function wildcardChains(scope: Scope, serverName: string, port: number): Chain[] {
-  return wildcardsOver(serverName).flatMap((wildcard) => {
+/** The chains of services that a wildcard names, this one or one over it. */
+const wildcardChains = oncePerScope((scope, closest: string, port: number): Chain[] =>
+  wildcardsOver(closest).flatMap((wildcard) => {
     const service = serviceOnPort(scope, wildcard, port)
     if (service === null || portOf(service, port)?.protocol !== 'tls') return []
-    const named = meshChains(scope, wildcard).filter((chain) => chain.port === port)
+    const named = meshChainsAt(scope, wildcard, port)
     return named.length > 0 ? named : [defaultChain(scope, wildcard, port, [wildcard])]
   })
-}
+)
 
 function toVirtualHost(scope: Scope, { host, port }: Connection): Reached {
   for (const name of namesFor(scope, host, port)) {
@@ -181,7 +182,7 @@ export function clientConnections(scope: Scope, host: string): Connection[] {
   const bytes = service?.ports.flatMap(({ number: port, protocol }): Connection[] => {
     if (protocol === 'http' || protocol === 'udp') return []
     if (protocol !== 'tls') return [{ host, port, serverName: null, http: false }]
-    const named = meshChains(scope, service.host).filter((chain) => chain.port === port)
+    const named = meshChainsAt(scope, service.host, port)
     const names = new Set(named.flatMap(({ serverNames }) => serverNames))
     return [...(names.size === 0 ? [host] : names)].map((serverName) => ({ host, port, serverName, http: false }))
   })
