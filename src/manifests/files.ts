@@ -28,6 +28,9 @@ export const MOST_BYTES = 4 * MOST_FILE_BYTES
 /** The name of standard input where files are named. */
 export const STDIN = '<stdin>'
 
+const NOBODY_WAKES = new Int32Array(new SharedArrayBuffer(4))
+const POLL_MS = 5
+
 export const MANIFEST_FILE = /\.(ya?ml|json)$/
 
 export interface TextFile {
@@ -60,11 +63,23 @@ function readDescriptor(descriptor: number, file: string, most: number): string 
   let size = 0
   for (;;) {
     const chunk = Buffer.allocUnsafe(1 << 16)
-    const read = readSync(descriptor, chunk)
+    const read = readOnceThere(descriptor, chunk)
     if (read === 0) return decoded(Buffer.concat(chunks))
     size += read
     if (size > most) throw tooLarge(file, most)
     chunks.push(chunk.subarray(0, read))
+  }
+}
+
+/** Waits where nothing is there yet, even where the descriptor does not: Node makes a pipe on standard input so as soon as anybody imports `node:process`. */
+function readOnceThere(descriptor: number, chunk: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, chunk)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(NOBODY_WAKES, 0, 0, POLL_MS)
+    }
   }
 }
 

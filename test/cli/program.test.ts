@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { RULES } from '../../src/rules/index.ts'
 import { hitless, step, WORLD } from './commands.ts'
@@ -43,6 +45,18 @@ t.test('the program reads standard input', async (t) => {
   const { exit, err } = await spawned(['check', '-'], 'a: b: c\n')
   t.equal(exit, 2)
   t.match(err, '<stdin>:1:5: ')
+})
+
+t.test('the program waits for what is slow to print', async (t) => {
+  const child = spawn(process.execPath, [MAIN, 'check', '-'], { stdio: ['pipe', 'ignore', 'pipe'] })
+  const told = text(child.stderr)
+  const ended = once(child, 'exit')
+  // More than a pipe holds: once all of it is taken, what reads has nothing left.
+  await new Promise((resolve) => child.stdin.write('# \n'.repeat(100_000), resolve))
+  await sleep(50)
+  child.stdin.end('a: b: c\n')
+  t.strictSame(await ended, [2, null])
+  t.match(await told, '<stdin>:100001:5: ')
 })
 
 t.test('Ctrl-C ends a command that waits for its input', async (t) => {
