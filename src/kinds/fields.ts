@@ -25,7 +25,7 @@ export class Fields {
   }
 
   /** The object as it is. */
-  get value(): unknown {
+  get value(): Readonly<Record<string, unknown>> {
     return this.#values
   }
 
@@ -66,7 +66,7 @@ export class Fields {
   }
 
   strings(key: string): string[] {
-    return this.#list(key).map((value, at) => {
+    return this.list(key).map((value, at) => {
       if (typeof value !== 'string') throw new InvalidField([...this.path, key, at], 'a string', value)
       return value
     })
@@ -85,10 +85,11 @@ export class Fields {
   }
 
   children(key: string): Fields[] {
-    return this.#list(key).map((value, at) => new Fields(value, [...this.path, key, at]))
+    return this.list(key).map((value, at) => new Fields(value, [...this.path, key, at]))
   }
 
-  #list(key: string): unknown[] {
+  /** Elements of any type, unread. */
+  list(key: string): readonly unknown[] {
     const value = this.#get(key)
     if (value === undefined) return []
     if (!Array.isArray(value)) throw new InvalidField([...this.path, key], 'a list', value)

@@ -1,4 +1,5 @@
 /** One replica of several holds a Lease (coordination.k8s.io) at a time; another takes it over once it is not renewed. */
+import { Fields } from '../kinds/fields.ts'
 import { type Clock, sleep } from './clock.ts'
 import { ApiError, type Connection } from './connection.ts'
 
@@ -19,13 +20,15 @@ export interface LeaseOptions {
   readonly failed: (error: unknown) => void
 }
 
+/** A Lease as the API server has it: what is read of it, and what is written back. */
 interface Stored {
-  readonly metadata: Readonly<Record<string, unknown>> & { readonly resourceVersion?: string }
-  readonly spec?: {
-    readonly holderIdentity?: string | null
-    readonly leaseDurationSeconds?: number | null
-    readonly leaseTransitions?: number
-  }
+  readonly version: string
+  /** '' where nobody holds it. */
+  readonly holder: string
+  readonly durationMs: number
+  readonly transitions: number
+  readonly metadata: object
+  readonly spec: object
 }
 
 export class Lease {
@@ -93,37 +96,49 @@ export class Lease {
     const { connection, name, identity } = this.#options
     const path = `/apis/coordination.k8s.io/v1/namespaces/${await connection.namespace()}/leases/${name}`
     const stored = await this.#read(path, signal)
-    if (stored?.spec?.holderIdentity !== identity) return
-    await connection.send('PUT', path, { ...stored, spec: { ...stored.spec, holderIdentity: '' } }, signal)
+    if (stored?.holder !== identity) return
+    await connection.send('PUT', path, leaseOf(stored.metadata, { ...stored.spec, holderIdentity: '' }), signal)
   }
 
   async #read(path: string, signal: AbortSignal): Promise<Stored | null> {
-    return (await this.#options.connection.find(path, signal)) as Stored | null
+    const found = await this.#options.connection.find(path, signal)
+    return found === null ? null : readLease(found)
   }
 
-  #isFree({ metadata, spec }: Stored, identity: string): boolean {
-    const holder = spec?.holderIdentity ?? ''
+  #isFree({ version, holder, durationMs }: Stored, identity: string): boolean {
     const now = this.#options.clock.now()
-    const version = metadata.resourceVersion ?? ''
     if (version !== this.#seen.version) this.#seen = { version, atMs: now }
-    return holder === '' || holder === identity || now - this.#seen.atMs > (spec?.leaseDurationSeconds ?? 0) * 1000
+    return holder === '' || holder === identity || now - this.#seen.atMs > durationMs
   }
 
   #next(stored: Stored | null): unknown {
     const { identity, name } = this.#options
     const time = new Date(this.#options.nowMs()).toISOString().replace('Z', '000Z')
-    const moved = stored !== null && stored.spec?.holderIdentity !== identity
-    return {
-      apiVersion: 'coordination.k8s.io/v1',
-      kind: 'Lease',
-      metadata: stored?.metadata ?? { name },
-      spec: {
-        ...stored?.spec,
-        holderIdentity: identity,
-        leaseDurationSeconds: DURATION_MS / 1000,
-        renewTime: time,
-        ...(stored === null || moved ? { acquireTime: time, leaseTransitions: (stored?.spec?.leaseTransitions ?? 0) + Number(moved) } : {})
-      }
-    }
+    const moved = stored !== null && stored.holder !== identity
+    return leaseOf(stored?.metadata ?? { name }, {
+      ...stored?.spec,
+      holderIdentity: identity,
+      leaseDurationSeconds: DURATION_MS / 1000,
+      renewTime: time,
+      ...(stored === null || moved ? { acquireTime: time, leaseTransitions: (stored?.transitions ?? 0) + Number(moved) } : {})
+    })
+  }
+}
+
+function leaseOf(metadata: object, spec: object): unknown {
+  return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }
+}
+
+function readLease(found: unknown): Stored {
+  const lease = new Fields(found)
+  const metadata = lease.child('metadata')
+  const spec = lease.child('spec')
+  return {
+    version: metadata?.string('resourceVersion') ?? '',
+    holder: spec?.string('holderIdentity') ?? '',
+    durationMs: (spec?.number('leaseDurationSeconds', 0) ?? 0) * 1000,
+    transitions: spec?.number('leaseTransitions', 0) ?? 0,
+    metadata: metadata?.value ?? {},
+    spec: spec?.value ?? {}
   }
 }

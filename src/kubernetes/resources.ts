@@ -1,5 +1,6 @@
 /** Where the objects of a kind are: the newest version of its API that the cluster serves, and the paths under it. */
 
+import { Fields } from '../kinds/fields.ts'
 import { type Kind, kindModule, type ObjectRef } from '../kinds/index.ts'
 import { type Connection, type Query, TooLong } from './connection.ts'
 
@@ -56,8 +57,8 @@ export class Resources {
 
   async #serves(kind: Kind, version: string, signal: AbortSignal): Promise<boolean> {
     // A server that has just started says 503 until all of its paths are there, so that 404 can be believed.
-    const found = (await this.#connection.find(rootOf(kind, version), signal)) as { resources?: readonly { name?: unknown }[] } | null
-    return found?.resources?.some(({ name }) => name === kindModule(kind).api.plural) ?? false
+    const found = await this.#connection.find(rootOf(kind, version), signal)
+    return found !== null && new Fields(found).children('resources').some((each) => each.string('name') === kindModule(kind).api.plural)
   }
 }
 
@@ -86,12 +87,10 @@ async function* readPages(get: (more: Query) => Promise<unknown>): AsyncGenerato
     })
     limit = answer === null ? Math.ceil(limit / 8) : limit
     if (answer === null) continue
-    const { items, metadata } = answer as {
-      items?: readonly unknown[] | null
-      metadata?: { resourceVersion?: string; continue?: string }
-    }
-    yield { items: items ?? [], resourceVersion: metadata?.resourceVersion ?? '' }
-    next = metadata?.continue ?? ''
+    const list = new Fields(answer)
+    const metadata = list.child('metadata')
+    yield { items: list.list('items'), resourceVersion: metadata?.string('resourceVersion') ?? '' }
+    next = metadata?.string('continue') ?? ''
     if (next === '') return
   } while (true)
 }
