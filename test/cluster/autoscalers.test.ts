@@ -120,7 +120,7 @@ t.test('the real HorizontalPodAutoscaler ends what gets no requests, and is refu
   await apply(['helloworld-v1', 'helloworld-v2'].map(autoscaler))
   await until('v2, which has no weight, is at 0', async () => (await replicas('helloworld-v2')) === 0)
   await until('v1 is refused twice', () => denials(HPA).length >= 2)
-  t.match(denials(HPA), [/workload-in-use/, /workload-in-use/])
+  t.match(denials(HPA).slice(0, 2), [/workload-in-use/, /workload-in-use/])
   t.equal(await replicas('helloworld-v1'), 2)
   const { stdout } = await plane.kubectl([
     'get',

@@ -292,6 +292,8 @@ function commandLines(setup: Setup, apiServerFlags: readonly string[], etcdFlags
       `--service-account-private-key-file=${setup.serviceAccountKey}`,
       `--root-ca-file=${setup.servingCert}`,
       `--controllers=${CONTROLLERS.join(',')}`,
+      // Every 15 s by default, for which each test of an autoscaler would wait.
+      '--horizontal-pod-autoscaler-sync-period=2s',
       '--kube-api-qps=200',
       '--kube-api-burst=400'
     ]
