@@ -85,10 +85,15 @@ interface ForAddresses {
 /** Envoy asks for the address before anything else, and takes the narrowest range (12.3). Of a service whose address is not known, none is taken to hold it. */
 function closestTo(service: MeshService, chains: readonly ForAddresses[]): Chain[] {
   const address = addressOf(service)
-  const bits = chains.map(({ subnets }) => (subnets.length === 0 ? 0 : Math.max(...subnets.map((each) => prefixOver(each, address) ?? -1))))
-  const closest = Math.max(...bits)
+  const bits = chains.map(({ subnets }) => (subnets.length === 0 ? 0 : most(subnets.map((each) => prefixOver(each, address) ?? -1))))
+  const closest = most(bits)
   const byAddress = closest > 0
   return chains.filter((_, at) => bits[at] === closest && closest >= 0).map(({ chain }) => (byAddress ? { ...chain, byAddress } : chain))
+}
+
+/** -1 of none. */
+function most(bits: readonly number[]): number {
+  return bits.reduce((one, other) => Math.max(one, other), -1)
 }
 
 function gatewayChains(scope: Scope, host: string): Chain[] {
