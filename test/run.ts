@@ -19,9 +19,10 @@ import { add, type Counts, type Ending, NOTHING, tally } from './tally.ts'
 
 process.chdir(join(import.meta.dirname, '..'))
 const CACHE = resolve('node_modules', '.cache')
-const typesOf = (project: string) =>
-  ['tsc', '-p', project, '--noEmit', '--incremental', '--tsBuildInfoFile', join(CACHE, `${project}.tsbuildinfo`)] as const
-const CHECKS = [typesOf('test/tsconfig.json'), typesOf('tsconfig.json'), ['biome', 'check', '.']] as const
+const BUILD_INFO = join(CACHE, 'types.tsbuildinfo')
+/** Of src, test and bench in one, by the options that `tsconfig.json` has for src. */
+const TYPES = ['tsc', '-p', 'test/tsconfig.json', '--noEmit', '--incremental', '--tsBuildInfoFile', BUILD_INFO] as const
+const CHECKS = [TYPES, ['biome', 'check', '.']] as const
 const INSTALLS = { installBinaries: installControlPlane, installHelm, installKustomize, installMesh, installReleaseControllers }
 const ON_SERVERS: readonly Group[] = ['mesh', 'chart', 'cluster']
 /** Files at a time. Those on servers wait for half of their time; two meshes under constant requests would be in each other's way on two cores. */
@@ -31,7 +32,7 @@ const BEHIND = 10
 /** What only computes has both cores already: threads that collect garbage beside it cost a tenth more than they save. */
 const COMPUTING_FLAGS = ['--single-threaded-gc']
 /** Processes of the files that need nothing but Node: each loads what its files share once. */
-const SHARED = 4
+const SHARED = LANES.computing
 /** From the first sign to end until the last. */
 const GRACE_MS = 10_000
 
