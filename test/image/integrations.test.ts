@@ -1,13 +1,14 @@
 /** The GitHub action, the GitLab job and the pre-commit hook: their own commands, run on a repository with the package as npm packs it. */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { delimiter, dirname, join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { load, loadAll } from 'js-yaml'
 import t from 'tap'
+import { installPreCommit } from '../rig/binaries.ts'
 import { environment } from './dockerfile.ts'
 
 // npm fetches what no other run has.
@@ -19,7 +20,6 @@ const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const folder = t.testdir({ temp: {} })
 /** Where each of them installs the package: npm has little to do where it is already. */
 const TEMP = join(folder, 'temp')
-const INSTALLED = join(TEMP, 'hitless/node_modules/.bin')
 
 interface Input {
   readonly default?: string
@@ -214,15 +214,46 @@ t.test('the GitLab job', async (t) => {
   t.equal((await run(good.cwd, good.base)).status, 0)
 })
 
-t.test('the pre-commit hook judges what is to be committed', async (t) => {
-  const [hook] = load(readFileSync(join(ROOT, '.pre-commit-hooks.yaml'), 'utf8')) as [{ entry: string; args: string[]; files: string }]
-  t.match('mesh/a.yaml', new RegExp(hook.files))
+t.test('pre-commit installs the hook, and judges what is to be committed', async (t) => {
   const { cwd } = checkout('hook', '01-subset-v2')
-  const command = [...hook.entry.split(' '), ...hook.args]
-  const env = [...environment(), `PATH=${INSTALLED}${delimiter}${dirname(process.execPath)}${delimiter}${process.env['PATH']}`]
-  const run = () => spawnSync('env', ['-i', ...env, ...command], { cwd, encoding: 'utf8' })
-  t.match(run(), { status: 0, stdout: '4 writes: 0 would be denied' })
-  cpSync(join(ROOT, 'examples/helloworld/release/03-weight-10/virtual-service.yaml'), join(cwd, 'mesh/virtual-service.yaml'))
-  git(cwd, 'add', '.')
-  t.match(run(), { status: 1, stdout: /mesh\/virtual-service\.yaml:\d+:\d+: deny \[unready-destination\]/ })
+  const hooks = hooksRepository()
+  const configuration = { repos: [{ repo: hooks, rev: git(hooks, 'rev-parse', 'HEAD'), hooks: [{ id: 'hitless', args: ['mesh'] }] }] }
+  writeFileSync(join(cwd, '.pre-commit-config.yaml'), JSON.stringify(configuration))
+  const packages = await installPreCommit()
+  // Of two Nodes pre-commit takes the one that has Debian's name.
+  const bin = join(folder, 'bin')
+  mkdirSync(bin)
+  for (const name of ['node', 'nodejs']) symlinkSync(process.execPath, join(bin, name))
+  const paths = [`PATH=${bin}${delimiter}${process.env['PATH']}`, `PYTHONPATH=${packages}`, `PRE_COMMIT_HOME=${join(folder, 'pre-commit')}`]
+  const run = () => {
+    git(cwd, 'add', '.')
+    return spawned(['-i', ...environment(), ...paths, 'python3', '-m', 'pre_commit', 'run', '--verbose'], cwd)
+  }
+  const change = (step: string, file: string) => cpSync(join(ROOT, 'examples/helloworld/release', step, file), join(cwd, 'mesh', file))
+  change('03-weight-10', 'virtual-service.yaml')
+  const bad = await run()
+  t.equal(bad.status, 1, `${bad.stdout}${bad.stderr}`)
+  t.match(bad.stdout, /mesh\/virtual-service\.yaml:\d+:\d+: deny \[unready-destination\]/)
+  change('02-deployment-v2', 'deployment-v2.yaml')
+  const good = await run()
+  t.equal(good.status, 0, `${good.stdout}${good.stderr}`)
+  t.match(good.stdout, /^5 writes: 0 would be denied/m)
 })
+
+/** This repository as it is once npm has built it: pre-commit has npm build what it installs, which `npm pack` has done here already. */
+function hooksRepository(): string {
+  const repository = join(folder, 'hooks')
+  mkdirSync(repository)
+  execFileSync('tar', ['-xzf', PACKAGE, '--strip-components=1', '-C', repository])
+  const {
+    scripts: _,
+    devDependencies: _d,
+    ...built
+  } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>
+  writeFileSync(join(repository, 'package.json'), JSON.stringify(built))
+  cpSync(join(ROOT, '.pre-commit-hooks.yaml'), join(repository, '.pre-commit-hooks.yaml'))
+  git(repository, 'init', '-q')
+  git(repository, 'add', '.')
+  git(repository, 'commit', '-qm', 'built')
+  return repository
+}

