@@ -46,6 +46,8 @@ export function routesCommand({ io, done }: Cli): Command {
     .action(async (paths: string[], options: RoutesOptions) => done(await printRoutes(paths, options, io)))
 }
 
+const NO_ROUTES = `no host has routes here: Istio's default serves each; of a VirtualService at a Gateway, the Gateway must be there too\n`
+
 /** Gives 0, or 2 where something could not be read. */
 async function printRoutes(paths: readonly string[], options: RoutesOptions, io: Io): Promise<number> {
   const { snapshot, errors, unknowns } = await stateOf(paths, options, io)
@@ -65,7 +67,8 @@ async function printRoutes(paths: readonly string[], options: RoutesOptions, io:
   for (const host of options.host) tellUnknownHost(snapshot, contexts, host, options.namespace ?? 'default', io)
   if (options.output === 'text') {
     const { colour, columns } = io
-    printText(routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) }), io)
+    const table = routesTable(snapshot, contexts, { colour, columns, ...(hosts.length === 0 ? {} : { hosts }) })
+    printText(table === '' && hosts.length === 0 ? NO_ROUTES : table, io)
     printUnknowns(unknowns, 'warn', io.err)
   } else printData(only(routesJson(snapshot, contexts), hosts), options.output, io)
   return errors.length > 0 ? EXIT.usage : EXIT.ok

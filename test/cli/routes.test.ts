@@ -104,3 +104,10 @@ t.test('the first line is the answer, and destinations stand below each other', 
     ''
   ])
 })
+
+t.test('where nothing is routed that is said, and why it may be', async (t) => {
+  const text = 'apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { selector: { app: a }, ports: [{ port: 80 }] }\n'
+  const { exit, out } = await hitless(['routes', '-'], { stdin: text })
+  t.equal(exit, 0)
+  t.match(out, /^no host has routes here: .*\n$/)
+})
