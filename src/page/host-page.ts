@@ -58,7 +58,7 @@ export function hostPage(shown: Shown, { snapshot, hosts }: Index, asked: URLSea
 function viewsOf(snapshot: Snapshot, host: string, contexts: readonly Context[]): Context[] {
   const gateways = contexts.filter(({ kind }) => kind === 'gateway')
   const isInMesh = contexts.some(({ kind }) => kind === 'mesh')
-  return [...(isInMesh ? meshContexts(snapshot, host) : []), ...gateways].slice(0, MOST_VIEWS)
+  return [...(isInMesh ? meshContexts([snapshot], host) : []), ...gateways].slice(0, MOST_VIEWS)
 }
 
 function tablesOf(snapshot: Snapshot, context: Context, host: string): PortTable[] {

@@ -37,8 +37,10 @@ export function* affectedTargetsInParts(
   const own = objects[0]?.namespace ?? ''
   const { gone, come } = madeBetween(before, after, objects)
   const concerned = [...objects, ...gone, ...come]
-  for (const snapshot of new Set([before, after])) {
-    const survey = surveyOf(snapshot, tell, own)
+  const snapshots = [...new Set([before, after])]
+  const clients = new Map<string, Context[]>()
+  for (const snapshot of snapshots) {
+    const survey = surveyOf(snapshot, snapshots, clients, tell, own)
     const claims = yield* claimsOfEach(survey, concerned)
     for (const target of targetsOf(survey, inTurn(claims, own))) {
       const key = targetKey(target)
@@ -54,7 +56,7 @@ export function* affectedTargetsInParts(
 /** Every (context, host) that a route object of the snapshot takes, found as it is asked for; past the first hundred thousand one may come twice. */
 export function* everyTarget(snapshot: Snapshot, tell?: TellUnjudged): Iterable<Target> {
   const known = new Set<string>()
-  const survey = surveyOf(snapshot, tell)
+  const survey = surveyOf(snapshot, [snapshot], new Map(), tell)
   for (const vs of everyVirtualService(snapshot)) {
     for (const target of targetsOf(survey, whole(claimsOf(survey, vs)))) {
       const key = targetKey(target)
@@ -74,11 +76,22 @@ interface Survey {
   readonly allowance: Allowance
   /** The snapshot within an allowance. */
   readonly bounded: Snapshot
+  /** This snapshot and those that it is compared with, within the allowance. */
+  readonly compared: readonly Snapshot[]
+  /** Of each host on the mesh those of all these, found out once for the surveys of a change. */
+  readonly clients: Map<string, Context[]>
 }
 
-function surveyOf(snapshot: Snapshot, tell: TellUnjudged = () => undefined, own: string | null = null): Survey {
+function surveyOf(
+  snapshot: Snapshot,
+  compared: readonly Snapshot[],
+  clients: Survey['clients'],
+  tell: TellUnjudged = () => undefined,
+  own: string | null = null
+): Survey {
   const allowance = new Allowance(tell, own)
-  return { snapshot, allowance, bounded: allowance.bound(snapshot) }
+  const bound = (each: Snapshot) => allowance.bound(each)
+  return { snapshot, allowance, bounded: bound(snapshot), compared: compared.map(bound), clients }
 }
 
 /** What a claim costs to make and to keep, in steps. */
@@ -103,7 +116,8 @@ function inTurn(claims: readonly Claim[], own: string): Claim[] {
 }
 
 /** Who asks for a claim's host is found out once, by however many objects it is claimed. */
-function* targetsOf({ bounded, allowance }: Survey, claims: readonly Claim[]): Iterable<Target> {
+function* targetsOf(survey: Survey, claims: readonly Claim[]): Iterable<Target> {
+  const { bounded, allowance } = survey
   const unique = new Map<string, Claim>()
   for (const claim of claims) {
     const key = `${claim.gateway} ${claim.host} ${claim.clients ?? ''}`
@@ -112,7 +126,7 @@ function* targetsOf({ bounded, allowance }: Survey, claims: readonly Claim[]): I
   const proxies = new Map<string, Context[]>()
   const found = (claim: Claim) => {
     const cut = () => allowance.tell({ host: claim.host, clients: 'some', error: new TooMuchWork(0, new Map()) })
-    const contexts = proxies.get(claim.gateway) ?? contextsOf(bounded, claim, cut)
+    const contexts = proxies.get(claim.gateway) ?? contextsOf(survey, claim, cut)
     if (claim.gateway !== 'mesh') proxies.set(claim.gateway, contexts)
     bounded.charge(TARGET_EFFORT * contexts.length)
     return contexts
@@ -123,9 +137,12 @@ function* targetsOf({ bounded, allowance }: Survey, claims: readonly Claim[]): I
   }
 }
 
-function contextsOf(snapshot: Snapshot, { gateway, host, clients }: Claim, cut: TellCut): Context[] {
-  if (gateway !== 'mesh') return gatewayContexts(snapshot, gateway, cut)
-  return clients === undefined ? meshContexts(snapshot, host, cut) : clientContexts(snapshot, host, clients, cut)
+function contextsOf({ bounded, compared, clients: known }: Survey, { gateway, host, clients }: Claim, cut: TellCut): Context[] {
+  if (gateway !== 'mesh') return gatewayContexts(bounded, gateway, cut)
+  if (clients !== undefined) return clientContexts(bounded, host, clients, cut)
+  const contexts = known.get(host) ?? meshContexts(compared, host, cut)
+  if (compared.length > 1) known.set(host, contexts)
+  return contexts
 }
 
 function claimsOf(survey: Survey, object: MeshObject): InParts<Claim[]> {

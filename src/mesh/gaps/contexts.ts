@@ -5,13 +5,14 @@
 
 import type { DestinationRule } from '../../kinds/destination-rule.ts'
 import type { Pod } from '../../kinds/pod.ts'
+import type { Service } from '../../kinds/service.ts'
 import type { Sidecar } from '../../kinds/sidecar.ts'
 import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
 import { serviceOfHost, wildcardsOver } from '../names/hosts.ts'
 import { type Labels, selects, withoutOwn } from '../names/labels.ts'
-import { exportsOf } from '../names/visibility.ts'
+import { exportsOf, isPublic } from '../names/visibility.ts'
 import { serversMadeOf } from '../routing/gateway-api/compiled.ts'
-import type { Context } from '../routing/table.ts'
+import { type Context, contextKey } from '../routing/table.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
 
 /** How many different sets of labels of one namespace's clients, or of a Gateway's Pods, are told apart at most. */
@@ -20,14 +21,21 @@ const MOST_LABEL_SETS = 64
 /** Told that there are more clients than are told apart. */
 export type TellCut = () => void
 
-/** The mesh clients that can see `host` differently, each standing for all that see it alike. */
-export function meshContexts(snapshot: Snapshot, host: string, cut: TellCut = () => undefined): Context[] {
-  const concerns = concernsOf(snapshot, host)
-  const namespaces = [...concerns.namespaces].filter((namespace) => isNamespace(snapshot, namespace)).sort()
-  const others = otherNamespaces(snapshot, concerns.namespaces)
-  const selected = selectedElsewhere(snapshot, new Set([...concerns.namespaces, ...others]), concerns.selectors, cut)
-  const known = [...namespaces, ...others].flatMap((namespace) =>
-    labelSets(snapshot, namespace, concerns.selectors, cut).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
+/** The mesh clients that can see `host` differently in any of the snapshots, each standing for all that see it alike in all of them. */
+export function meshContexts(snapshots: readonly Snapshot[], host: string, cut: TellCut = () => undefined): Context[] {
+  const all = snapshots.map((snapshot) => concernsOf(snapshot, host))
+  const contexts = all.flatMap((concerns) => contextsIn(concerns, all, cut))
+  return all.length === 1 ? contexts : [...new Map(contexts.map((context) => [contextKey(context), context])).values()]
+}
+
+function contextsIn(concerns: Concerns, all: readonly Concerns[], cut: TellCut): Context[] {
+  const { snapshot, selectors } = concerns
+  const named = namespacesOf(concerns)
+  const namespaces = [...named].filter((namespace) => isNamespace(snapshot, namespace)).sort()
+  const others = otherNamespaces(snapshot, named)
+  const selected = selectedElsewhere(snapshot, new Set([...named, ...others]), selectors, cut)
+  const known = toldApart(all, [...namespaces, ...others]).flatMap((namespace) =>
+    labelSets(snapshot, namespace, selectors, cut).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
   )
   return [...known, ...selected]
 }
@@ -79,7 +87,7 @@ function labelsKey(labels: Labels): string {
 /** The clients to which the Sidecars of a namespace apply, as they can see `host` differently; those of the root namespace apply where there is no other. */
 export function clientContexts(snapshot: Snapshot, host: string, namespace: string, cut: TellCut = () => undefined): Context[] {
   if (namespace === snapshot.settings.rootNamespace) {
-    return meshContexts(snapshot, host, cut).filter(
+    return meshContexts([snapshot], host, cut).filter(
       (context) => context.namespace === namespace || [...snapshot.lookup('sidecarByNamespace', context.namespace)].length === 0
     )
   }
@@ -146,28 +154,82 @@ export function destinationRulesOver(snapshot: Snapshot, host: string): Destinat
   return [host, ...wildcardsOver(host)].flatMap((name) => [...snapshot.lookup('destinationRuleByHost', name)])
 }
 
+/** What concerns a host in a snapshot. */
 interface Concerns {
-  /** Namespaces that see the host through something of their own, or are named by something about it. */
-  readonly namespaces: Set<string>
+  readonly snapshot: Snapshot
+  /** It is a Service's name. Others share listeners with whatever else their clients see. */
+  readonly isService: boolean
+  readonly exports: Export[]
+  /** Namespaces by which matches tell clients apart. */
+  readonly sources: Set<string>
   /** Selectors of clients that something about the host asks for. */
   readonly selectors: Labels[]
 }
 
+/** Something about a host, and who sees it. */
+interface Export {
+  readonly namespace: string
+  /** Its own word or else the mesh's; empty: everybody. */
+  readonly exportTo: readonly string[]
+  /** To clients of its own namespace it is what it is to all others that see it. */
+  readonly isSeenAlike: boolean
+}
+
 function concernsOf(snapshot: Snapshot, host: string): Concerns {
-  const concerns: Concerns = { namespaces: new Set(), selectors: [] }
+  const isService = serviceNamed(snapshot, host) !== undefined
+  const concerns: Concerns = { snapshot, isService, exports: [], sources: new Set(), selectors: [] }
   const hosts = new Set([host])
   for (const vs of virtualServicesOver(snapshot, host)) {
     if (!vs.gateways.includes('mesh') && vs.hosts.length > 0) continue
-    note(concerns, vs.namespace, exportsOf(vs, snapshot.settings.defaultVirtualServiceExportTo))
+    const exportTo = exportsOf(vs, snapshot.settings.defaultVirtualServiceExportTo)
+    concerns.exports.push({ namespace: vs.namespace, exportTo, isSeenAlike: vs.madeFor === null })
     snapshot.charge(partsOf(vs), vs)
-    for (const match of [...vs.http, ...vs.tls, ...vs.tcp].flatMap((rule) => [...rule.match])) {
-      if (match.sourceNamespace !== '') concerns.namespaces.add(match.sourceNamespace)
-      if (Object.keys(match.sourceLabels).length > 0) concerns.selectors.push(match.sourceLabels)
+    for (const { match } of [...vs.http, ...vs.tls, ...vs.tcp]) {
+      for (const { sourceNamespace, sourceLabels } of match) {
+        if (sourceNamespace !== '') concerns.sources.add(sourceNamespace)
+        if (Object.keys(sourceLabels).length > 0) concerns.selectors.push(sourceLabels)
+      }
     }
     for (const destination of destinationsOf(vs)) hosts.add(destination)
   }
-  for (const each of hosts) noteHost(snapshot, each, concerns)
+  for (const each of hosts) noteHost(each, concerns)
   return concerns
+}
+
+/** Namespaces that see the host through something of their own, or are named by something about it. */
+function namespacesOf({ exports, sources }: Concerns): Set<string> {
+  const namespaces = new Set(sources)
+  for (const { namespace, exportTo } of exports) {
+    namespaces.add(namespace)
+    for (const name of exportTo) if (name !== '*' && name !== '.' && name !== '~') namespaces.add(name)
+  }
+  return namespaces
+}
+
+/** Of namespaces whose clients see all that concerns a host alike, the first: one exportTo may name many. */
+function toldApart(all: readonly Concerns[], namespaces: readonly string[]): readonly string[] {
+  if (namespaces.length < 2 || all.some(({ isService, selectors }) => !isService || selectors.length > 0)) return namespaces
+  const keys = all.map(keyIn)
+  const alike = Map.groupBy(namespaces, (namespace) => keys.map((keyOf) => keyOf(namespace)).join('|'))
+  return [...alike.values()].flatMap(([first]) => first ?? [])
+}
+
+/** Gives one text for namespaces that see alike: by which exports name them, where nothing is their own. */
+function keyIn({ snapshot, exports, sources }: Concerns): (namespace: string) => string {
+  // Of a Sidecar for all, `./` is each one's own.
+  const isAlikeAtHome = !snapshot.has('sidecarByNamespace', snapshot.settings.rootNamespace)
+  const apart = new Set(sources)
+  const namedBy = new Map<string, string>()
+  for (const [at, { namespace, exportTo, isSeenAlike }] of exports.entries()) {
+    if (!(isAlikeAtHome && isSeenAlike && isPublic(exportTo))) apart.add(namespace)
+    if (isPublic(exportTo)) continue
+    snapshot.charge(exportTo.length)
+    for (const name of new Set(exportTo)) namedBy.set(name, `${namedBy.get(name) ?? ''} ${at}`)
+  }
+  return (namespace) => {
+    if (apart.has(namespace) || snapshot.has('sidecarByNamespace', namespace)) return namespace
+    return namedBy.get(namespace) ?? ''
+  }
 }
 
 /** How many matches and destinations it has. */
@@ -176,22 +238,30 @@ function partsOf({ http, tls, tcp }: VirtualService): number {
   return [...tls, ...tcp].reduce((sum, { match, route }) => sum + 1 + match.length + route.length, ofHttp)
 }
 
-function noteHost(snapshot: Snapshot, host: string, concerns: Concerns): void {
+/** Of what several namespaces say about one host, each takes its own first; what one says alone is the same to all who see it. */
+function noteHost(host: string, { snapshot, exports, selectors }: Concerns): void {
   const named = serviceOfHost(host, snapshot.settings.domain)
-  const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
-  const { defaultServiceExportTo: byDefault } = snapshot.settings
-  if (named !== null) note(concerns, named.namespace, service === undefined ? [] : exportsOf(service, byDefault))
-  for (const entry of snapshot.lookup('serviceEntryByHost', host)) note(concerns, entry.namespace, exportsOf(entry, byDefault))
+  const service = serviceNamed(snapshot, host)
+  const { defaultServiceExportTo: byDefault, defaultDestinationRuleExportTo } = snapshot.settings
+  // Of the mesh's defaults only `.` counts (10.5).
+  const ofRules = defaultDestinationRuleExportTo?.includes('.') ? ['.'] : undefined
+  const found: Omit<Export, 'isSeenAlike'>[] = []
+  if (named !== null) found.push({ namespace: named.namespace, exportTo: service === undefined ? [] : exportsOf(service, byDefault) })
+  for (const entry of snapshot.lookup('serviceEntryByHost', host)) {
+    found.push({ namespace: entry.namespace, exportTo: exportsOf(entry, byDefault) })
+  }
   for (const rule of destinationRulesOver(snapshot, host)) {
     snapshot.charge(rule.exportTo.length)
-    note(concerns, rule.namespace, rule.exportTo)
-    if (rule.workloadSelector !== null) concerns.selectors.push(rule.workloadSelector)
+    found.push({ namespace: rule.namespace, exportTo: exportsOf(rule, ofRules) })
+    if (rule.workloadSelector !== null) selectors.push(rule.workloadSelector)
   }
+  const isSeenAlike = found.every(({ namespace }) => namespace === found[0]?.namespace)
+  for (const each of found) exports.push({ ...each, isSeenAlike })
 }
 
-function note({ namespaces }: Concerns, own: string, exportTo: readonly string[]): void {
-  namespaces.add(own)
-  for (const name of exportTo) if (name !== '*' && name !== '.' && name !== '~') namespaces.add(name)
+function serviceNamed(snapshot: Snapshot, host: string): Service | undefined {
+  const named = serviceOfHost(host, snapshot.settings.domain)
+  return named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
 }
 
 /** A client can only live in a namespace that exists, where namespaces are known. */

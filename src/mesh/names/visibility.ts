@@ -26,8 +26,12 @@ interface Exported extends Aged {
 
 /** Unset or `*` is everywhere, `.` the own namespace; names are those namespaces only, not even the own one unless listed (3.2, 3.8). */
 export function isExported(exportTo: readonly string[], own: string, client: string): boolean {
-  if (exportTo.length === 0 || exportTo.includes('*')) return true
+  if (isPublic(exportTo)) return true
   return exportTo.includes(client) || (own === client && exportTo.includes('.'))
+}
+
+export function isPublic(exportTo: readonly string[]): boolean {
+  return exportTo.length === 0 || exportTo.includes('*')
 }
 
 /** To whom an object is exported, its own word or else the mesh's; empty: to everybody. */
@@ -69,7 +73,7 @@ function inTurn(one: Ranked, other: Ranked): number {
 
 function rankFor(client: string, { namespace, madeFor }: Exported, exportTo: readonly string[]): number | null {
   if (madeFor === 'mesh' && namespace === client) return 2
-  if (exportTo.length === 0 || exportTo.includes('*')) return 3
+  if (isPublic(exportTo)) return 3
   if (exportTo.includes('~') || !isExported(exportTo, namespace, client)) return null
   return namespace === client ? 0 : 1
 }

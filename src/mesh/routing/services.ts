@@ -4,7 +4,7 @@ import type { Service } from '../../kinds/service.ts'
 import type { ServiceEntry } from '../../kinds/service-entry.ts'
 import { atPort } from '../names/at-port.ts'
 import type { Protocol } from '../names/ports.ts'
-import { byAge, type DefaultExports, exportsOf, isExported } from '../names/visibility.ts'
+import { byAge, type DefaultExports, exportsOf, isExported, isPublic } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
 export interface MeshPort {
@@ -70,8 +70,7 @@ export function isVisible({ exportTo, namespace }: MeshService, client: string):
 export function visibleInOrder(services: readonly MeshService[], client: string): MeshService[] {
   const visible = services.filter((service) => isVisible(service, client))
   if (visible.length < 2) return visible
-  const isPublic = ({ exportTo }: MeshService) => exportTo.length === 0 || exportTo.includes('*')
-  return [...visible.filter((service) => !isPublic(service)), ...visible.filter(isPublic)]
+  return [...visible.filter(({ exportTo }) => !isPublic(exportTo)), ...visible.filter(({ exportTo }) => isPublic(exportTo))]
 }
 
 /** The one that Istio keeps of several with one host: the first, but Kubernetes before others, and ports joined where they agree (8.5). `appendSidecarServices`. */

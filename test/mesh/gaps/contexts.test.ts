@@ -1,10 +1,14 @@
 /** Who can see a host differently: few contexts, however many namespaces there are. */
 import t from 'tap'
+import { affectedTargets } from '../../../src/mesh/gaps/affected.ts'
 import { gatewayContexts, meshContexts } from '../../../src/mesh/gaps/contexts.ts'
+import type { Target } from '../../../src/mesh/gaps/gaps.ts'
 import type { Snapshot } from '../../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../../src/review/decide.ts'
+import { judgementOf, snapshotsOf } from '../../../src/review/judgement.ts'
 import { DEFAULT_POLICY } from '../../../src/review/policy.ts'
 import { apply, remove, worldOf } from '../../changes.ts'
+import { howMany } from '../../form.ts'
 import {
   deployment,
   destinationRule,
@@ -15,20 +19,24 @@ import {
   type Manifest,
   namespace,
   rule,
+  service,
   to,
   virtualService
 } from '../../manifests.ts'
+import { Dice, keyOfManifest } from './dice.ts'
+import { fatesOf } from './plain.ts'
 
 const namespaces = (count: number) => Array.from({ length: count }, (_, at) => namespace(`team-${String(at).padStart(4, '0')}`))
 const inNamespaces = (...manifests: Manifest[]) => [...guideWith(...manifests), ...namespaces(50)]
 
 function seenBy(manifests: readonly Manifest[]): string[] {
-  return meshContexts(worldOf(manifests), HOST).map(({ namespace: name, labels }) => `${name} ${JSON.stringify(labels)}`)
+  return meshContexts([worldOf(manifests)], HOST).map(({ namespace: name, labels }) => `${name} ${JSON.stringify(labels)}`)
 }
 
 t.test('all namespaces that nothing about the host names share one answer', async (t) => {
-  t.same(seenBy([...guide(), ...namespaces(10)]), ['default {}', 'team-0000 {}'])
-  t.same(seenBy([...guide(), ...namespaces(1000)]), ['default {}', 'team-0000 {}'])
+  t.same(seenBy([...guide(), ...namespaces(1000)]), ['default {}'], 'of what one namespace says alone, so do its own clients')
+  const hidden = virtualService([rule([to('v1')])], { exportTo: ['.'] })
+  t.same(seenBy([...guideWith(hidden), ...namespaces(1000)]), ['default {}', 'team-0000 {}'])
 })
 
 t.test('the cost of a decision does not grow with the number of namespaces', async (t) => {
@@ -134,6 +142,59 @@ for (const [kind, left] of Object.entries(LEFT_BY)) {
     t.match(message, 'shop.example.com')
   })
 }
+
+const EVERYWHERE = ['default', 'near', 'far', 'beyond']
+const EXPORTS = [['.'], ['*'], ['near'], ['near', 'far'], ['far', 'beyond'], ['.', 'near'], ['~']]
+
+/** Of a random namespace, and exported to others. */
+function exported(dice: Dice, manifest: Manifest): Manifest {
+  const { kind, metadata } = manifest
+  const names = dice.one(EXPORTS)
+  const placed = { ...metadata, namespace: dice.one(['default', 'default', 'near']) }
+  if (kind === 'Gateway' || kind === 'Deployment' || dice.chance(0.3)) return manifest
+  if (kind === 'Service') return { ...manifest, metadata: { ...metadata, annotations: { 'networking.istio.io/exportTo': names.join() } } }
+  const host = kind === 'DestinationRule' ? { host: dice.one([HOST, HOST, '*.local']) } : {}
+  return { ...manifest, metadata: placed, spec: { ...(manifest['spec'] as object), ...host, exportTo: names } }
+}
+
+function sidecarOf(dice: Dice): Manifest {
+  const hosts = dice.one([['./*'], ['default/*'], ['*/*']])
+  const metadata = { name: 'default', namespace: dice.one([...EVERYWHERE, 'istio-system']) }
+  return { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata, spec: { egress: [{ hosts }] } }
+}
+
+/** What becomes of each class, whoever asks. */
+const fates = (before: Snapshot, after: Snapshot, target: Target) => JSON.stringify(fatesOf(before, after, target))
+
+const WORLDS = howMany(25, 150)
+
+t.test(`${WORLDS} random worlds: clients of every namespace fare as those of one that stands for them`, async (t) => {
+  let apart = 0
+  for (let seed = 0; seed < WORLDS; seed++) {
+    const dice = new Dice(2000 + seed)
+    const object = () => exported(dice, dice.object())
+    const stored = [...new Map([service(), ...dice.many(8, object)].map((each) => [keyOfManifest(each), each])).values()]
+    const sidecars = dice.chance(0.3) ? dice.many(2, () => sidecarOf(dice)) : []
+    const world = worldOf([...EVERYWHERE.map((name) => namespace(name)), gateway(), ...stored, ...sidecars])
+    for (let turn = 0; turn < 4; turn++) {
+      const change = dice.chance(0.2) ? remove(world, dice.one(stored)) : apply(world, exported(dice, dice.edit(dice.one(stored))))
+      const judged = judgementOf(change, world)
+      const { before, after } = snapshotsOf(judged.change, world)
+      const objects = [judged.change.before, judged.change.after].filter((each) => each !== null)
+      const ofMesh = affectedTargets(before, after, objects).filter(({ context }) => context.kind === 'mesh')
+      for (const [host, targets] of Map.groupBy(ofMesh, (target) => target.host)) {
+        const known = new Set(targets.map((target) => fates(before, after, target)))
+        if (known.size > 1) apart++
+        for (const name of EVERYWHERE) {
+          const context = { kind: 'mesh' as const, namespace: name, labels: {} }
+          const found = fates(before, after, { context, host, namespace: 'default' })
+          t.ok(known.has(found), `world ${seed}, write ${turn}: ${name} to ${host}: ${found}`)
+        }
+      }
+    }
+  }
+  t.ok(apart > WORLDS / 5, `${apart} hosts that clients see differently`)
+})
 
 /** A snapshot that counts what is asked of it. */
 function counting(base: Snapshot): { snapshot: Snapshot; count: () => number } {
