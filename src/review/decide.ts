@@ -4,7 +4,6 @@ import { formatRef, homeOf, type MeshObject, type ObjectRef, refKey, writtenKind
 import { dearest, type Unjudged } from '../mesh/gaps/allowance.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import type { Labels } from '../mesh/names/labels.ts'
-import { tablesIn } from '../mesh/routing/routes.ts'
 import { type InParts, whole } from '../mesh/snapshot/in-parts.ts'
 import { TooMuchWork } from '../mesh/snapshot/metered.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -16,7 +15,7 @@ import { isOfNoMesh, whyCarriedOut } from './consequence.ts'
 import type { Decision } from './decision.ts'
 import { ALLOW_ANNOTATION, exemptionOf } from './exemption.ts'
 import { hintFor, toolOf } from './hints.ts'
-import { type Judgement, judgementInParts } from './judgement.ts'
+import { type Judgement, judgementInParts, withKnownParts } from './judgement.ts'
 import { excuseOf, isInMesh } from './limits.ts'
 import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
@@ -52,14 +51,15 @@ export type MayExempt = (rule: string) => boolean
  * expired; `mayExempt` whether the author may let the object past a rule.
  */
 export function* judgeInParts(
-  change: Change,
+  asked: Change,
   snapshot: Snapshot,
   policy: Policy,
   nowMs: number,
   mayExempt: MayExempt = () => true
 ): InParts<Judged> {
-  const reason = alwaysAdmitted(change, snapshot, policy)
+  const reason = alwaysAdmitted(asked, snapshot, policy)
   if (reason !== null) return { decision: { ...ADMITTED, auditAnnotations: { admitted: reason } }, judgement: null }
+  const change = withKnownParts(asked, snapshot)
   if (isNoOp(change) || isOfNoMesh(change, snapshot)) return { decision: { ...ADMITTED, outcome: 'no-op' }, judgement: null }
   const judgement = yield* judgementInParts(change, snapshot)
   const namespace = snapshot.find('Namespace', '', homeOf(change.ref))?.labels ?? {}
@@ -84,7 +84,7 @@ interface Found {
 }
 
 function* findingsOf(judgement: Judgement, policy: Policy): InParts<Found> {
-  const { change, before, after, meter, targets, gaps, opened } = judgement
+  const { change, before, after, meter, targets, tablesAfter, gaps, opened } = judgement
   const excuses = new Map<Gap, Excuse | null>()
   for (const gap of opened) {
     const excuse = excuseOf(judgement, policy, gap)
@@ -101,7 +101,7 @@ function* findingsOf(judgement: Judgement, policy: Policy): InParts<Found> {
     after: change.after,
     snapshotBefore: before,
     snapshotAfter: after,
-    tablesAfter: tablesIn(after),
+    tablesAfter,
     targets,
     gaps,
     opened: [...excuses.keys()],

@@ -3,7 +3,7 @@
 import { type MeshObject, withPartsOf } from '../kinds/index.ts'
 import { affectedTargetsInParts } from '../mesh/gaps/affected.ts'
 import { isCausedBy, type Unjudged } from '../mesh/gaps/allowance.ts'
-import { type Gap, gapsOfChangeInParts, type Target } from '../mesh/gaps/gaps.ts'
+import { type Gap, type GapsOfChange, gapsOfChangeInParts, type Target } from '../mesh/gaps/gaps.ts'
 import { changed } from '../mesh/routing/gateway-api/compiled.ts'
 import { type InParts, whole } from '../mesh/snapshot/in-parts.ts'
 import { Meter, metered } from '../mesh/snapshot/metered.ts'
@@ -24,6 +24,7 @@ export interface Judgement {
   readonly meter: Meter
   /** Every (context, host) that the change can affect, Gateways that stand in for unknown ones included. */
   readonly targets: readonly Target[]
+  readonly tablesAfter: GapsOfChange['tablesAfter']
   /** Hosts that take too much work by what others wrote, which are left out of all this. */
   readonly unjudged: readonly Unjudged[]
   /** The gaps of the targets as they are after it: opened, older, and never served. */
@@ -36,12 +37,12 @@ export interface Judgement {
 export const MOST_WORK = 5_000_000
 
 export function judgementOf(asked: Change, snapshot: Snapshot): Judgement {
-  return whole(judgementInParts(asked, snapshot))
+  return whole(judgementInParts(withKnownParts(asked, snapshot), snapshot))
 }
 
 /** Throws `TooMuchWork` where that is the written object's own doing. */
 export function* judgementInParts(asked: Change, snapshot: Snapshot): InParts<Judgement> {
-  const change = withKnownParts(carriedOut(asked, snapshot), snapshot)
+  const change = carriedOut(asked, snapshot)
   const meter = new Meter(MOST_WORK)
   const unjudged: Unjudged[] = []
   const { before, after } = snapshotsOf(change, overlay(metered(snapshot, meter), { added: standIns(change.after, snapshot) }))
@@ -49,10 +50,10 @@ export function* judgementInParts(asked: Change, snapshot: Snapshot): InParts<Ju
   const tell = (each: Unjudged) => unjudged.push(each)
   const targets = yield* affectedTargetsInParts(before, after, objects, tell)
   meter.renew()
-  const { all, opened, judged } = yield* gapsOfChangeInParts(before, after, targets, tell, change.ref.namespace)
+  const { all, opened, judged, tablesAfter } = yield* gapsOfChangeInParts(before, after, targets, tell, change.ref.namespace)
   for (const { error, clients } of unjudged) if (clients === 'all' && isCausedBy(error, change.ref)) throw error
   const known = opened.filter(({ context }) => !isStandIn(context))
-  return { asked, change, before, after, meter, targets: judged, unjudged, gaps: all, opened: known }
+  return { asked, change, before, after, meter, targets: judged, tablesAfter, unjudged, gaps: all, opened: known }
 }
 
 export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snapshot; after: Snapshot } {
@@ -64,7 +65,7 @@ export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snaps
 }
 
 /** The change with as much as may be of what the cache holds already: rules of a VirtualService that stay as they are, are the ones that are known. */
-function withKnownParts(change: Change, snapshot: Snapshot): Change {
+export function withKnownParts(change: Change, snapshot: Snapshot): Change {
   const before = cachedState(change, snapshot) ?? change.before
   if (before === null) return change
   return { ...change, before, after: change.after === null ? null : withPartsOf(change.after, before) }

@@ -65,6 +65,11 @@ export class Allowance {
     }
   }
 
+  /** Whoever works on is counted by the snapshot alone. */
+  end(): void {
+    this.#meter.renew(Number.MAX_SAFE_INTEGER)
+  }
+
   #leftOf(namespace: string): number {
     if (this.#own === null || this.#own === namespace) return TARGET_STEPS
     return this.#left.get(namespace) ?? NAMESPACE_STEPS

@@ -12,6 +12,7 @@ import { coversEverything, intersection } from '../routing/covers.ts'
 import { candidatesTo, reach } from '../routing/listeners.ts'
 import { isAccepted } from '../routing/matches.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
+import { tablesOf } from '../routing/routes.ts'
 import { type Scope, type ScopeOf, scopeOf, scopesAfter, scopesOf, serviceInScope } from '../routing/scope.ts'
 import { type Context, contextKey, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
 import { flatMapInParts, type InParts, whole } from '../snapshot/in-parts.ts'
@@ -92,6 +93,8 @@ export interface GapsOfChange {
   readonly opened: Gap[]
   /** The targets whose gaps these are: all but those that are too much to judge. */
   readonly judged: Target[]
+  /** The tables after it, with all that was found out for its gaps. */
+  readonly tablesAfter: (of: Pick<Target, 'context' | 'host'>) => readonly RouteTable[]
 }
 
 export function gapsOfChange(before: Snapshot, after: Snapshot, targets: readonly Target[]): GapsOfChange {
@@ -114,7 +117,9 @@ export function* gapsOfChangeInParts(
     const each = allowance.for(target, () => ofTarget(earlier, later, target))
     return each === null ? [] : [{ ...each, target }]
   })
+  allowance.end()
   return {
+    tablesAfter: (of) => later.tablesOf(of),
     all: found.flatMap(({ all }) => all),
     opened: found.flatMap(({ opened }) => opened),
     judged: found.map(({ target }) => target)
@@ -173,6 +178,10 @@ class Views {
 
   viewOf(context: Context): View {
     return { snapshot: this.snapshot, scope: this.#scopeOf(context) }
+  }
+
+  tablesOf({ context, host }: Pick<Target, 'context' | 'host'>): readonly RouteTable[] {
+    return tablesOf(this.#scopeOf(context), host)
   }
 
   /** The gateway's Pods may have other labels after the change, or be gone. */
