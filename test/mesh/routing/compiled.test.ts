@@ -47,9 +47,10 @@ for (const line of readLines(join(WORLDS, 'named.jsonl'))) {
     const world = filled(whole, objects)
     for (const object of CHANGED.flatMap((kind) => [...whole.all(kind)])) {
       const name = `${object.kind} ${object.namespace}/${object.name}`
+      // Of copies, of which nothing is known yet.
       const without = filled(
         whole,
-        objects.filter((other) => other !== object)
+        objects.filter((other) => other !== object).map((other) => structuredClone(other))
       )
       t.strictSame(routes(changed(whole, { removed: [object] })), routes(without), `${name} removed`)
       t.strictSame(routes(changed(without, { added: [object] })), routes(whole), `${name} added`)

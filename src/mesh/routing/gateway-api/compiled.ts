@@ -88,9 +88,14 @@ export class MeshWorld extends World {
 export function changed(base: Snapshot, difference: Difference): Snapshot {
   const plain = overlay(base, difference)
   if (plain === base) return base
-  const { gone, come } = madeBetween(base, plain, statesIn(base, difference))
-  return overlay(plain, { removed: gone, added: come })
+  const between = madeBetween(base, plain, statesIn(base, difference))
+  const after = overlay(plain, { removed: between.gone, added: between.come })
+  lastChanges.set(after, { base, between })
+  return after
 }
+
+/** What `changed` found to make, by the snapshot that it gave: whoever compares the two asks again. */
+const lastChanges = new WeakMap<Snapshot, { readonly base: Snapshot; readonly between: MadeBetween }>()
 
 /** What comes of a write beside the object itself: a workload's Pods, and what Istio makes otherwise. */
 export const consequencesOf: Consequences = (write, base) => {
@@ -106,8 +111,16 @@ export const consequencesOf: Consequences = (write, base) => {
   return { removed: [...pods.removed, ...gone.filter((object) => !kept.has(refKey(object)))], added: [...pods.added, ...come] }
 }
 
-/** What is no longer made, and what is made anew or otherwise, where objects change of which these are the states before and after. */
-export function madeBetween(before: Snapshot, after: Snapshot, objects: readonly MeshObject[]): { gone: Made[]; come: Made[] } {
+/** What is no longer made, and what is made anew or otherwise. */
+interface MadeBetween {
+  readonly gone: readonly Made[]
+  readonly come: readonly Made[]
+}
+
+/** The same of two snapshots, where objects change of which these are the states before and after. */
+export function madeBetween(before: Snapshot, after: Snapshot, objects: readonly MeshObject[]): MadeBetween {
+  const known = lastChanges.get(after)
+  if (known?.base === before) return known.between
   const pieces = [...piecesOfAll(before, objects), ...piecesOfAll(after, objects)]
   if (pieces.length === 0) return { gone: [], come: [] }
   const was = new Map(made(before, pieces).map((object) => [refKey(object), object]))

@@ -44,24 +44,43 @@ export function refusalOf(snapshot: Snapshot, route: AnyRoute): Refusal | null {
   return converted instanceof Refusal ? converted : null
 }
 
+/** Of routes whose rules rest on no other object: what they become at a listener, or for the mesh at each port. */
+const rulesOfRoutes = new WeakMap<HeaderRoute, Map<string, readonly HttpRoute[] | null>>()
+
 /** The rules of a route; null where one of them has something for which Istio makes nothing of the whole object. */
-export function convertRules(snapshot: Snapshot, route: HeaderRoute, parent: ParentKind, port: number | null): HttpRoute[] | null {
+export function convertRules(snapshot: Snapshot, route: HeaderRoute, parent: ParentKind, port: number | null): readonly HttpRoute[] | null {
+  const key = `${parent} ${port}`
+  const known = rulesOfRoutes.get(route) ?? new Map<string, readonly HttpRoute[] | null>()
+  const found = known.get(key)
+  if (found !== undefined) return found
   const rules = toRules(snapshot, route, parent, port)
-  return rules instanceof Refusal ? null : rules
+  const made = rules instanceof Refusal ? null : rules
+  if (restsOnOthers(route)) return made
+  rulesOfRoutes.set(route, known.set(key, made))
+  return made
+}
+
+/** On a grant, or on what a mirror leads to. */
+function restsOnOthers({ namespace, rules }: HeaderRoute): boolean {
+  return rules.some(
+    ({ backends, filters }) =>
+      backends.some((backend) => backend.namespace !== '' && backend.namespace !== namespace) ||
+      filters.some(({ mirror }) => mirror !== null)
+  )
 }
 
 function toRules(snapshot: Snapshot, route: HeaderRoute, parent: ParentKind, port: number | null): HttpRoute[] | Refusal {
   const source = { kind: route.kind, namespace: route.namespace, name: route.name }
-  const converted: HttpRoute[] = []
+  const found: HttpRoute[] = []
   for (const rule of route.rules) {
     snapshot.charge(1 + rule.matches.length + rule.backends.length + rule.filters.length, route)
     const made = convertRule(snapshot, route, rule, parent)
     if (made instanceof Refusal) return made
     const alternatives = rule.matches.length === 0 && port !== null ? [emptyMatch(rule.path)] : rule.matches
     const matches = alternatives.length === 0 ? [[]] : alternatives.map((match) => [{ ...match, port }])
-    for (const match of matches) converted.push({ ...made, source, path: rule.path, match })
+    for (const match of matches) found.push({ ...made, source, path: rule.path, match })
   }
-  return converted
+  return found
 }
 
 function convertRule(

@@ -177,7 +177,7 @@ function onMesh(snapshot: Snapshot, host: string): VirtualService[] {
   ]
   const headers = new Set(parents.flatMap((parent) => headerRoutesReferring(snapshot, parent)))
   const connections = new Set(parents.flatMap((parent) => connectionRoutesReferring(snapshot, parent)))
-  const groups = new Map<string, { parent: MeshParent; made: { route: HeaderRoute; rules: HttpRoute[] }[] }>()
+  const groups = new Map<string, { parent: MeshParent; made: { route: HeaderRoute; rules: readonly HttpRoute[] }[] }>()
   for (const route of inOrder(headers)) {
     for (const parent of meshParents(snapshot, route, host)) {
       const rules = convertRules(snapshot, route, 'mesh', parent.port)
