@@ -58,7 +58,8 @@ function placed(place: string): string {
 }
 
 function wayLines({ route, chain, table, status, cause }: Answer, nameOf: (way: Way) => string): string[][] {
-  if (route !== null) return [[`  taken by ${nameOf(route)}${actionOf(route)}`]]
+  if (route !== null)
+    return [[`  taken by ${nameOf(route)}${cause === 'no-backend' ? ', which has no backend with a weight above 0' : actionOf(route)}`]]
   if (chain !== null)
     return [[`  taken by ${nameOf(chain)}${chain.serverNames.length === 0 ? '' : `, for ${chain.serverNames.join(', ')}`}`]]
   if (status === 301 && cause === null) return [['  the Gateway sends every plain request to HTTPS']]

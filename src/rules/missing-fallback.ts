@@ -115,6 +115,7 @@ function remedyFor(subject: Routed, gap: Gap): string {
   const fallback = isOfGatewayApi(routeOwner(gap))
     ? 'a rule without matches, to a backend'
     : 'a last http route without match, to a destination'
+  if (subject.operation === 'DELETE') return `First add to ${subject.nameOf(routeOwner(gap))} ${fallback} that is live, then delete this`
   return `First add ${fallback} that is live, then apply this again${meant}`
 }
 

@@ -1,5 +1,6 @@
 import { isOfGatewayApi, ROUTE_KINDS } from '../kinds/index.ts'
 import type { Cause, Gap } from '../mesh/gaps/gaps.ts'
+import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { NOWHERE } from '../mesh/routing/destinations.ts'
 import { backendAt } from '../mesh/routing/gateway-api/rules.ts'
 import { byRoute, gapRule, grown, severityOfGrown } from './gap-rule.ts'
@@ -54,5 +55,8 @@ function remedyFor({ snapshotAfter }: Subject, { cause, source, path, destinatio
     return `name a port of ${host} in ${source !== null && isOfGatewayApi(source) ? 'backendRefs' : 'destination.port.number'}`
   const [name = '', namespace = '', ...rest] = host.split('.')
   const meant = (rest.length === 0 || rest.join('.') === 'svc') && snapshotAfter.find('Service', namespace, name) !== undefined
-  return meant ? `write the host in full, ${name}.${namespace}.svc.${snapshotAfter.settings.domain}` : `create the Service ${host}`
+  if (meant) return `write the host in full, ${name}.${namespace}.svc.${snapshotAfter.settings.domain}`
+  return serviceOfHost(host, snapshotAfter.settings.domain) === null
+    ? `create a Service or ServiceEntry of that host`
+    : `create the Service ${host}`
 }

@@ -210,7 +210,18 @@ t.test('what cannot be asked', async (t) => {
 })
 
 t.test('a route of the Gateway API is asked through its Gateway, as Istio deploys it', async (t) => {
+  const route = (...weights: number[]) => `apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop, namespace: prod}
+spec:
+  parentRefs: [{name: edge}]
+  hostnames: [shop.example.com]
+  rules:
+    - matches: [{path: {value: /api}}]
+      backendRefs: [{name: shop, port: 80, weight: ${weights[0]}}, {name: gone, namespace: other, port: 80, weight: ${weights[1]}}]
+`
   const folder = t.testdir({
+    'write.txt': route(0, 0),
     'mesh.yaml': `apiVersion: v1
 kind: Service
 metadata: {name: shop, namespace: prod}
@@ -228,23 +239,21 @@ spec:
   gatewayClassName: istio
   listeners: [{name: http, port: 80, protocol: HTTP}]
 ---
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: shop, namespace: prod}
-spec:
-  parentRefs: [{name: edge}]
-  hostnames: [shop.example.com]
-  rules:
-    - matches: [{path: {value: /api}}]
-      backendRefs: [{name: shop, port: 80, weight: 3}, {name: gone, namespace: other, port: 80}]
-`
+${route(3, 1)}`
   })
-  const asked = (path: string) => hitless(['ask', folder, '--gateway', 'prod/edge', '--host', 'shop.example.com', '--path', path])
+  const asked = (path: string, ...more: string[]) =>
+    hitless(['ask', `${folder}/mesh.yaml`, '--gateway', 'prod/edge', '--host', 'shop.example.com', '--path', path, ...more])
   const { out, exit } = await asked('/api/v1')
   t.equal(exit, 0)
   t.match(out, /^500 for 25%, 75% answered/)
   t.match(out, `taken by HTTPRoute prod/shop spec.rules[0].matches[0] (${folder}/mesh.yaml:`)
   t.match((await asked('/apix')).out, /^404 .*\n {2}no route of HTTPRoute prod\/shop takes it/)
+  const lost = await asked('/api/v1', '--write', `${folder}/write.txt`)
+  t.equal(lost.exit, 1, 'what nobody is left to answer is lost')
+  t.match(
+    lost.out,
+    /500 .*\n {2}taken by HTTPRoute prod\/shop spec\.rules\[0\]\.matches\[0\] .*, which has no backend with a weight above 0/
+  )
 })
 
 t.test('a host, a namespace, a Gateway or a subset that is nearly one is named', async (t) => {

@@ -2,6 +2,7 @@
 import { loadavg } from 'node:os'
 import { destinationRule, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import { type Asked, asked, type Convergence, convergence } from './convergence.ts'
+import { ofVersion, only, split } from './gateway-api-scripts.ts'
 import { isFailure, startLoad } from './load.ts'
 import { helloworld, must, workload } from './objects.ts'
 import { Release } from './release.ts'
@@ -37,12 +38,42 @@ export interface BackToBackOptions {
   readonly guarded: boolean
   /** Something else changes all the time, from the first write of a release to the last. */
   readonly busy: boolean
+  /** Versions are subsets of a VirtualService's host, or Services of an HTTPRoute. */
+  readonly by?: keyof typeof WAYS
+}
+
+/** How versions are told apart, and what is written to go from one to the next. */
+interface Way {
+  readonly base: (version: string) => readonly Manifest[]
+  /** What the next one needs beside its Pods. */
+  readonly beside: (from: string, next: string) => WriteStep
+  readonly half: (from: string, next: string) => WriteStep
+  readonly all: (next: string) => WriteStep
+  readonly cleanUp: (from: string, next: string) => WriteStep
+}
+
+const WAYS: Readonly<Record<'subsets' | 'services', Way>> = {
+  subsets: {
+    base: (version) => [helloworld(), workload(version), destinationRule([version]), all(version)],
+    beside: (from, next) => apply('DestinationRule gains a subset', destinationRule([from, next].sort())),
+    half: (from, next) => apply('VirtualService 50/50', virtualService([rule([to(from, 50), to(next, 50)])])),
+    all: (next) => apply('VirtualService all to the next', all(next)),
+    cleanUp: (_, next) => apply('DestinationRule drops a subset', destinationRule([next]))
+  },
+  services: {
+    base: (version) => [helloworld(), ofVersion(version), workload(version), only(version)],
+    beside: (_, next) => apply('Service of the next', ofVersion(next)),
+    half: () => apply('HTTPRoute 50/50', split(50, 50)),
+    all: (next) => apply('HTTPRoute all to the next', only(next)),
+    cleanUp: (from) => remove('Service deleted', ofVersion(from))
+  }
 }
 
 /** Plays releases from v1 to v2 and back. */
-export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBackOptions): Promise<BackToBack> {
+export async function backToBack(rig: Rig, { releases, guarded, busy, by = 'subsets' }: BackToBackOptions): Promise<BackToBack> {
+  const way = WAYS[by]
   const release = new Release(rig)
-  await release.start([helloworld(), workload('v1'), destinationRule(['v1']), all('v1')])
+  await release.start(way.base('v1'))
   if (guarded) await rig.guard.on()
   const before = await rig.mesh.metrics()
   const heldBefore = await heldCount(rig)
@@ -60,7 +91,7 @@ export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBa
       const seen = load.answers.length
       const [from, next] = number % 2 === 0 ? (['v1', 'v2'] as const) : (['v2', 'v1'] as const)
       const others = busy ? rig.marker.disturb(BUSY_MS) : null
-      writing.push(await play(release, from, next, number % 4 < 2, writes))
+      writing.push(await play(release, way, [from, next], number % 4 < 2, writes))
       await others?.stop()
       await release.quiet()
       const failures = load.answers.slice(seen).filter(isFailure)
@@ -87,24 +118,27 @@ export async function backToBack(rig: Rig, { releases, guarded, busy }: BackToBa
   }
 }
 
-/** The guide's steps. Its own order has the subset before the Pods; with the Pods first, the subset and its first weight stand side by side. */
-async function play(release: Release, from: string, next: string, arePodsFirst: boolean, writes: number[]): Promise<number> {
-  const subset = apply('DestinationRule gains a subset', destinationRule([from, next].sort()))
-  const pods = apply('Deployment', workload(next))
-  const split = apply('VirtualService 50/50', virtualService([rule([to(from, 50), to(next, 50)])]))
+/** The guide's steps. Its own order has the subset before the Pods; with the Pods first, the subset or Service and its first weight stand side by side. */
+async function play(
+  release: Release,
+  { beside, half, all: whole, cleanUp }: Way,
+  [from, next]: readonly [from: string, next: string],
+  arePodsFirst: boolean,
+  writes: number[]
+): Promise<number> {
   const startedMs = performance.now()
   const written = async (step: WriteStep) => {
     const sentMs = performance.now()
     await must(release.write(release.placed(step)))
     writes.push(performance.now() - sentMs)
   }
-  if (!arePodsFirst) await written(subset)
-  await written(pods)
+  if (!arePodsFirst) await written(beside(from, next))
+  await written(apply('Deployment', workload(next)))
   await release.settled()
-  if (arePodsFirst) await written(subset)
-  await written(split)
-  await written(apply('VirtualService all to the next', all(next)))
-  await written(apply('DestinationRule drops a subset', destinationRule([next])))
+  if (arePodsFirst) await written(beside(from, next))
+  await written(half(from, next))
+  await written(whole(next))
+  await written(cleanUp(from, next))
   await written(remove('Deployment deleted', workload(from)))
   return performance.now() - startedMs
 }

@@ -34,9 +34,9 @@ const PARENTS = [
   { name: GATEWAY, namespace: INGRESS }
 ]
 const routed = (...rules: readonly Record<string, unknown>[]) => httpRoute(rules, { parentRefs: PARENTS, hostnames: [HOST] })
-const split = (v1: number, v2: number) => routed(backends([backend('v1', v1), backend('v2', v2)]))
-const only = (version: string) => routed(backends([backend(version)]))
-const ofVersion = (version: string) =>
+export const split = (v1: number, v2: number) => routed(backends([backend('v1', v1), backend('v2', v2)]))
+export const only = (version: string) => routed(backends([backend(version)]))
+export const ofVersion = (version: string) =>
   versionService(version, { ports: [{ name: 'http', port: PORTS.sidecar, targetPort: CONTAINER_PORT }] })
 
 const ONE_VERSION = [helloworld(), ofVersion('v1'), workload('v1'), only('v1')]

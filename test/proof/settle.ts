@@ -8,6 +8,7 @@ interface Mesh extends MeshOptions {
   readonly releases: number
   /** Something else changes all the time. */
   readonly busy?: boolean
+  readonly by?: 'subsets' | 'services'
   /** Null: without hitless. */
   readonly lengths: readonly (Length | null)[]
 }
@@ -38,7 +39,8 @@ const MESHES: readonly Mesh[] = [
   { name: 'another object changes every 50 ms, 2 proxies', releases: 50, busy: true, lengths: [null, 250, 1000, 3000, 'exact'] },
   { name: 'proxies are told only what changed, 2 proxies', releases: 50, delta: true, lengths: ['exact'] },
   { name: 'a sidecar is told everything 1.5 s late, 2 proxies', releases: 50, lateMs: 1500, lengths: [null, 1000, 'exact'] },
-  { name: "istiod's defaults, 201 proxies", releases: 50, sidecars: 200, lengths: [null, 1000, 'exact'] }
+  { name: "istiod's defaults, 201 proxies", releases: 50, sidecars: 200, lengths: [null, 1000, 'exact'] },
+  { name: `${USUAL}, by HTTPRoute`, releases: 50, by: 'services', gatewayApi: true, lengths: [null, 'exact'] }
 ]
 
 /** Hitless as it is installed must not cost a request in any mesh, nor hold a write for longer than this in a quiet one. */
@@ -70,7 +72,8 @@ export async function settleRows(asked: readonly string[], part: number, report:
       const options = {
         releases: Math.ceil(mesh.releases * part),
         guarded: settle !== null,
-        busy: mesh.busy ?? false
+        busy: mesh.busy ?? false,
+        by: mesh.by ?? 'subsets'
       }
       report({ mesh: mesh.name, settle, ...(await backToBack(rig, options)) })
     }

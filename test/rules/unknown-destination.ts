@@ -73,6 +73,13 @@ export const unknownDestination: RuleExamples = {
       given: guideAtGateway(),
       apply: httpRoute([backends([backend('v3')])], { ...AT_GATEWAY, hostnames: ['new.example.com'] }, { name: 'new' }),
       severity: 'warn'
+    },
+    {
+      name: 'an ExternalName for a host that the mesh does not know, which no Service can have',
+      given: guideAtGateway(service({ type: 'ExternalName', externalName: 'api.vendor.example' }, { name: 'vendor' })),
+      apply: httpRoute([backends([{ name: 'vendor', port: 3000 }])], AT_GATEWAY),
+      severity: 'deny',
+      says: 'sends to host api.vendor.example, which does not exist. First create a Service or ServiceEntry of that host'
     }
   ],
   safe: [

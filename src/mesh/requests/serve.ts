@@ -10,8 +10,8 @@ import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../ro
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { firstUnmet, type HttpRequest, type Request, schemeOf, type Unmet } from './request.ts'
 
-/** Why a share is not answered: by the listener, for want of a route, by a route without action, or by a destination. */
-export type Cause = Ending | 'no-virtual-host' | 'no-route' | 'no-action' | 'no-cluster' | 'no-endpoints' | null
+/** Why a share is not answered: by the listener, for want of a route, by a route without action, by a rule of the Gateway API without backend, or by a destination. */
+export type Cause = Ending | 'no-virtual-host' | 'no-route' | 'no-action' | 'no-backend' | 'no-cluster' | 'no-endpoints' | null
 
 export interface Answer {
   /** The virtual host that the request met; null where it met none. */
@@ -95,8 +95,18 @@ function ofRoute(snapshot: Snapshot, route: Route): Omit<Answer, 'table' | 'pass
   const { action, destinations } = route
   switch (action) {
     case 'redirect':
-    case 'direct':
-      return { route, chain: null, destinations, unserved: 0, status: route.status ?? 200, cause: null }
+    case 'direct': {
+      // Nobody writes it into a route of the Gateway API: it is what a rule gives that has no backend left.
+      const isLost = action === 'direct' && isOfApi(route)
+      return {
+        route,
+        chain: null,
+        destinations,
+        unserved: isLost ? 1 : 0,
+        status: route.status ?? 200,
+        cause: isLost ? 'no-backend' : null
+      }
+    }
     case 'none':
       return { route, chain: null, destinations, unserved: 1, status: 404, cause: 'no-action' }
     case 'route': {
@@ -107,8 +117,12 @@ function ofRoute(snapshot: Snapshot, route: Route): Omit<Answer, 'table' | 'pass
 }
 
 /** What a rule of the Gateway API sends to no cluster is its fault, and not the cluster's. */
-function statusOfLost({ source }: Route, cause: Cause): number {
-  return source !== null && isOfGatewayApi(source) && cause === 'no-cluster' ? 500 : 503
+function statusOfLost(route: Route, cause: Cause): number {
+  return isOfApi(route) && cause === 'no-cluster' ? 500 : 503
+}
+
+function isOfApi({ source }: Route): boolean {
+  return source !== null && isOfGatewayApi(source)
 }
 
 function lostOf(snapshot: Snapshot, destinations: readonly RoutedDestination[]): { unserved: number; cause: Cause } {
