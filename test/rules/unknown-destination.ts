@@ -80,6 +80,20 @@ export const unknownDestination: RuleExamples = {
       apply: httpRoute([backends([{ name: 'vendor', port: 3000 }])], AT_GATEWAY),
       severity: 'deny',
       says: 'sends to host api.vendor.example, which does not exist. First create a Service or ServiceEntry of that host'
+    },
+    {
+      name: 'a route of the mesh whose weights are all 0',
+      given: guideByRoutes(),
+      apply: httpRoute([backends([backend('v1', 0), backend('v2', 0)])]),
+      severity: 'deny',
+      says: '100% of requests to helloworld.default.svc.cluster.local:3000 would get 500: HTTPRoute default/helloworld rules[0] sends to no backend at all'
+    },
+    {
+      name: 'one rule of it, beside another that is answered',
+      given: guideByRoutes(),
+      apply: httpRoute([backends([backend('v1')]), backends([], [{ path: { type: 'PathPrefix', value: '/v2' } }])]),
+      severity: 'deny',
+      says: 'rules[1] sends to no backend at all'
     }
   ],
   safe: [

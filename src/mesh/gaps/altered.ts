@@ -2,7 +2,7 @@
 import type { Condition, StringMatch } from '../../kinds/http-rule.ts'
 import { own } from '../names/own.ts'
 import { covers } from '../routing/covers.ts'
-import type { Missing, Route, RoutedDestination } from '../routing/table.ts'
+import { lacksBackend, type Missing, type Route, type RoutedDestination } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
 /** More are compared class by class, by an index, sooner than each with each. */
@@ -137,8 +137,9 @@ function sameMatches(one: Condition['headers'], other: Condition['headers']): bo
 }
 
 /** Some of its requests get no answer. */
-export function fails({ action, destinations }: Route, fate: Fate): boolean {
-  return action === 'none' || (action === 'route' && destinations.some((destination) => fate(destination) !== null))
+export function fails(route: Route, fate: Fate): boolean {
+  const { action, destinations } = route
+  return action === 'none' || lacksBackend(route) || (action === 'route' && destinations.some((destination) => fate(destination) !== null))
 }
 
 function excludesAny({ withoutHeaders }: Condition): boolean {

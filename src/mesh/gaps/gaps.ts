@@ -14,7 +14,16 @@ import { isAccepted } from '../routing/matches.ts'
 import { gatewayAfter } from '../routing/proxies.ts'
 import { tablesOf } from '../routing/routes.ts'
 import { type Scope, type ScopeOf, scopeOf, scopesAfter, scopesOf, serviceInScope } from '../routing/scope.ts'
-import { type Context, contextKey, type Missing, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
+import {
+  type Context,
+  contextKey,
+  isOfApi,
+  lacksBackend,
+  type Missing,
+  type Route,
+  type RoutedDestination,
+  type RouteTable
+} from '../routing/table.ts'
 import { flatMapInParts, type InParts, whole } from '../snapshot/in-parts.ts'
 import { kindsBetween, type Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, type TellUnjudged } from './allowance.ts'
@@ -442,8 +451,7 @@ function routeFailures(snapshot: Snapshot, route: Route): Failure[] {
     case 'redirect':
       return []
     case 'direct':
-      // Nobody writes it into a route of the Gateway API: it is what one gives that has no backend left.
-      return isOfApi(route)
+      return lacksBackend(route)
         ? [{ ...NO_ROUTE, key: 'no-backend', status: 500, cause: 'no-backend', path: route.path, source: route.source }]
         : []
     case 'none':
@@ -467,10 +475,6 @@ function destinationFailures(snapshot: Snapshot, { source, destinations }: Pick<
     const status = destination.missing !== null && isOfApi({ source }) ? 500 : 503
     return [{ key, share: destination.share, status, cause, source, path: destination.path, destination }]
   })
-}
-
-function isOfApi({ source }: Pick<Route, 'source'>): boolean {
-  return source !== null && isOfGatewayApi(source)
 }
 
 /** What becomes of requests to a destination in the snapshot; whether its Service is terminating is looked up once. */

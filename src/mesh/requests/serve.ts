@@ -1,12 +1,11 @@
 /** What one concrete request gets (docs/architecture.md): the route or chain that takes it, its destinations, and how much of it goes unanswered. */
 
-import { isOfGatewayApi } from '../../kinds/index.ts'
 import { serviceOfHost } from '../names/hosts.ts'
 import type { Ending, Reached } from '../routing/connections.ts'
 import { reach } from '../routing/listeners.ts'
 import { isDown } from '../routing/proxies.ts'
 import { scopeOf } from '../routing/scope.ts'
-import type { Chain, Context, Route, RoutedDestination, RouteTable } from '../routing/table.ts'
+import { type Chain, type Context, isOfApi, lacksBackend, type Route, type RoutedDestination, type RouteTable } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import { firstUnmet, type HttpRequest, type Request, schemeOf, type Unmet } from './request.ts'
 
@@ -96,8 +95,7 @@ function ofRoute(snapshot: Snapshot, route: Route): Omit<Answer, 'table' | 'pass
   switch (action) {
     case 'redirect':
     case 'direct': {
-      // Nobody writes it into a route of the Gateway API: it is what a rule gives that has no backend left.
-      const isLost = action === 'direct' && isOfApi(route)
+      const isLost = lacksBackend(route)
       return {
         route,
         chain: null,
@@ -119,10 +117,6 @@ function ofRoute(snapshot: Snapshot, route: Route): Omit<Answer, 'table' | 'pass
 /** What a rule of the Gateway API sends to no cluster is its fault, and not the cluster's. */
 function statusOfLost(route: Route, cause: Cause): number {
   return isOfApi(route) && cause === 'no-cluster' ? 500 : 503
-}
-
-function isOfApi({ source }: Route): boolean {
-  return source !== null && isOfGatewayApi(source)
 }
 
 function lostOf(snapshot: Snapshot, destinations: readonly RoutedDestination[]): { unserved: number; cause: Cause } {

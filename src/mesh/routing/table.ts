@@ -1,5 +1,6 @@
 /** What Envoy would be told: contexts, route tables, routes and their destinations. Built by `routeTables` (routes.ts). */
 import type { Condition, RouteObject } from '../../kinds/http-rule.ts'
+import { isOfGatewayApi } from '../../kinds/index.ts'
 import type { Labels } from '../names/labels.ts'
 import type { Path } from '../names/path.ts'
 
@@ -49,6 +50,16 @@ export interface Route {
   /** Carried destinations only: weight 0 among several is absent (9.2). */
   readonly destinations: readonly RoutedDestination[]
   readonly mirrors: readonly RoutedDestination[]
+}
+
+/** It stands in a route of the Gateway API. */
+export function isOfApi({ source }: Pick<Route, 'source'>): boolean {
+  return source !== null && isOfGatewayApi(source)
+}
+
+/** It answers with 500, which nobody has written: its rule has no backend left. */
+export function lacksBackend(route: Pick<Route, 'source' | 'action'>): boolean {
+  return route.action === 'direct' && isOfApi(route)
 }
 
 /** The routes of one host on one port for one context, in the order in which Envoy tries them. */
