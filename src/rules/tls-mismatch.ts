@@ -65,7 +65,8 @@ interface Mismatch {
   readonly rule: DestinationRule
   readonly tls: ClientTls
   readonly subset: string | null
-  readonly port: number
+  /** Those of the Service that are called so. */
+  readonly ports: ReadonlySet<number>
   /** Why none of its Pods takes it; null where some may. */
   readonly refused: Refusal | null
 }
@@ -110,8 +111,9 @@ function mismatches(subject: Asked, snapshot: Snapshot, service: Service): Misma
       const refusals = pods.map((pod) => refusalBy(snapshot, pod, targetOf(service, port), spoken))
       const refused = refusals.every((each) => each !== null) ? (refusals[0] ?? null) : null
       if (refused === null && (!isOwn(spoken) || pods.every((pod) => hasNoProxy(snapshot, pod)))) continue
-      const mismatch = { service, rule, tls, subset: policy.subset, port, refused }
-      found.set(keyOf(mismatch), mismatch)
+      const mismatch = { service, rule, tls, subset: policy.subset, ports: new Set([port]), refused }
+      const known = found.get(keyOf(mismatch))
+      found.set(keyOf(mismatch), { ...mismatch, ports: new Set([port, ...(known?.ports ?? [])]) })
     }
   }
   return [...found.values()]
@@ -151,11 +153,12 @@ function carried(scope: Scope, called: string, { host, ports }: Service): Pick<R
   return [...routed, ...bytes.map(({ port }) => ({ subset: null, port }))]
 }
 
-function say({ written, nameOf, snapshotAfter }: Asked, { service, rule, tls, subset, port, refused }: Mismatch): Draft {
+function say({ written, nameOf, snapshotAfter }: Asked, { service, rule, tls, subset, ports, refused }: Mismatch): Draft {
   const isRule = written.kind === 'DestinationRule'
   const path = isRule ? (isSameRef(rule, written) ? tls.path : []) : ['spec', 'mtls']
   const target = subset === null ? service.host : `subset "${subset}" of ${service.host}`
-  const where = `${tls.port === null ? target : `port ${tls.port} of ${target}`}${fromWhom(rule, service, snapshotAfter)}`
+  const isOfSome = ports.size < service.ports.length
+  const where = `${isOfSome ? `port ${[...ports].sort().join(', ')} of ${target}` : target}${fromWhom(rule, service, snapshotAfter)}`
   if (refused === null) {
     return {
       path,
@@ -163,7 +166,7 @@ function say({ written, nameOf, snapshotAfter }: Asked, { service, rule, tls, su
       remedy: 'Use tls mode ISTIO_MUTUAL for workloads of the mesh'
     }
   }
-  const isBytes = service.ports.some((each) => each.port === port && (each.traffic === 'tcp' || each.traffic === 'tls'))
+  const isBytes = service.ports.every(({ port, traffic }) => !ports.has(port) || traffic === 'tcp' || traffic === 'tls')
   const lost = isBytes ? `100% of connections to ${where} would be closed` : `100% of requests to ${where} would get 503`
   return {
     severity: 'deny',
