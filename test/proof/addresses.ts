@@ -8,3 +8,5 @@ export const PORTS: Readonly<Record<ProxyKind, number>> = { sidecar: 3000, gatew
 export const CLIENTS = 'clients'
 export const INGRESS = 'ingress'
 export const INGRESS_LABELS = { istio: 'ingressgateway' }
+/** Of a machine outside the cluster: no Pod gets it. */
+export const MACHINE_ADDRESS = '10.244.255.201'

@@ -10,14 +10,7 @@ export const VERSION_HEADER = 'x-version'
 /** In each Pod one HTTP server on the Pod's address, that answers with its version until the Pod ends. Pods that end by themselves are those of analyses, and all fail. */
 export function httpContainers(): Containers & { close(): Promise<void> } {
   const servers = new Map<string, Promise<Server>>()
-  const start = async ({ metadata }: Pod, address: string) => {
-    const version = metadata.labels?.['version'] ?? ''
-    const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => {
-      response.writeHead(200, { [VERSION_HEADER]: version, 'content-length': '0' }).end()
-    })
-    await once(server.listen(CONTAINER_PORT, address), 'listening')
-    return server
-  }
+  const start = ({ metadata }: Pod, address: string) => answering(metadata.labels?.['version'] ?? '', address)
   return {
     start: async (pod, address) => {
       const { uid } = pod.metadata
@@ -33,6 +26,20 @@ export function httpContainers(): Containers & { close(): Promise<void> } {
       for (const server of servers.values()) await end(await server)
     }
   }
+}
+
+async function answering(version: string, address: string): Promise<Server> {
+  const server = createServer({ keepAliveTimeout: 0 }, (_request, response) => {
+    response.writeHead(200, { [VERSION_HEADER]: version, 'content-length': '0' }).end()
+  })
+  await once(server.listen(CONTAINER_PORT, address), 'listening')
+  return server
+}
+
+/** A machine that no Pod runs on; returns how to end it. */
+export async function startMachine(address: string): Promise<() => Promise<void>> {
+  const server = await answering('machine', address)
+  return () => end(server)
 }
 
 async function end(server: Server | undefined): Promise<void> {

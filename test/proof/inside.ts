@@ -4,6 +4,7 @@ import { endWithParent } from '../rig/own-network.ts'
 import { accountOf, type WriteAccount, wayName } from './account.ts'
 import { controlled } from './controllers.ts'
 import { GATEWAY_API_SCRIPTS } from './gateway-api-scripts.ts'
+import { KINDS_SCRIPT } from './kinds-script.ts'
 import { margin } from './margin.ts'
 import { picture } from './picture.ts'
 import { planned } from './planned.ts'
@@ -33,7 +34,13 @@ const { values, positionals } = parseArgs({
 const [what, ...names] = positionals
 
 function chosen(): readonly Script[] {
-  const all = [...SCRIPTS, ...TOOL_SCRIPTS, ...GATEWAY_API_SCRIPTS, ...randomScripts(Number(values.random), Number(values.seed))]
+  const all = [
+    ...SCRIPTS,
+    KINDS_SCRIPT,
+    ...TOOL_SCRIPTS,
+    ...GATEWAY_API_SCRIPTS,
+    ...randomScripts(Number(values.random), Number(values.seed))
+  ]
   const unknown = names.find((name) => !all.some((script) => script.name === name))
   if (unknown !== undefined) throw new Error(`there is no script ${unknown}; there are ${all.map(({ name }) => name).join(', ')}`)
   return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))

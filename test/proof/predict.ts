@@ -1,12 +1,9 @@
 /** What hitless' own model says of a write before it is made: which share of which requests would go unserved. */
 
-import { type Condition, EVERY_REQUEST, type StringMatch } from '../../src/kinds/http-rule.ts'
-import { type MeshObject, parseObject } from '../../src/kinds/index.ts'
-import { gaps, type Target } from '../../src/mesh/gaps/gaps.ts'
+import { isWorkload, type MeshObject, parseObject } from '../../src/kinds/index.ts'
 import { DEFAULT_DOMAIN } from '../../src/mesh/names/hosts.ts'
-import { matchesWhole } from '../../src/mesh/names/regex.ts'
-import { classKey } from '../../src/mesh/requests/classes.ts'
-import { routeTables } from '../../src/mesh/routing/routes.ts'
+import { serve } from '../../src/mesh/requests/serve.ts'
+import type { Context } from '../../src/mesh/routing/table.ts'
 import type { Snapshot } from '../../src/mesh/snapshot/snapshot.ts'
 import { snapshotsOf } from '../../src/review/judgement.ts'
 import { CLIENTS, INGRESS, INGRESS_LABELS, PORTS } from './addresses.ts'
@@ -19,10 +16,10 @@ import type { WriteStep } from './scripts.ts'
 export interface Prediction {
   readonly loadClass: LoadClass
   readonly share: number
-  readonly status: 0 | 200 | 404 | 500 | 502 | 503
+  readonly status: number
 }
 
-/** One for each class; null for a write that brings Pods, whose effect is not its own but that of the Pods, once they are Ready. */
+/** One for each class of which something can be known; null for a write that brings Pods, whose effect is not its own but that of the Pods, once they are Ready. */
 export async function predict(rig: Rig, host: string, classes: readonly LoadClass[], step: WriteStep): Promise<Prediction[] | null> {
   if (bringsPods(step)) return null
   const { before, after } = await objects(rig, step)
@@ -32,27 +29,28 @@ export async function predict(rig: Rig, host: string, classes: readonly LoadClas
   const author = { username: 'proof', groups: [], manager: 'release' }
   const change = { operation, ref, before, after, dryRun: false, author } as const
   const snapshot = snapshotsOf(change, rig.state.snapshot()).after
-  return classes.map((loadClass) => ({ loadClass, ...unserved(snapshot, host, loadClass) }))
+  return classes.flatMap((loadClass) => {
+    const found = unserved(snapshot, host, loadClass)
+    return found === null ? [] : [{ loadClass, ...found }]
+  })
 }
 
 function bringsPods({ do: what, object }: WriteStep): boolean {
   return what === 'apply' && (object.kind === 'Deployment' || object.kind === 'ReplicaSet')
 }
 
-function unserved(snapshot: Snapshot, host: string, loadClass: LoadClass): Pick<Prediction, 'share' | 'status'> {
-  const context = contextOf(loadClass)
-  const target: Target = { host, context, namespace: context.namespace }
-  const port = PORTS[loadClass.proxy]
-  const table = routeTables(snapshot, target.context, host).find((each) => each.port === port)
-  if (table === undefined) return { share: 1, status: 404 }
-  const taker = table.routes.find((route) => meets(loadClass, route.condition))
-  // Whatever its condition says: one class for all that take everything.
-  const condition = taker === undefined || taker.matchesAll ? EVERY_REQUEST : taker.condition
-  const failing = gaps(snapshot, [target]).filter((gap) => gap.port === port && classKey(gap.requestClass) === classKey(condition))
-  return { share: failing.reduce((sum, { share }) => sum + share, 0), status: failing[0]?.status ?? 200 }
+/** null where nobody can know. */
+function unserved(snapshot: Snapshot, host: string, loadClass: LoadClass): Pick<Prediction, 'share' | 'status'> | null {
+  const { proxy, path = '/', headers = {} } = loadClass
+  const request = { kind: 'http', method: 'GET', path, headers: new Map(Object.entries(headers)), query: new Map(), sni: null } as const
+  const { unserved: share, status } = serve(snapshot, contextOf(loadClass), host, PORTS[proxy], request)
+  return share === null ? null : { share, status: typeof status === 'number' ? status : (STATUSES[status] ?? 0) }
 }
 
-function contextOf({ proxy }: LoadClass): Target['context'] {
+/** What Envoy answers where no route is asked; of all others the connection breaks. */
+const STATUSES: Readonly<Record<string, number>> = { blocked: 502 }
+
+function contextOf({ proxy }: LoadClass): Context {
   if (proxy === 'sidecar') return { kind: 'mesh', namespace: CLIENTS, labels: {} }
   return { kind: 'gateway', namespace: INGRESS, labels: INGRESS_LABELS }
 }
@@ -63,28 +61,8 @@ async function objects({ plane: { api } }: Rig, step: WriteStep): Promise<{ befo
   const stored = await api.request('GET', path)
   const before = stored.status === 404 ? null : parseObject(stored.body, DEFAULT_DOMAIN)
   if (step.do === 'delete') return { before, after: null }
-  if (step.do === 'scale') return { before, after: before?.kind === 'Deployment' ? { ...before, replicas: step.replicas } : null }
+  if (step.do === 'scale') return { before, after: before !== null && isWorkload(before) ? { ...before, replicas: step.replicas } : null }
   const options = { body: step.object, contentType: 'application/apply-patch+yaml' }
   const after = await must(api.request('PATCH', `${path}?dryRun=All&fieldManager=release&force=true`, options))
   return { before, after: parseObject(after, DEFAULT_DOMAIN) }
-}
-
-function meets({ path = '/', headers = {} }: LoadClass, { uri, headers: conditions }: Condition): boolean {
-  if (uri !== null && !matches(uri, path)) return false
-  return Object.entries(conditions).every(([name, match]) => headers[name] !== undefined && matches(match, headers[name]))
-}
-
-function matches(match: StringMatch, value: string): boolean {
-  switch (match.type) {
-    case 'present':
-      return true
-    case 'exact':
-      return match.value === value
-    case 'prefix':
-      return value.startsWith(match.value)
-    case 'elements':
-      return value === match.value || value.startsWith(`${match.value}/`)
-    case 'regex':
-      return matchesWhole(match.value, value)
-  }
 }

@@ -5,8 +5,8 @@ import type { State } from '../../src/mesh/snapshot/state.ts'
 import type { Manifest } from '../manifests.ts'
 import { type ControlPlane, startControlPlane } from '../rig/control-plane.ts'
 import { type HitlessProcess, startHitless } from '../rig/hitless-process.ts'
-import { CLIENTS, INGRESS, INGRESS_LABELS, PORTS } from './addresses.ts'
-import { httpContainers } from './containers.ts'
+import { CLIENTS, INGRESS, INGRESS_LABELS, MACHINE_ADDRESS, PORTS } from './addresses.ts'
+import { httpContainers, startMachine } from './containers.ts'
 import { GATEWAY_OBJECTS } from './gateway-api-scripts.ts'
 import { Marker } from './marker.ts'
 import { type Mesh, type MeshOptions, startMesh } from './mesh.ts'
@@ -47,6 +47,7 @@ export async function startRig(options: MeshOptions = {}): Promise<Rig> {
   try {
     const containers = httpContainers()
     releases.push(containers.close)
+    releases.push(await startMachine(MACHINE_ADDRESS))
     const plane = await startControlPlane({ containers, apiServerFlags: ['--advertise-address=10.244.255.254'], gatewayApi })
     releases.push(plane.stop)
     await prepare(plane, gatewayApi)
