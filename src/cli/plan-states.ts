@@ -2,7 +2,17 @@
 import { isDeepStrictEqual } from 'node:util'
 import { HitlessError } from '../errors.ts'
 import { isRecord } from '../kinds/fields.ts'
-import { formatRef, isWorkload, kindModule, type MeshObject, type ObjectRef, parseAs, refKey } from '../kinds/index.ts'
+import {
+  decideAlike,
+  formatRef,
+  isWorkload,
+  kindModule,
+  type MeshObject,
+  type ObjectRef,
+  parseAs,
+  refKey,
+  storedOver
+} from '../kinds/index.ts'
 import type { Objects, Stored } from '../kubernetes/objects.ts'
 import type { Manifest } from '../manifests/manifests.ts'
 import { DEFAULT_DOMAIN } from '../mesh/names/hosts.ts'
@@ -93,8 +103,8 @@ function isStoredAs(live: Stored, manifest: Stored, { kind }: ObjectRef): boolea
   const target = wanted(manifest)
   if (!covers(live, { ...target, apiVersion: live['apiVersion'] })) return false
   if (kindModule(kind).api.group.endsWith('istio.io')) return isDeepStrictEqual(live['spec'], manifest['spec'])
-  const decides = (raw: Stored) => kindModule<MeshObject['kind']>(kind).decides(parseAs(kind, raw, DEFAULT_DOMAIN))
-  return isDeepStrictEqual(decides(live), decides(manifest))
+  const stored: MeshObject = parseAs(kind, live, DEFAULT_DOMAIN)
+  return decideAlike(stored, storedOver(parseAs(kind, manifest, DEFAULT_DOMAIN), stored))
 }
 
 /** Everything that is wanted is there. A list is one value. */

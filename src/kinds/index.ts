@@ -219,6 +219,11 @@ export function parseAs<K extends Kind>(kind: K, raw: unknown, domain: Domain, r
   return parse({ raw, fields, spec: part('spec'), status: part('status') }, identity, domain)
 }
 
+/** A written object as the API server stores it over the one of its name. */
+export function storedOver(written: MeshObject, stored: MeshObject): MeshObject {
+  return kindModule<Kind>(written.kind).storedOver?.(written, stored) ?? written
+}
+
 /** Why Istio's own webhook would refuse a manifest of a kind that the model reads (2.4), or null. */
 export function refusalOf(raw: unknown): string | null {
   const object = parseObject(raw, AS_WRITTEN)

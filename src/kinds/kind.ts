@@ -58,6 +58,8 @@ export interface KindModule<O extends AnyObject, I extends string> {
   readonly parse: (manifest: Manifest, identity: Identity, domain: Domain) => O
   /** Why Istio's own webhook would refuse the object, parsed `AS_WRITTEN` (2.4). It sees one object at a time: nothing here asks for another (2.7). */
   readonly refusals?: (object: O) => Iterable<string>
+  /** A written object as the API server stores it over another: with what it allocated itself, and keeps where a write leaves it out. */
+  readonly storedOver?: (written: O, stored: O) => O
   /** For each index, the keys under which an object stands. */
   readonly indexes: Readonly<Record<I, (object: O) => readonly string[]>>
   /** Kept by the live cluster; false where the model reads the kind in files alone. */

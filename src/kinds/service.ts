@@ -54,6 +54,7 @@ export const services = defineKind({
       exportTo: exportedTo(identity)
     }
   },
+  storedOver: (written, { clusterIP }) => (written.clusterIP === '' ? { ...written, clusterIP } : written),
   indexes: {
     serviceByHost: ({ host }) => [host],
     /** Services with a selector, by its first pair in key order: a Pod's labels lead to every Service that can select it. */

@@ -1,6 +1,6 @@
 /** Writes played one after another onto the embedded cluster: what `check` and `replay` share. */
 import { createReviewer } from '../admission/judge.ts'
-import type { Kind, MeshObject, ObjectRef } from '../kinds/index.ts'
+import { type Kind, type MeshObject, type ObjectRef, storedOver } from '../kinds/index.ts'
 import type { GivenSettings } from '../mesh/snapshot/settings.ts'
 import type { State } from '../mesh/snapshot/state.ts'
 import type { Author, Change } from '../review/change.ts'
@@ -35,7 +35,7 @@ export class Session {
   /** Judges an apply, and carries it out where it is admitted and no dry run. */
   async apply(object: MeshObject, author: Author = KUBECTL, dryRun = false): Promise<{ change: Change; decision: Decision }> {
     const before = this.#find(object)
-    const after = { ...object, createdMs: before?.createdMs ?? object.createdMs }
+    const after = before === null ? object : { ...storedOver(object, before), createdMs: before.createdMs }
     const change: Change = { operation: before === null ? 'CREATE' : 'UPDATE', ref: object, before, after, dryRun, author }
     return { change, decision: await this.#review(change) }
   }
