@@ -29,7 +29,9 @@ process.exitCode = await run(
     nowMs: Date.now,
     busyMs,
     version: String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version),
-    stopSignal
+    get signal() {
+      return stopSignal()
+    }
   },
   fileURLToPath(new URL('../examples/helloworld', import.meta.url))
 )

@@ -35,18 +35,10 @@ const COMMANDS: readonly ((cli: Cli, program: Command) => Command)[] = [
   completionCommand
 ]
 
-/** What `Io` is made of; `stopSignal` is called once somebody looks at `Io.signal`. */
-export type Given = Omit<Io, 'signal'> & { readonly stopSignal: () => AbortSignal }
-
-/** Runs a command line (without `node` and the script) and gives its exit code. Never throws. */
-export async function run(args: readonly string[], given: Given, examples: string): Promise<number> {
-  const io: Io = {
-    ...given,
-    err: (text) => given.err(`${oneLine(text.trimEnd())}\n`),
-    get signal() {
-      return given.stopSignal()
-    }
-  }
+/** Runs a command line (without `node` and the script) and gives its exit code. Never throws. `given.signal` may be a getter: only a command that can be stopped looks at it. */
+export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
+  const err = (text: string) => given.err(`${oneLine(text.trimEnd())}\n`)
+  const io: Io = Object.defineProperties({} as Io, { ...Object.getOwnPropertyDescriptors(given), err: { value: err, enumerable: true } })
   let exit: number = EXIT.ok
   const done = (code: number) => {
     exit = code

@@ -1,6 +1,6 @@
 /** Runs command lines in this process, as main does in its own. */
 import { join } from 'node:path'
-import { type Given, run } from '../../src/cli/program.ts'
+import { run } from '../../src/cli/program.ts'
 import type { Io } from '../../src/output/io.ts'
 
 export const EXAMPLES = join(import.meta.dirname, '..', '..', 'examples', 'helloworld')
@@ -51,7 +51,7 @@ export async function hitless(
 ): Promise<Outcome> {
   const out: string[] = []
   const err: string[] = []
-  const given: Given = {
+  const given: Io = {
     out: (text) => {
       out.push(text)
       onOut?.(text)
@@ -66,7 +66,7 @@ export async function hitless(
     nowMs: Date.now,
     busyMs: performance.now.bind(performance),
     version: '1.2.3',
-    stopSignal: () => signal ?? new AbortController().signal
+    signal: signal ?? new AbortController().signal
   }
   const exit = await run(args, given, EXAMPLES)
   return { exit, out: out.join(''), err: err.join('') }
