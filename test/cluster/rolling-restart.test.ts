@@ -84,19 +84,19 @@ async function stopReplica(replica: HitlessProcess): Promise<number | null> {
 
 t.test(`${REVIEWS} reviews and more while three processes are replaced one after the other: none fails`, async (t) => {
   const hosts = Array.from({ length: HOSTS }, (_, at) => `host-${at}`)
-  for (const host of hosts) {
+  const objects = hosts.flatMap((host) => {
     const meta = { name: host }
     const destination = (subset: string, weight: number) => to(subset, weight, { host })
-    const objects = [
+    return [
       service({ selector: null }, meta),
       destinationRule(['v1', 'v2'], { host }, meta),
       virtualService([rule([destination('v1', 100), destination('v2', 0)])], { hosts: [host] }, meta)
     ]
-    const { code, stderr } = await plane.kubectl(['apply', '-n', 'default', '-f', '-'], {
-      input: objects.map((each) => JSON.stringify({ ...each, metadata: { ...each.metadata, namespace: 'default' } })).join('\n---\n')
-    })
-    if (code !== 0) throw new Error(stderr)
-  }
+  })
+  const { code, stderr } = await plane.kubectl(['apply', '-n', 'default', '-f', '-'], {
+    input: objects.map((each) => JSON.stringify({ ...each, metadata: { ...each.metadata, namespace: 'default' } })).join('\n---\n')
+  })
+  if (code !== 0) throw new Error(stderr)
   const replicas = await Promise.all(Array.from({ length: REPLICAS }, startReplica))
   await plane.registerWebhook({ url: `https://127.0.0.1:${port}/validate`, caBundle: plane.ca, failurePolicy: 'Fail', timeoutSeconds: 3 })
 

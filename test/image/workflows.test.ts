@@ -60,15 +60,16 @@ t.test('what is pinned is renewed by proposals, everywhere where something is', 
   const renewed = updates.flatMap(({ 'package-ecosystem': of, directory, directories = [directory ?? ''] }) =>
     directories.map((each) => `${of} ${each}`)
   )
-  const modules = readdirSync(join(ROOT, 'test/tools')).filter((name) => existsSync(join(ROOT, 'test/tools', name, 'go.mod')))
+  const tools = (pinnedBy: string) =>
+    readdirSync(join(ROOT, 'test/tools')).filter((name) => existsSync(join(ROOT, 'test/tools', name, pinnedBy)))
   const expected = [
     'docker /',
     'github-actions /',
     'github-actions /.github/actions/check',
     'npm /',
     'npm /.ci/node',
-    'pip /test/tools/envoy',
-    ...modules.map((name) => `gomod /test/tools/${name}`)
+    ...tools('requirements.txt').map((name) => `pip /test/tools/${name}`),
+    ...tools('go.mod').map((name) => `gomod /test/tools/${name}`)
   ]
   t.strictSame(renewed.sort(), expected.sort())
 })

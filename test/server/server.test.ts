@@ -364,7 +364,7 @@ t.test('what cannot be served is said at the start', async (t) => {
 
 t.test('closing answers what is in flight and what still comes, then ends', async (t) => {
   const { reviewer, arrived, release } = holding(1)
-  const { post, probe, close, port } = await webhook(t, { reviewer, drainMs: 300 })
+  const { post, probe, close, port } = await webhook(t, { reviewer, drainMs: 2000 })
   const held = post(review)
   await arrived
   const closed = close()
