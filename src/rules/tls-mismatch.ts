@@ -32,27 +32,26 @@ export const tlsMismatch = hygieneRule({
 })
 
 /** Pods of the mesh's own namespaces that have no sidecar can call nothing that takes mTLS only; whether they do, nobody here can tell. */
-function shutOut({ before, after, snapshotAfter }: Asked): Draft[] {
+function shutOut({ before, after, snapshotAfter, nameOf }: Asked): Draft[] {
   if (after?.kind !== 'PeerAuthentication' || after.mode !== 'STRICT') return []
   if (before?.kind === 'PeerAuthentication' && before.mode === 'STRICT') return []
-  const without = new Map<string, Pod[]>()
+  const without: Pod[] = []
   const inMesh = new Set<string>()
   for (const pod of snapshotAfter.all('Pod')) {
     snapshotAfter.charge(1)
     if (pod.hasSidecar === true) inMesh.add(pod.namespace)
-    else if (pod.hasSidecar === false && takesRequests(pod)) without.set(pod.namespace, [...(without.get(pod.namespace) ?? []), pod])
+    else if (pod.hasSidecar === false && takesRequests(pod)) without.push(pod)
   }
-  const found = [...without]
-    .filter(([namespace]) => inMesh.has(namespace) && !isAmbient(snapshotAfter, namespace))
-    .flatMap(([, pods]) => pods)
-  const [first, ...others] = found.map(({ namespace, name }) => `${namespace}/${name}`).sort()
-  if (first === undefined) return []
-  const more = others.length === 0 ? '' : ` and ${others.length} more`
+  const withSidecars = new Set([...inMesh].filter((namespace) => !isAmbient(snapshotAfter, namespace)))
+  const found = without.filter(({ namespace }) => withSidecars.has(namespace))
+  const [first = null] = found.filter(({ namespace }) => namespace === after.namespace).concat(found)
+  if (first === null) return []
+  const more = found.length === 1 ? '' : ` and ${found.length - 1} more without a sidecar`
   return [
     {
       path: ['spec', 'mtls'],
-      message: `Pods without a sidecar, ${first}${more}, could call none of the workloads that would take mTLS only`,
-      remedy: 'Restart them with a sidecar first, or set mode PERMISSIVE for what they call'
+      message: `${nameOf(first)}, which has no sidecar,${more} could call none of the workloads that would take mTLS only`,
+      remedy: 'Restart what has none with a sidecar first, or set mode PERMISSIVE for what it calls'
     }
   ]
 }

@@ -169,3 +169,23 @@ t.test('control characters cannot forge a line', async (t) => {
   const { message } = decisionOn({ apply: forged })
   t.notMatch(message, /[\p{Cc}\p{Cf}]/u)
 })
+
+t.test('nor Pods of other namespaces that mTLS would shut out', async (t) => {
+  const pod = (name: string, containers: string[]): Manifest => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'shop', labels: { app: name } },
+    spec: { containers: containers.map((each) => ({ name: each })) },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
+  })
+  const world = worldOf([...guide(), pod('web', ['app', 'istio-proxy']), pod('cron', ['app'])])
+  const strict: Manifest = {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name: 'default', namespace: 'default' },
+    spec: { mtls: { mode: 'STRICT' } }
+  }
+  const [warning = ''] = decide(apply(world, strict), world, DEFAULT_POLICY, 0).warnings
+  t.match(warning, 'a Pod of another namespace, which has no sidecar, could call none')
+  t.notMatch(warning, 'cron')
+})

@@ -91,7 +91,7 @@ export const tlsMismatch: RuleExamples = {
       given: guideWith(running('web', true), running('cron', false)),
       apply: takes('STRICT'),
       severity: 'warn',
-      says: 'Pods without a sidecar, default/cron, could call none'
+      says: 'Pod default/cron, which has no sidecar, could call none'
     }
   ],
   safe: [
