@@ -28,7 +28,7 @@ const ON_SERVERS: readonly Group[] = ['mesh', 'chart', 'cluster']
 /** Files at a time. Those on servers wait for half of their time; two meshes under constant requests would be in each other's way on two cores. */
 const LANES = { computing: 2, servers: 4, mesh: 1 }
 /** How far behind the servers that run at the same time is what only computes (niceness). */
-const BEHIND = 10
+const BEHIND = 2
 /** What only computes has both cores already: threads that collect garbage beside it cost a tenth more than they save. */
 const COMPUTING_FLAGS = ['--single-threaded-gc']
 /** Processes of the files that need nothing but Node: each loads what its files share once. */

@@ -15,7 +15,7 @@ import { deployment, destinationRule, guide, type Manifest, rule, service, to, v
 import { copyOf } from '../scenarios/behind.ts'
 
 // Too long for the group `fast`.
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 const NEVER = new AbortController().signal
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import { caseFiles, FILES, playFile, REPORTS, runFile, texts, textsSoFar } from './cases.ts'
 
 // Too long for the group `fast`.
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 for (const file of caseFiles()) {
   t.test(file, async (t) => {

@@ -43,7 +43,7 @@ const SHAPES: readonly (readonly [string, (count: number) => Manifest, number])[
 const MOST_PARTS = 12_000
 
 // On a busy machine; work without bound would take hours.
-t.setTimeout(600_000)
+t.setTimeout(1_200_000)
 
 const { fill, post } = await reviewTarget(t)
 

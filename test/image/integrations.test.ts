@@ -12,7 +12,7 @@ import { installPreCommit } from '../rig/binaries.ts'
 import { environment } from './dockerfile.ts'
 
 // npm fetches what no other run has.
-t.setTimeout(600_000)
+t.setTimeout(20 * 60_000)
 
 const ROOT = join(import.meta.dirname, '../..')
 const ACTION = join(ROOT, '.github/actions/check')

@@ -6,7 +6,7 @@ import t from 'tap'
 import { environment } from './dockerfile.ts'
 
 // npm fetches what no other run has.
-t.setTimeout(600_000)
+t.setTimeout(20 * 60_000)
 
 const ROOT = join(import.meta.dirname, '../..')
 const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { devDependencies: object }

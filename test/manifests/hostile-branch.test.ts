@@ -7,7 +7,7 @@ import { hitless } from '../cli/commands.ts'
 import { destinationRule, guide, type Manifest } from '../manifests.ts'
 
 // Too long for the group `fast`.
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 const AUTHOR = ['-c', 'user.name=t', '-c', 'user.email=t@example.org', '-c', 'commit.gpgsign=false', '-c', 'init.defaultBranch=main']
 

@@ -8,7 +8,7 @@ import { startChromium } from '../rig/chromium.ts'
 import { objectsOf, shop, split } from './worlds.ts'
 
 // Chromium is downloaded once.
-t.setTimeout(600_000)
+t.setTimeout(20 * 60_000)
 
 const DESK = { width: 1280, height: 820 }
 const HOST = 'reviews.shop.svc.cluster.local'

@@ -11,7 +11,7 @@ const MOST_WRITE_STEPS = 2_000_000
 const MOST_AUDIT_STEPS = 2_500_000
 
 // On a busy machine; a product without bound would take hours, or end the process.
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 const { stdout } = await promisify(execFile)(
   process.execPath,

@@ -6,7 +6,7 @@ import { type PlayedWrite, playBoth, scenarios } from './matrix.ts'
 import { EITHER, NOT_PLAYED, REFUSED, ROWS, UNSEEN } from './rows.ts'
 
 // Too long for the group `fast`.
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 const all = scenarios()
 /** By their rows. */

@@ -13,7 +13,7 @@ import {
 } from './planted.ts'
 import { simulate } from './simulation.ts'
 
-t.setTimeout(10 * 60_000)
+t.setTimeout(20 * 60_000)
 
 const PLANS = 400
 

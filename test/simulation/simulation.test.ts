@@ -7,7 +7,7 @@ import { simulate } from './simulation.ts'
 
 const PLANS = { first: 1, last: howMany(40, 150) }
 
-t.setTimeout(10 * 60_000)
+t.setTimeout(20 * 60_000)
 
 t.test('the same seed gives the same trace', async (t) => {
   for (const seed of [1, 2, 3]) {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { holds } from './holds.ts'
 
 // Too long for the group `fast`.
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 t.test('named worlds: requests are answered, and writes judged, as by Istio', (t) => holds(t, 'named'))
 

@@ -10,7 +10,7 @@ import { worldOf } from '../../changes.ts'
 import { readLines, sandboxOf } from '../../conformance/worlds.ts'
 import { guide, guideByRoutes } from '../../manifests.ts'
 
-t.setTimeout(300_000)
+t.setTimeout(900_000)
 
 const WORLDS = join(import.meta.dirname, '../..', 'conformance', 'gateway-api', 'worlds')
 /** Of which something is made. */
