@@ -44,8 +44,8 @@ function shutOut({ before, after, snapshotAfter, nameOf }: Asked): Draft[] {
   }
   const withSidecars = new Set([...inMesh].filter((namespace) => !isAmbient(snapshotAfter, namespace)))
   const found = without.filter(({ namespace }) => withSidecars.has(namespace))
-  const [first = null] = found.filter(({ namespace }) => namespace === after.namespace).concat(found)
-  if (first === null) return []
+  const first = found.find(({ namespace }) => namespace === after.namespace) ?? found[0]
+  if (first === undefined) return []
   const more = found.length === 1 ? '' : ` and ${found.length - 1} more without a sidecar`
   return [
     {
@@ -65,7 +65,7 @@ interface Mismatch {
   readonly tls: ClientTls
   readonly subset: string | null
   /** Those of the Service that are called so. */
-  readonly ports: ReadonlySet<number>
+  readonly ports: Set<number>
   /** Why none of its Pods takes it; null where some may. */
   readonly refused: Refusal | null
 }
@@ -110,9 +110,10 @@ function mismatches(subject: Asked, snapshot: Snapshot, service: Service): Misma
       const refusals = pods.map((pod) => refusalBy(snapshot, pod, targetOf(service, port), spoken))
       const refused = refusals.every((each) => each !== null) ? (refusals[0] ?? null) : null
       if (refused === null && (!isOwn(spoken) || pods.every((pod) => hasNoProxy(snapshot, pod)))) continue
-      const mismatch = { service, rule, tls, subset: policy.subset, ports: new Set([port]), refused }
-      const known = found.get(keyOf(mismatch))
-      found.set(keyOf(mismatch), { ...mismatch, ports: new Set([port, ...(known?.ports ?? [])]) })
+      const mismatch: Mismatch = { service, rule, tls, subset: policy.subset, ports: new Set(), refused }
+      const known = found.get(keyOf(mismatch)) ?? mismatch
+      known.ports.add(port)
+      found.set(keyOf(mismatch), known)
     }
   }
   return [...found.values()]
