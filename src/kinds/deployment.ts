@@ -14,5 +14,6 @@ export const deployments = defineKind({
   parse: (manifest, identity): Deployment => ({ kind: 'Deployment', ...parseRolling(manifest, identity) }),
   indexes: { deploymentByLabel: ({ namespace, templateLabels }) => labelKeys(namespace, templateLabels) },
   decides: decidesOfWorkload,
-  reach: reachOfWorkload
+  reach: reachOfWorkload,
+  pushed: () => false
 })

@@ -237,6 +237,12 @@ export function reachOf(object: MeshObject): readonly Reach[] {
   return kindModule<Kind>(object.kind).reach(object)
 }
 
+/** istiod may push for this change of an object; null where it is not there. */
+export function isPushed(before: MeshObject | null, after: MeshObject | null): boolean {
+  const object = after ?? before
+  return object !== null && kindModule<Kind>(object.kind).pushed(before, after)
+}
+
 /** Two states of an object between which nothing that decides about requests differs. */
 export function decideAlike(one: MeshObject, other: MeshObject): boolean {
   const decisive = (object: MeshObject) => kindModule<Kind>(object.kind).decides(object)

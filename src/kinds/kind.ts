@@ -71,13 +71,18 @@ export interface KindModule<O extends AnyObject, I extends string> {
   /** What of an object decides about requests: writes between which it does not differ are admitted at once. */
   readonly decides: (object: O) => unknown
   readonly reach: (object: O) => readonly Reach[]
+  /** istiod may push for the change of an object from one state to another, null where it is not there. What istiod does not read is never pushed. */
+  readonly pushed: (before: O | null, after: O | null) => boolean
 }
 
-/** A kind, with `decides` and `reach` as they are for most: everything decides but the metadata, of which for whom it is there and which Service a Gateway has, and nothing is reached. */
+/**
+ * A kind, with what is true of most where `module` does not say: it is watched and pushed, writes of it are not judged, and nothing is reached. All of it
+ * decides but the metadata, of which there remain exportTo, the revision, and the Service that a Gateway names.
+ */
 export function defineKind<O extends AnyObject, I extends string>(
-  module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'watched' | 'keepsReadable' | 'judged'> & Partial<KindModule<O, I>>
+  module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'pushed' | 'watched' | 'keepsReadable' | 'judged'> & Partial<KindModule<O, I>>
 ): KindModule<O, I> {
-  return { decides: withoutMetadata, reach: () => [], watched: true, keepsReadable: false, judged: false, ...module }
+  return { decides: withoutMetadata, reach: () => [], pushed: () => true, watched: true, keepsReadable: false, judged: false, ...module }
 }
 
 function withoutMetadata(object: AnyObject): unknown {

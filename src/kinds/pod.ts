@@ -40,7 +40,8 @@ export const pods = defineKind({
     podByLabel: ({ namespace, labels }) => labelKeys(namespace, labels),
     podByWorkload: ({ namespace, workload }) => (workload === '' ? [] : [`${namespace}/${workload}`])
   },
-  reach: ({ namespace, labels }) => [{ through: 'workloads', namespace, labels, owner: '' }]
+  reach: ({ namespace, labels }) => [{ through: 'workloads', namespace, labels, owner: '' }],
+  pushed: (before, after) => (before?.ready ?? false) !== (after?.ready ?? false)
 })
 
 /** A Deployment names its ReplicaSets `<deployment>-<pod-template-hash>` (pkg/controller/deployment/sync.go of Kubernetes), and so does a Rollout by a label of its own. */

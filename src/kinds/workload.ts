@@ -74,7 +74,8 @@ export function definePodMaker<K extends string, O extends WorkloadSpec & { read
     watched: false,
     indexes: {},
     decides: decidesOfWorkload,
-    reach: reachOfWorkload
+    reach: reachOfWorkload,
+    pushed: () => false
   })
 }
 

@@ -2,7 +2,7 @@
  * When the mesh was quiet for long enough that istiod cannot have kept anything back: it pushes once nothing has changed for its debounce.
  * What changes, hitless hears as istiod does.
  */
-import type { MeshObject } from '../kinds/index.ts'
+import { isPushed, type MeshObject } from '../kinds/index.ts'
 
 export class Quiet {
   readonly #longMs: () => number
@@ -36,25 +36,3 @@ export class Quiet {
 
 /** istiod keeps nothing back for longer (PILOT_DEBOUNCE_MAX, 10 s), and pushes. */
 const MOST_MS = 12_000
-
-function isPushed(before: MeshObject | null, after: MeshObject | null): boolean {
-  switch ((after ?? before)?.kind) {
-    case 'Pod':
-      return isReady(before) !== isReady(after)
-    case 'VirtualService':
-    case 'DestinationRule':
-    case 'Gateway':
-    case 'ServiceEntry':
-    case 'WorkloadEntry':
-    case 'Sidecar':
-    case 'Service':
-    case 'PeerAuthentication':
-      return true
-    default:
-      return false
-  }
-}
-
-function isReady(object: MeshObject | null): boolean {
-  return object?.kind === 'Pod' && object.ready
-}

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { Quiet } from '../../src/proxies/quiet.ts'
 import { parsed } from '../changes.ts'
-import { destinationRule, namespace } from '../manifests.ts'
+import { deployment, destinationRule, httpRoute, kubernetesGateway, referenceGrant } from '../manifests.ts'
 
 function heard() {
   let now = 1000
@@ -42,14 +42,22 @@ t.test('between a change and a later one', async (t) => {
 t.test('what istiod pushes nothing for is no noise', async (t) => {
   const { at, since } = heard()
   at(2000)
-  at(2099, parsed(namespace('other')))
+  at(2099, parsed(deployment('v1')))
   t.ok(since(2000, 2100))
 })
 
-t.test('a PeerAuthentication is pushed like any other configuration', async (t) => {
-  const { at, since } = heard()
-  const metadata = { name: 'strict', namespace: 'default' }
-  at(2000)
-  at(2099, parsed({ apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication', metadata, spec: { mtls: { mode: 'STRICT' } } }))
-  t.notOk(since(2000, 2100))
-})
+const PEER_AUTHENTICATION = {
+  apiVersion: 'security.istio.io/v1',
+  kind: 'PeerAuthentication',
+  metadata: { name: 'strict', namespace: 'default' }
+}
+const MESH_CONFIG = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'istio', namespace: 'istio-system' }, data: { mesh: '{}' } }
+
+for (const manifest of [PEER_AUTHENTICATION, httpRoute([]), kubernetesGateway([]), referenceGrant('default', 'HTTPRoute'), MESH_CONFIG]) {
+  t.test(`${manifest['kind']} is pushed like any other configuration`, async (t) => {
+    const { at, since } = heard()
+    at(2000)
+    at(2099, parsed(manifest))
+    t.notOk(since(2000, 2100))
+  })
+}
