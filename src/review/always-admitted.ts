@@ -16,9 +16,10 @@ const CONTROLLERS = new Set([
 /** Why a change is admitted without judgement, for the audit; null where it is judged. */
 export function alwaysAdmitted({ author, ref, before, after, operation }: Change, snapshot: Snapshot, policy: Policy): string | null {
   if (CONTROLLERS.has(author.username)) return 'controller'
-  const object = after ?? before
+  // As it was stored: whoever writes can name any owner.
+  const stored = before ?? after
   // The Deployment was judged before it was told to make or end Pods. Controllers of others move requests and Pods by themselves, and try again.
-  if (object?.kind === 'ReplicaSet' && object.owners.some(isDeployment)) return 'replica-set-of-deployment'
+  if (stored?.kind === 'ReplicaSet' && stored.owners.some(isDeployment)) return 'replica-set-of-deployment'
   if (policy.exemptNamespaces.includes(homeOf(ref))) return 'exempt-namespace'
   if (snapshot.find('Namespace', '', homeOf(ref))?.deleting === true) return 'namespace-terminating'
   // An update of a terminating object is judged by what it changes, or a finalizer would be a way round every rule.

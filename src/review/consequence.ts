@@ -1,7 +1,7 @@
 /** What becomes of a write once Kubernetes has carried it out, and to the mesh: an update can be the deletion of its object. */
 
 import { type Owner, REVISION } from '../kinds/identity.ts'
-import { kindModule, kindOf, type MeshObject, type ObjectRef } from '../kinds/index.ts'
+import { isSame, kindModule, kindOf, type MeshObject, type ObjectRef } from '../kinds/index.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { isOfMesh } from '../mesh/snapshot/settings.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
@@ -36,12 +36,12 @@ export function whyCarriedOut({ before, after }: Change, snapshot: Snapshot): st
 
 /** It may be such an update, whether or not anything else in it decides. */
 export function mayEnd({ before, after }: Change): boolean {
-  return endsByFinalizer({ before, after }) || newOwners(before, after).length > 0
+  return endsByFinalizer({ before, after }) || otherOwners(before, after).length > 0
 }
 
-/** The new owners that the model can look for; all others are taken to be there. */
+/** Of other owners than before those that the model can look for; all others are taken to be there. */
 export function ownersAskedFor({ before, after }: Change): ObjectRef[] {
-  return newOwners(before, after).flatMap((owner) => refOf(owner, after?.namespace ?? '') ?? [])
+  return otherOwners(before, after).flatMap((owner) => refOf(owner, after?.namespace ?? '') ?? [])
 }
 
 function endsByFinalizer({ before, after }: Pick<Change, 'before' | 'after'>): boolean {
@@ -50,15 +50,16 @@ function endsByFinalizer({ before, after }: Pick<Change, 'before' | 'after'>): b
 
 /** `attemptToDeleteItem` of the garbage collector: one owner that is there keeps the object. */
 function endsByOwners({ before, after }: Change, snapshot: Snapshot): boolean {
-  if (after === null || newOwners(before, after).length === 0) return false
-  return after.owners.every((owner) => isAbsent(owner, after.namespace, snapshot))
+  const owners = otherOwners(before, after)
+  return after !== null && owners.length > 0 && owners.every((owner) => isAbsent(owner, after.namespace, snapshot))
 }
 
-/** Those of an object that was there before; one that is created with owners served nobody yet. */
-function newOwners(before: MeshObject | null, after: MeshObject | null): Owner[] {
-  if (before === null || after === null || after.owners.length === 0) return []
-  const known = new Set(before.owners.map(({ uid }) => uid))
-  return after.owners.filter(({ uid }) => !known.has(uid))
+/**
+ * All owners of an object that was there before, where they are others than they were: that one is gone tells as much as that one is new, and the collector looks
+ * for each under the name that the reference has now. One that is created with owners served nobody yet.
+ */
+function otherOwners(before: MeshObject | null, after: MeshObject | null): readonly Owner[] {
+  return before === null || after === null || isSame(before.owners, after.owners) ? [] : after.owners
 }
 
 function isAbsent(owner: Owner, namespace: string, snapshot: Snapshot): boolean {

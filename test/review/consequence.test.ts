@@ -3,7 +3,18 @@ import t from 'tap'
 import { decide } from '../../src/review/decide.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 import { apply, worldOf } from '../changes.ts'
-import { destinationRule, guide, guideWith, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
+import {
+  deployment,
+  destinationRule,
+  guide,
+  guideWith,
+  guideWithout,
+  type Manifest,
+  rule,
+  service,
+  to,
+  virtualService
+} from '../manifests.ts'
 
 const VERSIONS = ['v1', 'v2']
 const LEAVING = { deletionTimestamp: '2026-01-01T00:00:00Z', finalizers: ['example.com/keep'] }
@@ -52,6 +63,45 @@ t.test('one owner that is there, or that nobody here knows of, keeps the object'
 t.test('an owner that the object had before is no news', async (t) => {
   const had = owned(owner('Deployment', 'nobody', '1'))
   t.equal(on(guideWith(had), had).verdict, 'allow')
+})
+
+t.test('an object that loses the last of its owners that is there is deleted, and so is one whose owner gets another name', async (t) => {
+  const [alive, dead] = [owner('Deployment', 'helloworld-v1', ''), owner('Deployment', 'nobody', '1')]
+  t.equal(on(guideWith(owned(alive, dead)), owned(dead)).verdict, 'deny')
+  t.equal(on(guideWith(owned(alive, dead)), owned(alive)).verdict, 'allow')
+  t.equal(on(guideWith(owned(alive)), owned({ ...alive, name: 'nobody' })).verdict, 'deny', 'by the same uid')
+})
+
+t.test("a ReplicaSet is a Deployment's if it was so before the write", async (t) => {
+  const { spec } = deployment('v1')
+  const replicaSet = (spec: unknown, metadata: Record<string, unknown> = {}): Manifest => ({
+    apiVersion: 'apps/v1',
+    kind: 'ReplicaSet',
+    metadata: { name: 'bare', namespace: 'default', ...metadata },
+    spec
+  })
+  const pod: Manifest = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'bare-1',
+      namespace: 'default',
+      labels: { app: 'helloworld', version: 'v1' },
+      ownerReferences: [owner('ReplicaSet', 'bare', '1')]
+    },
+    spec: { containers: [] },
+    status: { phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] }
+  }
+  const given = [...guideWithout('Deployment', 'helloworld-v1'), replicaSet(spec), pod]
+  const stranger = { ownerReferences: [{ ...owner('Deployment', 'nobody', '1'), controller: true }] }
+  t.equal(on(given, replicaSet(spec, stranger)).verdict, 'deny', 'garbage collection takes it')
+  t.equal(on(given, replicaSet({ ...(spec as object), replicas: 0 }, stranger)).verdict, 'deny')
+  const its = { ownerReferences: [owner('Deployment', 'helloworld-v2', '')] }
+  t.equal(
+    on([...given.filter(({ kind }) => kind !== 'ReplicaSet'), replicaSet(spec, its)], replicaSet({ ...(spec as object), replicas: 0 }, its))
+      .verdict,
+    'allow'
+  )
 })
 
 t.test('nothing may newly rely on a DestinationRule that is being deleted', async (t) => {
