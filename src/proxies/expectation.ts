@@ -2,11 +2,12 @@
 
 import type { DestinationRule } from '../kinds/destination-rule.ts'
 import { carriedBackends, type HttpLikeRoute, type ParentRef } from '../kinds/gateway-api.ts'
-import { carriedOf, type Destination } from '../kinds/http-rule.ts'
+import { carriedOf, type Destination, type HttpMatch } from '../kinds/http-rule.ts'
+import { isSameRef } from '../kinds/index.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service, ServicePort } from '../kinds/service.ts'
 import type { VirtualService } from '../kinds/virtual-service.ts'
-import { serviceOfHost } from '../mesh/names/hosts.ts'
+import { hostKey, serviceOfHost } from '../mesh/names/hosts.ts'
 import { sameLabels, selects } from '../mesh/names/labels.ts'
 import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import type { RecentChange } from '../mesh/snapshot/propagation.ts'
@@ -112,17 +113,22 @@ function ofEndpoint(pod: Pod, service: Service, snapshot: Snapshot): Sight[] {
   )
 }
 
-/** No route of its hosts leads any longer to what the VirtualService sends nothing to. Told for hosts of Services, on the mesh. */
+/**
+ * No route of its hosts leads any longer to what the VirtualService sends nothing to. Told for http routes on the mesh and
+ * hosts of Services; what the object says at Gateways too is in the same push.
+ */
 function ofRoutes(before: VirtualService | null, after: VirtualService | null, snapshot: Snapshot): Sight[] | null {
   if (before === null) return null
   const { rootNamespace, defaultVirtualServiceExportTo: byDefault } = snapshot.settings
-  const bound = new Set([...before.gateways, ...(after === null ? [] : after.gateways)])
-  if (bound.size !== 1 || !bound.has('mesh') || !isExported(exportsOf(before, byDefault), before.namespace, rootNamespace)) return null
+  const isHttpOfMesh = [before, after].every((vs) => vs === null || (vs.gateways.includes('mesh') && vs.tls.length + vs.tcp.length === 0))
+  if (!isHttpOfMesh || !isExported(exportsOf(before, byDefault), before.namespace, rootNamespace)) return null
   const left = leftOf(clustersOf(before, snapshot), after === null ? [] : clustersOf(after, snapshot))
   const routes: string[] = []
   for (const host of before.hosts) {
     const service = visibleService(host, snapshot)
-    if (service === null) return null
+    // Of two for one host, a client of the mesh has the routes of one.
+    const others = [...snapshot.lookup('virtualServiceByHost', hostKey(host))].some((vs) => !isSameRef(vs, before))
+    if (service === null || others) return null
     routes.push(...service.ports.map(({ port }) => clusterName(port, '', host)))
   }
   const sights = goneFrom(routes, left)
@@ -130,17 +136,16 @@ function ofRoutes(before: VirtualService | null, after: VirtualService | null, s
 }
 
 /**
- * The same of a route of the Gateway API whose parents are all Services: what Istio makes of it at a Gateway no client of the mesh is told, and one
- * that stands in another namespace than its Service is for the clients of its own.
+ * The same of a route of the Gateway API at the Services of its namespace: what Istio makes of it at other parents no client of the root namespace
+ * is told, but it is in the same push.
  */
 function ofMeshRoute(before: HttpLikeRoute | null, after: HttpLikeRoute | null, snapshot: Snapshot): Sight[] | null {
   if (before === null) return null
   const { namespace, parents } = before
   const isTold = (parent: ParentRef) => parent.group === '' && parent.kind === 'Service' && parent.namespace === namespace
-  if (![...parents, ...(after?.parents ?? [])].every(isTold)) return null
   const left = leftOf(clustersOfBackends(before), after === null ? [] : clustersOfBackends(after))
   const routes: string[] = []
-  for (const { name, port } of parents) {
+  for (const { name, port } of parents.filter(isTold)) {
     const service = snapshot.find('Service', namespace, name)
     if (service === undefined || !isVisible(service, snapshot)) return null
     const ports = port === null ? service.ports.map((each) => each.port) : [port]
@@ -164,9 +169,15 @@ function clustersOfBackends({ rules }: HttpLikeRoute): string[] {
   return rules.flatMap(carriedBackends).flatMap(({ host, port }) => (port === null ? [] : [clusterName(port, '', host)]))
 }
 
-function clustersOf(vs: VirtualService, snapshot: Snapshot): string[] {
-  const carried = [...vs.http, ...vs.tls, ...vs.tcp].flatMap(({ route }) => carriedOf(route))
-  return carried.flatMap((destination) => clustersOfDestination(destination, snapshot))
+/** Those of the routes that the client in the root namespace is told. */
+function clustersOf({ http }: VirtualService, snapshot: Snapshot): string[] {
+  const { rootNamespace } = snapshot.settings
+  const isTold = ({ gateways, sourceLabels, sourceNamespace }: HttpMatch) =>
+    (gateways.length === 0 || gateways.includes('mesh')) &&
+    Object.keys(sourceLabels).length === 0 &&
+    ['', rootNamespace].includes(sourceNamespace)
+  const told = http.filter(({ match }) => match.length === 0 || match.some(isTold))
+  return told.flatMap(({ route }) => carriedOf(route)).flatMap((destination) => clustersOfDestination(destination, snapshot))
 }
 
 function clustersOfDestination({ host, subset, port }: Destination, snapshot: Snapshot): string[] {

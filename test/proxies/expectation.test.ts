@@ -64,6 +64,16 @@ t.test('what a VirtualService sends nothing to any longer is in no route of its 
   t.strictSame(sights(virtualService([rule([to('v1')])]), null), gone)
 })
 
+t.test('what it says at a Gateway too is in the same push', async (t) => {
+  const bound = (subset: string) => virtualService([rule([to(subset)])], { gateways: ['mesh', 'gateway'] })
+  t.strictSame(sights(bound('v1'), bound('v2')), [{ type: 'route', name: ALL, cluster: of('v1'), isThere: false }])
+  const parentRefs = [{ group: '', kind: 'Service', name: 'helloworld', port: 3000 }, { name: 'web' }]
+  const routed = (version: string) => httpRoute([backends([backend(version)])], { parentRefs })
+  t.strictSame(sights(routed('v1'), routed('v2'), guideByRoutes()), [
+    { type: 'route', name: ALL, cluster: 'outbound|3000||helloworld-v1.default.svc.cluster.local', isThere: false }
+  ])
+})
+
 t.test('what a route of the Gateway API sends nothing to any longer is in no route of its parents', async (t) => {
   const world = guideByRoutes()
   const both = httpRoute([backends([backend('v1', 50), backend('v2', 50)])])
@@ -88,6 +98,23 @@ const UNTOLD: Record<string, [Manifest | null, Manifest | null, Manifest[]?]> = 
   'routes at a gateway': [
     virtualService([rule([to('v1')])], { gateways: ['gateway'] }),
     virtualService([rule([to('v2')])], { gateways: ['gateway'] })
+  ],
+  'routes at a gateway of an object of the mesh': [
+    virtualService([rule([to('v1')], [{ gateways: ['gateway'] }]), rule([to('v2')])], { gateways: ['mesh', 'gateway'] }),
+    virtualService([rule([to('v2')])], { gateways: ['mesh', 'gateway'] })
+  ],
+  'routes of clients with labels': [
+    virtualService([rule([to('v1')], [{ sourceLabels: { app: 'client' } }]), rule([to('v2')])]),
+    virtualService([rule([to('v2')])])
+  ],
+  'routes of connections': [
+    virtualService([rule([to('v1')])], { tcp: [{ route: [to('v1')] }] }),
+    virtualService([rule([to('v2')])], { tcp: [{ route: [to('v2')] }] })
+  ],
+  'routes of a host that another VirtualService has too': [
+    virtualService([rule([to('v1')])]),
+    virtualService([rule([to('v2')])]),
+    [...guide(), virtualService([rule([to('v1')])], {}, { name: 'other' })]
   ],
   'a route of the Gateway API at a Gateway': [
     httpRoute([backends([backend('v1')])], AT_GATEWAY),
