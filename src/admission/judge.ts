@@ -138,7 +138,10 @@ class Review {
 
   /** A dry run is never made, and whether a stranger's review is of a write at all is not known: neither leaves anything behind. */
   #admit(change: Change, { verdict }: Decision): void {
-    if (verdict !== 'deny' && !change.dryRun && this.#asker?.isBelieved !== false) this.#options.state.admitted(change)
+    if (verdict === 'deny' || change.dryRun || this.#asker?.isBelieved === false) return
+    this.#options.state.admitted(change)
+    // Its watch may tell of it later than the next write comes.
+    this.#options.settle?.recent.note(change.before, change.after)
   }
 }
 

@@ -1,6 +1,6 @@
 /** What changed of late, and which of it a write leans on: what it newly relies on, or what ended the use of what it takes away. */
 
-import { isRouteKind, isWorkload, type MeshObject, refKey } from '../kinds/index.ts'
+import { decideAlike, isRouteKind, isWorkload, type MeshObject, refKey } from '../kinds/index.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -15,7 +15,7 @@ import { givesUpPods, hostsTakenFrom, newlyCarried, noLongerCarried } from '../r
 const MOST = 20_000
 
 export class RecentChanges {
-  /** By the key of a DestinationRule, Service or Pod: its last change; of a Pod, that it became Ready. */
+  /** By the key of a DestinationRule, Service, ServiceEntry or Pod: its last change; of a Pod, that it became Ready. */
   readonly #changed = new Map<string, RecentChange>()
   /** By the key of a workload: that it was told to give up its Pods, or their labels. */
   readonly #gaveUp = new Map<string, RecentChange>()
@@ -58,18 +58,22 @@ export class RecentChanges {
         return isReady(after) && !isReady(before) ? this.#changed : null
       case 'DestinationRule':
       case 'Service':
-        return specText(before) === specText(after) ? null : this.#changed
+      case 'ServiceEntry':
+        return before !== null && after !== null && decideAlike(before, after) ? null : this.#changed
       default:
         return givesUpPods(before, after) ? this.#gaveUp : null
     }
   }
 
-  /** The last of what a host needs to be there: its rules, its Service, the first Ready Pod of each of its subsets. */
+  /** The last of what a host needs to be there: its rules, its Service or ServiceEntries, the first Ready Pod of each of its subsets. */
   #arrivals(host: string, snapshot: Snapshot): RecentChange[] {
     const named = serviceOfHost(host, snapshot.settings.domain)
     const service = named === null ? undefined : snapshot.find('Service', named.namespace, named.name)
     const rules = destinationRulesOver(snapshot, host)
-    const changed = [...rules, ...(service === undefined ? [] : [service])].flatMap((ref) => this.#changed.get(refKey(ref)) ?? [])
+    const entries = snapshot.lookup('serviceEntryByHost', host)
+    const changed = [...rules, ...entries, ...(service === undefined ? [] : [service])].flatMap(
+      (ref) => this.#changed.get(refKey(ref)) ?? []
+    )
     if (service === undefined) return changed
     const pods = service.selector === null ? [] : podsSelected(snapshot, service.namespace, service.selector).filter(({ ready }) => ready)
     const subsets = rules.flatMap((rule) => rule.subsets.map(({ labels }) => labels))
@@ -126,20 +130,4 @@ function isSame(one: RecentChange, other: RecentChange): boolean {
 
 function isReady(object: MeshObject | null): boolean {
   return object?.kind === 'Pod' && object.ready
-}
-
-function specText(object: MeshObject | null): string {
-  if (object === null) return ''
-  const {
-    uid: _u,
-    resourceVersion: _r,
-    createdMs: _c,
-    labels: _l,
-    annotations: _a,
-    deleting: _d,
-    finalizers: _f,
-    owners: _o,
-    ...spec
-  } = object
-  return JSON.stringify(spec)
 }

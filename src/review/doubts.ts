@@ -24,7 +24,7 @@ import { ownersAskedFor } from './consequence.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
-import { type Carried, carriedBy, changesReach, isRouteObject, narrowsEntrance, newlyCarried, takesAway } from './reliance.ts'
+import { type Carried, carriedBy, changesReach, hostsRemoved, isRouteObject, narrowsEntrance, newlyCarried, takesAway } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
@@ -36,6 +36,8 @@ export interface Doubts {
 const NONE: Doubts = { reads: [], lists: [] }
 /** If all of these have gone, the destination's Pods are listed. Where Pods go away, as in every rolling update, one alone may well be among them. */
 const ENOUGH_PODS = { relied: 1, removed: 2 }
+/** More of them are listed rather than read one by one. */
+const MOST_SENDERS = 32
 /** A denial stands as long as one of its gaps does: where the first are none, a next look confirms others. */
 const ENOUGH_GAPS = 8
 
@@ -149,7 +151,8 @@ function* ofAdmission({ change, before, after, targets, gaps: all }: Judgement):
   // More may be sent to what fails already, as long as that seems no worse than what it was.
   const isStep = !removes && !leaves && !narrows && relied.length === 0
   const counts = (gap: Gap) => !isStep || failsBy(gap, change)
-  if (isStep && !left.some(counts)) return { reads: absentServices(change, before), lists: [] }
+  const senders = sendersTo(hostsRemoved(change), before)
+  if (isStep && !left.some(counts)) return { reads: [...absentServices(change, before), ...senders.reads], lists: senders.lists }
   const open = left.length === 0 ? [] : [...left, ...(yield* gapsInParts(before, known))].filter(counts)
   // What was carried before is there still: whatever takes it away is refused.
   const reliedOn = new Set(relied.map(placeOf))
@@ -164,6 +167,7 @@ function* ofAdmission({ change, before, after, targets, gaps: all }: Judgement):
   const enough = removes ? ENOUGH_PODS.removed : ENOUGH_PODS.relied
   return {
     reads: [
+      ...senders.reads,
       ...(yield* flatMapInParts(open, (gap) => readsOf(gap, before))),
       ...(yield* flatMapInParts(shadowing, ({ host }) => virtualServicesOver(before, host).flatMap(sourcesOf))),
       ...(relied.length > 0 || leaves ? [...parentsOf(change, before), ...grantsOf(change, before)] : []),
@@ -171,12 +175,19 @@ function* ofAdmission({ change, before, after, targets, gaps: all }: Judgement):
       ...(yield* flatMapInParts(placesOf(carrying), (destination) => backing(destination, after, enough)))
     ],
     lists: [
+      ...senders.lists,
       // What a route leaves may fall to another one that the cache has yet to see.
       ...(removes || leaves || narrows ? [...allRoutes(before), ...servicesOf(change)] : []),
       ...(change.ref.kind === 'GatewayClass' && before.knows('KubernetesGateway') ? [GATEWAYS] : []),
       ...(yield* flatMapInParts(open, (gap) => [...listsOf(gap, before), ...listsOf(gap, after)]))
     ]
   }
+}
+
+/** What routes to hosts that are taken out, as the cache shows it: each may just have ceased to, and the proxies not know it yet. */
+function sendersTo(hosts: readonly string[], snapshot: Snapshot): Doubts {
+  const senders = hosts.flatMap((host) => [...snapshot.lookup('virtualServiceByDestination', host)]).flatMap(sourcesOf)
+  return senders.length > MOST_SENDERS ? { reads: [], lists: allRoutes(snapshot) } : { reads: senders, lists: [] }
 }
 
 /** The Services of what a route sends to that are not known to be there: on such a host nothing counts as served, whatever the route does. */

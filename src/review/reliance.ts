@@ -58,14 +58,20 @@ export function changesReach({ before, after }: Pick<Write, 'before' | 'after'>)
   return was !== null || is !== null
 }
 
-/** The hosts from which a write takes something, teardown included: its own, or those of the Services that select a Deployment's Pods. */
+/** The hosts from which a write takes something, teardown included: its own, or those of the Services that select a workload's Pods. */
 export function hostsTakenFrom(change: Change, snapshot: Snapshot): string[] {
-  const { before, after, ref, operation } = change
-  const object = before ?? after
-  if (!takesAway(change) && !(ref.kind === 'Service' && operation === 'DELETE')) return []
-  if (object?.kind === 'DestinationRule' || object?.kind === 'Service') return [object.host]
-  if (object === null || object === undefined || !isWorkload(object)) return []
-  return servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ host }) => host)
+  const object = change.before ?? change.after
+  const removed = hostsRemoved(change)
+  if (removed.length > 0 || object === null || !takesAway(change)) return removed
+  if (object.kind === 'DestinationRule' || object.kind === 'Service') return [object.host]
+  return isWorkload(object) ? servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ host }) => host) : []
+}
+
+/** The hosts that a write takes out: whoever still sends there is only told so, whether the cache shows it truly or not. */
+export function hostsRemoved({ before, after }: Pick<Write, 'before' | 'after'>): string[] {
+  if (before?.kind === 'Service') return after === null ? [before.host] : []
+  if (before?.kind !== 'ServiceEntry') return []
+  return before.hosts.filter((host) => after?.kind !== 'ServiceEntry' || !after.hosts.includes(host))
 }
 
 /** A workload's Pods go away, or lose their labels or ports. */

@@ -8,7 +8,22 @@ import type { Change } from '../../src/review/change.ts'
 import { DEFAULT_POLICY, type Policy } from '../../src/review/policy.ts'
 import { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { parsed } from '../changes.ts'
-import { deployment, destinationRule, guide, guideWith, type Manifest, rule, service, to, virtualService } from '../manifests.ts'
+import {
+  backend,
+  backends,
+  deployment,
+  destinationRule,
+  guide,
+  guideByRoutes,
+  guideWith,
+  httpRoute,
+  type Manifest,
+  rule,
+  service,
+  to,
+  versionService,
+  virtualService
+} from '../manifests.ts'
 
 const SETTLE_MS = 1000
 const NEVER = new AbortController().signal
@@ -32,12 +47,13 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
   for (const manifest of manifests) state.load(parsed(manifest))
   // What the API server holds; the watch may show an older state.
   let facts = state.facts
+  let isLagging = false
   const reviewer = createReviewer({
     state: {
       snapshot: () => state.snapshot(),
       admitted: (write) => {
         admissions.push(now)
-        state.admitted(write)
+        if (!isLagging) state.admitted(write)
       },
       pending: () => state.pending(),
       health: () => state.health(),
@@ -66,6 +82,10 @@ function rig(manifests: readonly Manifest[] = guide(), onTimeout: 'warn' | 'deny
     pass: (ms: number) => {
       now += ms
     },
+    /** From now on the watch tells of nothing. */
+    lag: () => {
+      isLagging = true
+    },
     /** Something that another replica admitted, of which the watch has not told. */
     store: (...stored: readonly Manifest[]) => {
       const server = new Sandbox()
@@ -86,6 +106,13 @@ function late(facts: () => Facts): Facts {
 }
 
 const both = virtualService([rule([to('v1', 50), to('v2', 50)])])
+const external = (host: string): Manifest => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'ServiceEntry',
+  metadata: { name: host.replaceAll('.', '-'), namespace: 'default' },
+  spec: { hosts: [host], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'DNS', location: 'MESH_EXTERNAL' }
+})
+const sent = (host: string) => virtualService([rule([{ destination: { host, port: { number: 80 } } }])])
 const onlyV1 = guideWith(destinationRule(['v1']))
 
 t.test('a route to a subset that was defined just now is held until that has settled', async (t) => {
@@ -132,6 +159,46 @@ t.test('nor is the Deployment behind it', async (t) => {
   const { apply, remove, holds } = rig(guideWith(both))
   await apply(virtualService([rule([to('v2')])]))
   t.not((await remove(deployment('v1'))).verdict, 'deny')
+  t.same(holds, [SETTLE_MS])
+})
+
+t.test('a Service or ServiceEntry is not taken away before the route that left it has settled, whatever the watch shows', async (t) => {
+  const worlds: [Manifest[], Manifest, Manifest][] = [
+    [
+      [...guideByRoutes(), httpRoute([backends([backend('v1', 50), backend('v2', 50)])])],
+      httpRoute([backends([backend('v2')])]),
+      versionService('v1')
+    ],
+    [
+      [...guideWith(external('a.example.com'), external('b.example.com')), sent('a.example.com')],
+      sent('b.example.com'),
+      external('a.example.com')
+    ]
+  ]
+  for (const [world, moved, left] of worlds) {
+    const seen = rig(world)
+    await seen.apply(moved)
+    t.not((await seen.remove(left)).verdict, 'deny')
+    t.same(seen.holds, [SETTLE_MS], `${left.kind}, and the watch has told`)
+    const unseen = rig(world)
+    unseen.store(moved)
+    t.notMatch((await unseen.remove(left)).warnings.join(' '), /still sends/)
+    t.same(unseen.holds, [SETTLE_MS], `${left.kind}, and another replica admitted it`)
+  }
+})
+
+t.test('what this replica admitted counts before the watch has told', async (t) => {
+  const { apply, remove, lag, holds } = rig()
+  lag()
+  await apply(virtualService([rule([to('v2')])]))
+  await remove(deployment('v1'), 'system:serviceaccount:kube-system:generic-garbage-collector')
+  t.same(holds, [SETTLE_MS])
+})
+
+t.test('a route to what a ServiceEntry just brought is held until that has settled', async (t) => {
+  const { apply, holds } = rig()
+  await apply(external('a.example.com'))
+  await apply(sent('a.example.com'))
   t.same(holds, [SETTLE_MS])
 })
 
