@@ -78,6 +78,7 @@ function ofDenial({ asked, change, before, after }: Judgement, { findings }: Dec
       ...ownersAskedFor(asked),
       ...parentsOf(change, before),
       ...answering,
+      ...findings.flatMap(({ severity, restsOn = [] }) => (severity === 'deny' ? restsOn : [])),
       ...denied.flatMap((gap) => readsOf(gap, before))
     ],
     lists: [...siblings, ...older, ...denied.flatMap((gap) => [...listsOf(gap, before), ...listsOf(gap, after)])]

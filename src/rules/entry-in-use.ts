@@ -1,4 +1,5 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
+import { hostCovers } from '../mesh/names/hosts.ts'
 import { gapRule } from './gap-rule.ts'
 import type { Subject } from './rule.ts'
 import { destinationName, loss, place, sends, wayOut } from './wording.ts'
@@ -20,7 +21,10 @@ export const entryInUse = gapRule({
 
 function routed(subject: Subject, gap: Gap): string {
   const name = subject.nameOf(subject.written)
-  if (gap.destination === null) return `${name} would no longer have it`
+  if (gap.destination === null)
+    return hides(subject, gap)
+      ? `${name} would not be exported to namespace ${gap.context.namespace} any longer`
+      : `${name} would no longer have it`
   return `${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, ${lost(subject, gap, name)}`
 }
 
@@ -31,8 +35,16 @@ function lost({ operation }: Subject, { cause, destination }: Gap, name: string)
   return operation === 'DELETE' ? `which only ${name} makes known` : `which ${name} would no longer make known to its clients`
 }
 
-function remedyFor(subject: Subject, { cause, source }: Gap): string {
+/** It keeps the host, and not for everybody that had it. */
+function hides({ before, after }: Subject, { host }: Gap): boolean {
+  if (before?.kind !== 'ServiceEntry' || after?.kind !== 'ServiceEntry') return false
+  return before.exportTo.join() !== after.exportTo.join() && after.hosts.some((own) => hostCovers(own, host))
+}
+
+function remedyFor(subject: Subject, gap: Gap): string {
+  const { cause, source, context } = gap
   if (cause === 'no-endpoints' || cause === 'subset') return 'First add an endpoint that takes its place, then do this again'
+  if (source === null && hides(subject, gap)) return `Leave namespace ${context.namespace} in spec.exportTo until nobody there calls it`
   if (source === null) return `First wait until nobody calls it; if this is meant, ${wayOut(subject)}`
   return `First move the requests to another host in ${subject.nameOf(source)}, then do this again`
 }

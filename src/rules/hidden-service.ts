@@ -16,10 +16,19 @@ export const hiddenService = gapRule({
   explains: (subject) => subject.opened.filter((gap) => changeBehind(subject, gap) === 'hidden'),
   explain: (gap, subject) => ({
     path: external(subject) === null ? ['metadata', 'annotations', 'networking.istio.io/exportTo'] : ['spec', 'externalName'],
-    message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${sentTo(subject, gap)}, ${lost(subject)}`,
+    message: `${loss(gap)}: ${gap.destination === null ? ofItself(subject, gap) : `${place(subject, gap)} ${sends(gap)} ${sentTo(subject, gap)}, ${lost(subject)}`}`,
     remedy: remedyFor(subject, gap)
   })
 })
+
+/** Where nothing routes to it that the client knows. */
+function ofItself(subject: Subject<'Service'>, { context }: Gap): string {
+  const name = subject.nameOf(subject.written)
+  const standsFor = external(subject)
+  return standsFor === null
+    ? `${name} would not be exported to namespace ${context.namespace} any longer`
+    : `${name} would stand for ${standsFor}, a host that the mesh does not know`
+}
 
 /** The Service itself, where the destination is what it stands for now. */
 function sentTo(subject: Subject<'Service'>, gap: Gap): string {

@@ -22,13 +22,15 @@ export interface Finding {
   readonly remedy: string
   /** The gap that the finding is about, where it is about one. */
   readonly gap: Gap | null
+  /** Where no gap tells it: other objects that the finding rests on. */
+  readonly restsOn?: readonly ObjectRef[]
 }
 
 /** A finding before the decision has given it the rule's id. */
 export type Statement = Omit<Finding, 'rule'>
 
 /** What a rule itself has to say. What it leaves out, and the gap, come from how it is made: `gapRule`, `hygieneRule`. */
-export interface Draft extends Pick<Statement, 'path' | 'message' | 'remedy'> {
+export interface Draft extends Pick<Statement, 'path' | 'message' | 'remedy' | 'restsOn'> {
   readonly severity?: Severity
   /** What is written, where it does not say. */
   readonly object?: ObjectRef

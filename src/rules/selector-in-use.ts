@@ -20,13 +20,20 @@ export const selectorInUse = gapRule({
   explain: (gap, subject) => ({
     severity: isRolloutsSwitch(subject) ? 'warn' : severityOf(subject, gap),
     path: ['spec', 'selector'],
-    message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which the changed selector leaves without a Ready Pod`,
+    message: `${loss(gap)}: ${place(subject, gap)} ${sends(gap)} ${destinationName(gap.destination)}, which ${cause(subject)}`,
     remedy: remedyFor(subject, gap)
   })
 })
 
+function cause({ before }: Subject<'Service'>): string {
+  const name = before?.externalName ?? null
+  return name === null ? 'the changed selector leaves without a Ready Pod' : `no longer stands for ${name}, and has no Ready Pod of its own`
+}
+
 /** A version label pins the Service to one release; any other that Pods lack they can be given first. */
 function remedyFor({ before, after, labelKeys, nameOf }: Subject<'Service'>, { source }: Gap): string {
+  if (before !== null && before.externalName !== null)
+    return 'First wait until a Pod that the selector takes is Ready, then apply this again'
   const selector = after?.selector ?? {}
   const old = before?.selector ?? {}
   const fresh = Object.entries(selector).filter(([key, value]) => own(old, key) !== value)

@@ -13,6 +13,8 @@ export function changeBehind({ before, after }: Subject<'Service'>, gap: Gap): S
   if (isHidden(before, after) && gap.cause !== 'no-endpoints' && gap.cause !== 'port') return 'hidden'
   const reselected = !sameLabels(before.selector ?? {}, after.selector ?? {})
   const isEmpty = gap.cause === 'no-endpoints' || gap.cause === 'no-address'
+  // What it stood for answered, and now its own Pods have to.
+  if (isEmpty && before.externalName !== null && after.externalName === null) return 'selector'
   if (reselected && isEmpty && !renamesTarget(before, after, gap)) return 'selector'
   return isHidden(before, after) && samePorts(before, after) ? 'hidden' : 'port'
 }

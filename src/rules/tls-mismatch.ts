@@ -1,30 +1,32 @@
-import type { ClientTls, DestinationRule } from '../kinds/destination-rule.ts'
-import { isSameRef } from '../kinds/index.ts'
+import type { DestinationRule } from '../kinds/destination-rule.ts'
+import { isRouteKind, isSameRef, ROUTE_KINDS, type RouteKind } from '../kinds/index.ts'
 import { type Pod, takesRequests } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { affectedTargets } from '../mesh/gaps/affected.ts'
-import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
 import { hostCovers } from '../mesh/names/hosts.ts'
 import { describeLabels } from '../mesh/requests/classes.ts'
-import { policyTo, type Refusal, refusalBy, type Spoken, spokenIn } from '../mesh/routing/mtls.ts'
+import { spokenIn } from '../mesh/routing/mtls.ts'
 import { chains, tablesOf } from '../mesh/routing/routes.ts'
 import { ruleInScope, type Scope, scopeOf } from '../mesh/routing/scope.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
-import { hasNoProxy, isAmbient } from '../mesh/snapshot/injection.ts'
-import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
+import { isAmbient } from '../mesh/snapshot/injection.ts'
+import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { hygieneRule } from './hygiene-rule.ts'
+import { ledToMismatch } from './led-to-mismatch.ts'
 import type { Draft, Subject } from './rule.ts'
+import { type Clash, clashAt, LANGUAGE, mayClash, remedyFor, restsOn, takenFor } from './tls-clash.ts'
 
 export const tlsMismatch = hygieneRule({
   id: 'tls-mismatch',
-  on: ['DestinationRule', 'PeerAuthentication'],
+  on: ['DestinationRule', 'PeerAuthentication', ...ROUTE_KINDS],
   summary: 'client and server would disagree on mTLS',
   description:
     "A DestinationRule's tls mode says what clients speak, a PeerAuthentication what the workload takes. Plain text (DISABLE), or TLS without a certificate (SIMPLE), to a workload that takes mTLS only (STRICT) is " +
     'refused: 503 for every request. So is mTLS (ISTIO_MUTUAL) to one that takes plain text only (DISABLE), or that has no sidecar. Other TLS of the own kind (SIMPLE, MUTUAL) to a workload of the mesh meets a sidecar that expects ' +
-    'ISTIO_MUTUAL; whether it works depends on what listens there, and is only warned of.',
+    'ISTIO_MUTUAL; whether it works depends on what listens there, and is only warned of. A route that moves requests to such a destination is refused like the rule that makes one.',
   remedy: 'Leave tls out, so that clients speak what each Pod takes, or let the workload take both (PERMISSIVE) first.',
   find: (subject) => {
+    if (isRouteKind(subject.written.kind)) return ledToMismatch(subject)
     const found = mismatchesIn(subject, subject.snapshotAfter)
     const known = new Set(found.length === 0 ? [] : mismatchesIn(subject, subject.snapshotBefore).map(keyOf))
     return [...found.filter((each) => !known.has(keyOf(each))).map((each) => say(subject, each)), ...shutOut(subject)]
@@ -56,18 +58,13 @@ function shutOut({ before, after, snapshotAfter, nameOf }: Asked): Draft[] {
   ]
 }
 
-type Asked = Subject<'DestinationRule' | 'PeerAuthentication'>
+type Asked = Subject<'DestinationRule' | 'PeerAuthentication' | RouteKind>
 
 /** A destination of a Service to which some clients speak what its Pods do not take. */
-interface Mismatch {
+interface Mismatch extends Clash {
   readonly service: Service
-  readonly rule: DestinationRule
-  readonly tls: ClientTls
-  readonly subset: string | null
   /** Those of the Service that are called so. */
   readonly ports: Set<number>
-  /** Why none of its Pods takes it; null where some may. */
-  readonly refused: Refusal | null
 }
 
 function keyOf({ service, rule, tls, subset, refused }: Mismatch): string {
@@ -87,59 +84,28 @@ function services({ before, after, snapshotAfter }: Asked): Service[] {
     if (own !== undefined) return [own]
     return object.host.startsWith('*') ? [...snapshotAfter.all('Service')].filter(({ host }) => hostCovers(object.host, host)) : []
   }
-  if (object === null) return []
+  if (object?.kind !== 'PeerAuthentication') return []
   const isMeshWide = object.namespace === snapshotAfter.settings.rootNamespace && object.selector === null
   return [...snapshotAfter.all('Service')].filter(({ namespace }) => isMeshWide || namespace === object.namespace)
 }
 
 function mismatches(subject: Asked, snapshot: Snapshot, service: Service): Mismatch[] {
-  const { selector, namespace } = service
-  if (selector === null || !mayMismatch(snapshot, service) || !subject.isInMesh(service)) return []
+  if (!mayClash(snapshot, service) || !subject.isInMesh(service)) return []
   const found = new Map<string, Mismatch>()
   for (const { context, host: called } of affectedTargets(snapshot, snapshot, [service])) {
     const scope = scopeOf(snapshot, context)
     const joined = ruleInScope(scope, service)
     if (joined === null) continue
     for (const { subset, port } of carried(scope, called, service)) {
-      const policy = policyTo(joined, subset, port)
-      if (policy === null) continue
-      const { rule, tls, labels } = policy
-      const spoken = spokenIn(tls)
-      const pods = podsSelected(snapshot, namespace, { ...selector, ...labels }).filter(takesRequests)
-      if (pods.length === 0) continue
-      const refusals = pods.map((pod) => refusalBy(snapshot, pod, targetOf(service, port), spoken))
-      const refused = refusals.every((each) => each !== null) ? (refusals[0] ?? null) : null
-      if (refused === null && (!isOwn(spoken) || pods.every((pod) => hasNoProxy(snapshot, pod)))) continue
-      const mismatch: Mismatch = { service, rule, tls, subset: policy.subset, ports: new Set(), refused }
+      const clash = clashAt(snapshot, service, joined, { subset, port })
+      if (clash === null) continue
+      const mismatch: Mismatch = { service, ...clash, ports: new Set() }
       const known = found.get(keyOf(mismatch)) ?? mismatch
       known.ports.add(port)
       found.set(keyOf(mismatch), known)
     }
   }
   return [...found.values()]
-}
-
-function targetOf({ ports }: Service, port: number): number | null {
-  const target = ports.find((each) => each.port === port)?.targetPort
-  return typeof target === 'number' ? target : null
-}
-
-/** Of a client's own: a workload may speak it itself. */
-function isOwn(spoken: Spoken): boolean {
-  return spoken === 'own' || spoken === 'simple'
-}
-
-/** Some Pod may refuse what some rule over the host says: looked at first, since most are fine. */
-function mayMismatch(snapshot: Snapshot, service: Service): boolean {
-  const levels = destinationRulesOver(snapshot, service.host).flatMap(({ tls, subsets }) => [
-    ...tls,
-    ...subsets.flatMap((subset) => subset.tls)
-  ])
-  const modes = new Set(levels.map(spokenIn))
-  if (modes.size !== 1 || !modes.has('mtls')) return modes.size > 0
-  const pods = podsSelected(snapshot, service.namespace, service.selector ?? {})
-  const ports = [null, ...service.ports.map(({ port }) => targetOf(service, port))]
-  return pods.some((pod) => ports.some((port) => refusalBy(snapshot, pod, port, 'mtls') !== null))
 }
 
 /** The destinations by which a client or gateway reaches the Service: by routes, or by Istio's default one. */
@@ -153,7 +119,8 @@ function carried(scope: Scope, called: string, { host, ports }: Service): Pick<R
   return [...routed, ...bytes.map(({ port }) => ({ subset: null, port }))]
 }
 
-function say({ written, nameOf, snapshotAfter }: Asked, { service, rule, tls, subset, ports, refused }: Mismatch): Draft {
+function say({ written, nameOf, snapshotAfter }: Asked, mismatch: Mismatch): Draft {
+  const { service, rule, tls, subset, ports, refused } = mismatch
   const isRule = written.kind === 'DestinationRule'
   const path = isRule ? (isSameRef(rule, written) ? tls.path : []) : ['spec', 'mtls']
   const target = subset === null ? service.host : `subset "${subset}" of ${service.host}`
@@ -171,6 +138,7 @@ function say({ written, nameOf, snapshotAfter }: Asked, { service, rule, tls, su
   return {
     severity: 'deny',
     path,
+    ...restsOn(mismatch),
     message: `${lost}: ${nameOf(rule)} has clients speak ${LANGUAGE[spokenIn(tls)]}, and ${takenFor(refused, spokenIn(tls), nameOf)}`,
     remedy: remedyFor(isRule && isSameRef(rule, written), spokenIn(tls), refused === 'no sidecar' ? null : nameOf(refused), nameOf(rule))
   }
@@ -180,26 +148,4 @@ function say({ written, nameOf, snapshotAfter }: Asked, { service, rule, tls, su
 function fromWhom({ namespace, workloadSelector }: DestinationRule, service: Service, { settings }: Snapshot): string {
   if (workloadSelector !== null) return ` from Pods ${describeLabels(workloadSelector)} of namespace ${namespace}`
   return namespace === service.namespace || namespace === settings.rootNamespace ? '' : ` from namespace ${namespace}`
-}
-
-const LANGUAGE: Readonly<Record<Spoken, string>> = {
-  plain: 'plain text (tls mode DISABLE)',
-  simple: 'TLS without a certificate of the mesh (tls mode SIMPLE)',
-  own: 'TLS of their own (tls mode MUTUAL)',
-  mtls: 'mTLS (tls mode ISTIO_MUTUAL)'
-}
-
-function takenFor(refused: Refusal, spoken: Spoken, nameOf: Asked['nameOf']): string {
-  if (refused === 'no sidecar') return 'its Pods have no sidecar that takes it'
-  return `${nameOf(refused)} takes ${spoken === 'mtls' ? 'plain text only (DISABLE)' : 'mTLS only (STRICT)'}`
-}
-
-function remedyFor(isHere: boolean, spoken: Spoken, peer: string | null, rule: string): string {
-  if (spoken === 'mtls') {
-    if (peer === null) return 'First restart the Pods with a sidecar, or leave tls out: then clients speak what each Pod takes'
-    return isHere ? `First set mode PERMISSIVE in ${peer}, or leave tls out here` : `First take tls out of ${rule}, then apply this again`
-  }
-  return isHere
-    ? `First set mode PERMISSIVE in ${peer}, or use tls mode ISTIO_MUTUAL here`
-    : `First set tls mode ISTIO_MUTUAL in ${rule}, then apply this again`
 }

@@ -6,6 +6,7 @@ import {
   guideWithout,
   httpRoute,
   mirrorTo,
+  namespace,
   rule,
   service,
   versionService,
@@ -60,6 +61,13 @@ export const serviceRemoved: RuleExamples = {
       says: 'clients would call api.vendor.example:443 past the mesh'
     },
     {
+      name: 'some clients see it no longer',
+      given: guideWith(vendor, namespace('web')),
+      apply: entry({ exportTo: ['.'] }),
+      severity: 'warn',
+      says: 'clients of namespace web would call api.vendor.example past the mesh'
+    },
+    {
       name: 'a GRPCRoute mirrors to it, of which Istio makes nothing without it',
       given: guideAtGateway({
         ...httpRoute([{ backendRefs: [backend('v1')], ...mirrorTo('helloworld-v2') }], AT_GATEWAY, { name: 'grpc' }),
@@ -76,6 +84,11 @@ export const serviceRemoved: RuleExamples = {
       name: 'another ServiceEntry has the host',
       given: guideWith(vendor, { ...vendor, metadata: { name: 'vendor-too', namespace: 'default' } }),
       delete: vendor
+    },
+    {
+      name: 'some clients see it no longer, but another',
+      given: guideWith(vendor, { ...vendor, metadata: { name: 'vendor-too', namespace: 'web' } }, namespace('web')),
+      apply: entry({ exportTo: ['.'] })
     },
     {
       name: 'a wildcard of the ServiceEntry still has the host',

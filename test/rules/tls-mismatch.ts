@@ -1,4 +1,4 @@
-import { deployment, destinationRule, guideWith, guideWithout, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import { DEBUG, deployment, destinationRule, guideWith, guideWithout, type Manifest, rule, to, virtualService } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const speaks = (mode: string) => destinationRule(['v1', 'v2'], { trafficPolicy: { tls: { mode } } })
@@ -9,6 +9,15 @@ const takes = (mode: string, spec: Record<string, unknown> = {}): Manifest => ({
   spec: { mtls: { mode }, ...spec }
 })
 const v1Alone = { selector: { matchLabels: { app: 'helloworld', version: 'v1' } } }
+
+/** Of the two subsets clients speak plain text to v2. */
+const plainToV2 = destinationRule([], {
+  subsets: [
+    { name: 'v1', labels: { version: 'v1' } },
+    { name: 'v2', labels: { version: 'v2' }, trafficPolicy: { tls: { mode: 'DISABLE' } } }
+  ]
+})
+const split = (v1: number, v2: number) => virtualService([rule([to('v1', v1), to('v2', v2)])])
 
 const meshWide: Manifest = {
   apiVersion: 'networking.istio.io/v1',
@@ -87,6 +96,34 @@ export const tlsMismatch: RuleExamples = {
       says: 'PeerAuthentication default/default takes plain text only (DISABLE). First take tls out of DestinationRule default/helloworld'
     },
     {
+      name: 'requests move to a subset to which clients speak plain text, of Pods that take mTLS only',
+      given: guideWith(takes('STRICT'), plainToV2),
+      apply: split(70, 30),
+      severity: 'deny',
+      says: '30% of requests to helloworld.default.svc.cluster.local:3000 would get 503: VirtualService default/helloworld http[0] sends to subset "v2" of helloworld.default.svc.cluster.local, to which DestinationRule default/helloworld has clients speak plain text (tls mode DISABLE), and PeerAuthentication default/default takes mTLS only (STRICT). First set tls mode ISTIO_MUTUAL in DestinationRule default/helloworld'
+    },
+    {
+      name: 'more of them move there',
+      given: guideWith(takes('STRICT'), plainToV2, split(70, 30)),
+      apply: split(50, 50),
+      severity: 'deny',
+      says: '50% of requests'
+    },
+    {
+      name: 'requests move to a subset of the mesh to which clients speak TLS of their own',
+      given: guideWith(
+        destinationRule([], {
+          subsets: [
+            { name: 'v1', labels: { version: 'v1' } },
+            { name: 'v2', labels: { version: 'v2' }, trafficPolicy: { tls: { mode: 'SIMPLE' } } }
+          ]
+        })
+      ),
+      apply: virtualService([rule([to('v2')])]),
+      severity: 'warn',
+      says: 'the sidecars of its Pods expect ISTIO_MUTUAL'
+    },
+    {
       name: 'mTLS only while Pods beside those with a sidecar have none',
       given: guideWith(running('web', true), running('cron', false)),
       apply: takes('STRICT'),
@@ -121,6 +158,17 @@ export const tlsMismatch: RuleExamples = {
       name: 'only some of the Pods behind the host take mTLS alone',
       given: guideWith(takes('STRICT', v1Alone), virtualService([rule([to(null)])])),
       apply: speaks('DISABLE')
+    },
+    { name: 'fewer requests go where they are refused', given: guideWith(takes('STRICT'), plainToV2, split(70, 30)), apply: split(90, 10) },
+    {
+      name: 'requests that are refused get a route of their own',
+      given: guideWith(takes('STRICT'), plainToV2, virtualService([rule([to('v2')])])),
+      apply: virtualService([rule([to('v2')], DEBUG), rule([to('v1')])])
+    },
+    {
+      name: 'a subset to which clients speak plain text, with weight 0',
+      given: guideWith(takes('STRICT'), plainToV2),
+      apply: split(100, 0)
     },
     {
       name: 'plain text to a host of which routes name a subset alone, that speaks mTLS',

@@ -10,7 +10,7 @@ import { compatible, type Labels, selects } from '../names/labels.ts'
 import { own } from '../names/own.ts'
 import type { MeshSettings } from '../snapshot/settings.ts'
 import { podsSelected, type Snapshot } from '../snapshot/snapshot.ts'
-import { type MeshService, portOf } from './services.ts'
+import { type MeshService, portOf, resolutionOf } from './services.ts'
 import type { Context } from './table.ts'
 
 /** What Istio adds to an endpoint's labels besides the node's name: the cluster, and from the node where it runs (11.3). */
@@ -31,8 +31,7 @@ export function readyEndpoints(snapshot: Snapshot, context: Context, service: Me
   if (service.resolution === 'dynamic-dns') return null
   const { object } = service
   const known = withoutNodeLabels(subset)
-  const most =
-    object.kind === 'Service' ? ofService(snapshot, object, service, port, known) : ofEntry(snapshot, object, service.resolution, known)
+  const most = object.kind === 'Service' ? ofService(snapshot, object, service, port, known) : ofEntries(snapshot, service, port, known)
   const isExact = known === subset && !(object.kind === 'Service' && object.internalTrafficLocal)
   // Of labels of nodes, and of the client's own node (11.5), it is not known how many of these there are; but of none there is none.
   return isExact || most === 0 ? most : null
@@ -70,6 +69,19 @@ function ofSlices(snapshot: Snapshot, slices: readonly EndpointSlice[], namespac
     const found = snapshot.find('Pod', namespace, pod)
     return found !== undefined && isOfSubset(found, subset, snapshot.settings)
   }).length
+}
+
+/** Those of every ServiceEntry of the host in the namespace that has a port of this name, whichever of them Istio keeps (8.7). `EndpointIndex.ShardsForService`. */
+function ofEntries(snapshot: Snapshot, service: MeshService, port: number, subset: Labels): number {
+  const { host, namespace, resolution } = service
+  const portName = portOf(service, port)?.name
+  let count = 0
+  for (const entry of snapshot.lookup('serviceEntryByHost', host)) {
+    if (entry.namespace !== namespace || !entry.hosts.includes(host) || resolutionOf(entry) !== resolution) continue
+    snapshot.charge(entry.ports.length)
+    if (entry.ports.some(({ name }) => name === portName)) count += ofEntry(snapshot, entry, resolution, subset)
+  }
+  return count
 }
 
 /** Endpoints of a DNS name are sent without their health (8.5). */

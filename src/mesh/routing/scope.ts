@@ -180,10 +180,10 @@ export const listensForHttp = oncePerClient((scope, port: number): boolean => {
   const { snapshot, context, listeners } = scope
   const listener = listenerFor(listeners, port)
   if (listener === null) return false
-  const opens = (service: MeshService) => isVisible(service, context.namespace) && listener.importsService(service.namespace, service.host)
   for (const { host } of httpServices(snapshot, port)) {
-    snapshot.charge(listener.effort)
-    if (named(scope, host).some(opens)) return true
+    // Of one host the port of another namespace's service, which the client does not take, opens nothing (8.7).
+    if (selected(scope, named(scope, host), listener, context.namespace).some((each) => portOf(each, port)?.protocol === 'http'))
+      return true
   }
   return false
 })

@@ -143,12 +143,12 @@ function ofService(service: Service, { defaultServiceExportTo }: DefaultExports)
     createdMs: service.createdMs,
     exportTo: exportsOf(service, defaultServiceExportTo),
     ports: service.ports.map((port) => ({ number: port.port, name: port.name, protocol: port.traffic })),
-    resolution: resolutionOf(service),
+    resolution: resolutionOfService(service),
     object: service
   }
 }
 
-function resolutionOf({ headless, externalName }: Service): Resolution {
+function resolutionOfService({ headless, externalName }: Service): Resolution {
   if (headless) return 'passthrough'
   return externalName === null ? 'static' : 'alias'
 }
@@ -162,7 +162,11 @@ function ofEntry(entry: ServiceEntry, host: string, { defaultServiceExportTo }: 
     createdMs: entry.createdMs,
     exportTo: exportsOf(entry, defaultServiceExportTo),
     ports: entry.ports.map((port) => ({ number: port.number, name: port.name, protocol: port.traffic })),
-    resolution: RESOLUTIONS.get(entry.resolution) ?? 'passthrough',
+    resolution: resolutionOf(entry),
     object: entry
   }
+}
+
+export function resolutionOf(entry: ServiceEntry): Resolution {
+  return RESOLUTIONS.get(entry.resolution) ?? 'passthrough'
 }

@@ -48,7 +48,7 @@ export interface World {
 
 interface Written {
   readonly given: readonly Part[]
-  readonly write: Exclude<Part, 'route'>
+  readonly write: Part
   readonly before: readonly number[]
   readonly after: readonly number[]
   readonly verdict: string
@@ -58,7 +58,7 @@ export function worlds(): World[] {
   const written = load(readFileSync(join(import.meta.dirname, 'worlds.yaml'), 'utf8')) as Readonly<Record<string, Written>>
   return Object.entries(written).map(([name, { given, write, ...rest }]) => ({
     name,
-    host: 'host' in write ? (write.host ?? 'server') : 'server',
+    host: typeof write !== 'string' && 'host' in write ? (write.host ?? 'server') : 'server',
     given: given.map(manifestOf),
     write: manifestOf(write),
     ...rest
