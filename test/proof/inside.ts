@@ -6,6 +6,7 @@ import { controlled } from './controllers.ts'
 import { GATEWAY_API_SCRIPTS } from './gateway-api-scripts.ts'
 import { KINDS_SCRIPT } from './kinds-script.ts'
 import { margin } from './margin.ts'
+import { MESH_CONFIG_SCRIPT } from './mesh-config-script.ts'
 import { picture } from './picture.ts'
 import { planned } from './planned.ts'
 import { play, type Way } from './play.ts'
@@ -28,22 +29,26 @@ const { values, positionals } = parseArgs({
     part: { type: 'string', default: '1' },
     slow: { type: 'boolean', default: false },
     unforced: { type: 'boolean', default: false },
+    forced: { type: 'string', multiple: true, default: [] },
     verbose: { type: 'boolean', default: false }
   }
 })
-const [what, ...names] = positionals
+const [what, ...played] = positionals
+/** Those of `--forced` are played in that way alone. */
+const names = [...played, ...values.forced]
 
 function chosen(): readonly Script[] {
-  const all = [
+  const known = [
     ...SCRIPTS,
     KINDS_SCRIPT,
+    MESH_CONFIG_SCRIPT,
     ...TOOL_SCRIPTS,
     ...GATEWAY_API_SCRIPTS,
     ...randomScripts(Number(values.random), Number(values.seed))
   ]
-  const unknown = names.find((name) => !all.some((script) => script.name === name))
-  if (unknown !== undefined) throw new Error(`there is no script ${unknown}; there are ${all.map(({ name }) => name).join(', ')}`)
-  return names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
+  const unknown = names.find((name) => !known.some((script) => script.name === name))
+  if (unknown !== undefined) throw new Error(`there is no script ${unknown}; there are ${known.map(({ name }) => name).join(', ')}`)
+  return names.length === 0 ? known : known.filter(({ name }) => names.includes(name))
 }
 
 async function playAs(rig: Rig, script: Script, way: Way) {
@@ -68,6 +73,10 @@ async function releases(scripts: readonly Script[], gatewayApi: boolean): Promis
   if (scripts.length === 0) return
   const rig = await startRig({ gatewayApi })
   for (const script of scripts) {
+    if (values.forced.includes(script.name)) {
+      await playAs(rig, script, 'forced')
+      continue
+    }
     const without = await playAs(rig, script, 'without')
     const withHitless = await playAs(rig, script, 'with')
     if (script === CARELESS) report({ kind: 'picture', svg: picture(without, withHitless) })

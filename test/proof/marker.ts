@@ -27,7 +27,8 @@ export class Marker {
   async install(): Promise<void> {
     await must(this.#api.request('POST', '/api/v1/namespaces', { body: { metadata: { name: NAMESPACE } } }))
     const spec = { ports: [{ name: 'http', port: PORTS.sidecar }] }
-    await must(this.#api.request('POST', `/api/v1/namespaces/${NAMESPACE}/services`, { body: { metadata: { name: 'marker' }, spec } }))
+    const metadata = { name: 'marker', annotations: { 'networking.istio.io/exportTo': '*' } }
+    await must(this.#api.request('POST', `/api/v1/namespaces/${NAMESPACE}/services`, { body: { metadata, spec } }))
     await this.#written()
   }
 
@@ -81,6 +82,8 @@ function virtualService(text: string) {
     metadata: { name: 'marker', namespace: NAMESPACE },
     spec: {
       hosts: [HOST],
+      // Whatever the mesh has for its default.
+      exportTo: ['*'],
       gateways: ['mesh', `${INGRESS}/gateway`],
       http: [{ directResponse: { status: 200, body: { string: text } } }]
     }

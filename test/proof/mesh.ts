@@ -127,6 +127,8 @@ export const ISTIOD_ENVIRONMENT = {
   VALIDATION_WEBHOOK_CONFIG_NAME: '',
   PILOT_ENABLE_GATEWAY_API: 'false',
   POD_NAMESPACE: 'istio-system',
+  // Where it follows, while it runs, what a ConfigMap says of the mesh, beside what the rig's own file does.
+  SHARED_MESH_CONFIG: 'istio',
   // Filters that only Istio's own build of Envoy has.
   PILOT_ENABLE_METADATA_EXCHANGE: 'false',
   PILOT_ENABLE_ALPN_FILTER: 'false'

@@ -95,6 +95,8 @@ class Player {
   }
 
   async #write(step: WriteStep, isFollowedAtOnce: boolean): Promise<Omit<Write, 'step'> | null> {
+    // What was forced is taken back already.
+    if (this.#toForce !== null && this.#release.stands(step)) return null
     // The state between two writes that follow each other at once is nobody's to observe, and a question would keep them apart.
     const isObserved = !isFollowedAtOnce && step.atOnce !== true
     const predictions = isObserved ? await predict(this.#rig, this.#release.host, this.#script.classes, step) : null
@@ -109,7 +111,7 @@ class Player {
     if (message !== '') return { ...write, verdict: 'refused', ...(await this.#sample(SAMPLE_AFTER_REFUSAL)) }
     if (isFollowedAtOnce) return { ...write, verdict: 'admitted' }
     await this.#release.quiet()
-    return { ...write, verdict: 'admitted', ...(this.#toForce === null ? await this.#sample(SAMPLE) : {}) }
+    return { ...write, verdict: 'admitted', ...(await this.#sample(SAMPLE)) }
   }
 
   async #forced(step: WriteStep, guard: Guard): Promise<Pick<Write, 'convergedMs' | 'steadyUntilMs'>> {

@@ -1,5 +1,5 @@
 /** One release in a namespace of its own: what stands there, what is written, and when all of it is known to the proxies. */
-
+import { isDeepStrictEqual } from 'node:util'
 import { ROUTE_KINDS } from '../../src/kinds/index.ts'
 import type { Manifest } from '../manifests.ts'
 import type { ApiAnswer } from '../rig/api.ts'
@@ -42,6 +42,11 @@ export class Release {
   /** The step with its object in the release's namespace. */
   placed(step: WriteStep): WriteStep {
     return { ...step, object: inNamespace(this.#namespace, step.object) }
+  }
+
+  /** What the step would write is there already. */
+  stands(step: WriteStep): boolean {
+    return step.do === 'apply' && isDeepStrictEqual(this.#standing.get(pathOf(step.object)), step.object)
   }
 
   async write(step: WriteStep): Promise<ApiAnswer<Body>> {
