@@ -1,4 +1,4 @@
-/** The GitHub action, the GitLab job and the pre-commit hook: their own commands, run on a repository with the package as npm packs it. */
+/** The GitHub action, the GitLab job and the pre-commit hook: their own commands, run on a repository, with what this one holds. */
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -16,9 +16,9 @@ t.setTimeout(20 * 60_000)
 
 const ROOT = join(import.meta.dirname, '../..')
 const ACTION = join(ROOT, '.github/actions/check')
-const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+/** What hitless runs from: its sources, and what they need. */
+const SOURCES = ['package.json', 'package-lock.json', '.npmrc', 'src']
 const folder = t.testdir({ temp: {} })
-/** Where each of them installs the package: npm has little to do where it is already. */
 const TEMP = join(folder, 'temp')
 
 interface Input {
@@ -58,10 +58,7 @@ function checkout(name: string, step: string): { cwd: string; base: string } {
   const origin = join(folder, `${name}-origin`)
   const cwd = join(folder, name)
   cpSync(join(ROOT, 'examples/helloworld/world'), join(origin, 'mesh'), { recursive: true })
-  git(origin, 'init', '-q', '-b', 'main')
-  git(origin, 'config', 'uploadpack.allowAnySHA1InWant', 'true')
-  git(origin, 'add', '.')
-  git(origin, 'commit', '-qm', 'world')
+  commitAll(origin)
   const base = git(origin, 'rev-parse', 'HEAD')
   git(origin, 'switch', '-qc', 'change')
   for (const file of ['destination-rule.yaml', 'virtual-service.yaml']) {
@@ -112,7 +109,7 @@ async function act(cwd: string, given: Readonly<Record<string, string>>): Promis
   for (const file of Object.values(files)) writeFileSync(file, '')
   writeFileSync(files.GITHUB_EVENT_PATH, JSON.stringify({ pull_request: { number: 7 } }))
   const defaults = Object.fromEntries(Object.entries(action.inputs).map(([input, { default: value = '' }]) => [input, value]))
-  const inputs: Record<string, string> = { ...defaults, package: PACKAGE, token: 'writer', ...given }
+  const inputs: Record<string, string> = { ...defaults, token: 'writer', ...given }
   const outputs = () =>
     Object.fromEntries(
       readFileSync(files.GITHUB_OUTPUT, 'utf8')
@@ -180,13 +177,11 @@ t.test('what cannot be judged ends it before anything is posted', async (t) => {
   t.match(out, 'nowhere')
 })
 
-t.test('what the action runs of others is named by a commit, and its own package by this version', (t) => {
+t.test('what the action runs of others is named by a commit', (t) => {
   for (const { uses } of action.runs.steps) if (uses !== undefined) t.match(uses, /^[\w.-]+\/[\w./-]+@[0-9a-f]{40}$/)
   for (const [line] of readFileSync(join(ACTION, 'action.yml'), 'utf8').matchAll(/^.*\buses:.*$/gm)) t.match(line, / # v\d+\.\d+\.\d+$/)
   for (const { run } of action.runs.steps)
     if (run !== undefined) t.notMatch(run, /\$\{\{/, 'a name that a stranger chooses would be run as a script')
-  t.equal(action.inputs['package']?.default, `hitless@${version}`)
-  t.match(readFileSync(join(ROOT, '.gitlab/check.yml'), 'utf8'), `default: hitless@${version}\n`)
   t.end()
 })
 
@@ -195,12 +190,19 @@ t.test('the GitLab job', async (t) => {
     { spec: { inputs: Readonly<Record<string, Input>> } },
     { hitless: Job }
   ]
-  const inputs: Record<string, string | undefined> = { paths: 'mesh', package: PACKAGE }
+  const sources = join(folder, 'sources')
+  for (const path of SOURCES) cpSync(join(ROOT, path), join(sources, path), { recursive: true })
+  commitAll(sources)
+  const inputs: Record<string, string | undefined> = {
+    paths: 'mesh',
+    repository: `file://${sources}`,
+    commit: git(sources, 'rev-parse', 'HEAD')
+  }
   const filled = (text: string) =>
     text.replace(/\$\[\[ inputs\.(\w+) \]\]/g, (_, key: string) => inputs[key] ?? header.spec.inputs[key]?.default ?? '')
   const run = (cwd: string, base: string) => {
     const variables = Object.entries(jobs.hitless.variables).map(([key, value]) => `${key}=${filled(value)}`)
-    const given = [`CI_BUILDS_DIR=${TEMP}`, `CI_MERGE_REQUEST_DIFF_BASE_SHA=${base}`, ...variables]
+    const given = [`TMPDIR=${TEMP}`, `CI_MERGE_REQUEST_DIFF_BASE_SHA=${base}`, ...variables]
     const script = filled(jobs.hitless.script.join('\n'))
     return spawned(['-i', ...environment(), ...given, 'bash', '-eo', 'pipefail', '-c', script], cwd)
   }
@@ -252,8 +254,13 @@ function hooksRepository(): string {
   } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>
   writeFileSync(join(repository, 'package.json'), JSON.stringify(built))
   cpSync(join(ROOT, '.pre-commit-hooks.yaml'), join(repository, '.pre-commit-hooks.yaml'))
-  git(repository, 'init', '-q')
-  git(repository, 'add', '.')
-  git(repository, 'commit', '-qm', 'built')
+  commitAll(repository)
   return repository
+}
+
+function commitAll(repository: string): void {
+  git(repository, 'init', '-q', '-b', 'main')
+  git(repository, 'config', 'uploadpack.allowAnySHA1InWant', 'true')
+  git(repository, 'add', '.')
+  git(repository, 'commit', '-qm', 'all')
 }
