@@ -3,9 +3,9 @@
  * elsewhere. It is not known then, and never taken for gone: something stands in for it that nothing can be held against.
  */
 import { type Attached, GATEWAY_API, type ParentRef } from '../kinds/gateway-api.ts'
-import type { GRPCRoute } from '../kinds/grpc-route.ts'
-import type { HTTPRoute } from '../kinds/http-route.ts'
 import { isRouteKind, isWorkload, type MeshObject, parseAs, refKey } from '../kinds/index.ts'
+import type { KubernetesGateway } from '../kinds/kubernetes-gateway.ts'
+import type { ListenerSet } from '../kinds/listener-set.ts'
 import type { Service } from '../kinds/service.ts'
 import { serviceHost, serviceOfHost } from '../mesh/names/hosts.ts'
 import { type Labels, selects } from '../mesh/names/labels.ts'
@@ -22,9 +22,18 @@ export interface StandIns {
   readonly objects: readonly MeshObject[]
 }
 
+/** The port where nothing names another. */
+const HTTP = 80
+/** No Pod has it. */
+const NOBODYS = 'hitless.io/unknown'
+/** Kinds of parents that have listeners. */
+const PARENTS: ReadonlySet<string> = new Set(['Gateway', 'ListenerSet'])
+
 /** Of all the objects that files hold, before and after what is written. */
 export function standInsFor(objects: readonly MeshObject[], domain: string): StandIns {
-  const parts = [unknownServices, unknownWorkloads, unknownGateways, unknownSecrets].map((find) => find(objects, domain))
+  const parts = [unknownServices, unknownWorkloads, unknownIstioGateways, unknownGateways, unknownSecrets].map((find) =>
+    find(objects, domain)
+  )
   return { unknowns: parts.flatMap(({ unknowns }) => unknowns), objects: parts.flatMap((part) => part.objects) }
 }
 
@@ -58,7 +67,7 @@ function unknownServices(objects: readonly MeshObject[], domain: string): StandI
     objects: unknown.flatMap(([host, wanted]) => {
       const named = serviceOfHost(host, domain)
       if (named === null) return []
-      const ports = [...(wanted.ports.size === 0 ? [80] : wanted.ports)].map((port) => ({ name: `http-${port}`, port }))
+      const ports = [...(wanted.ports.size === 0 ? [HTTP] : wanted.ports)].map((port) => ({ name: `http-${port}`, port }))
       const service = parseAs('Service', { metadata: named, spec: { ports } }, domain)
       if (ruled.has(host) || wanted.subsets.size === 0) return [service]
       const subsets = [...wanted.subsets].map((name) => ({ name }))
@@ -67,32 +76,57 @@ function unknownServices(objects: readonly MeshObject[], domain: string): StandI
   }
 }
 
-function isHeaderRoute(object: MeshObject): object is HTTPRoute | GRPCRoute {
-  return object.kind === 'HTTPRoute' || object.kind === 'GRPCRoute'
+function isHeaderRoute({ kind }: MeshObject): boolean {
+  return kind === 'HTTPRoute' || kind === 'GRPCRoute'
+}
+
+/** Of the Gateway API. */
+function hasListeners(object: MeshObject): object is KubernetesGateway | ListenerSet {
+  return object.kind === 'KubernetesGateway' || object.kind === 'ListenerSet'
+}
+
+/** Istio's Gateways that VirtualServices name: they are the platform's. One stands in that takes every host at the ports that these ask for. */
+function unknownIstioGateways(objects: readonly MeshObject[], domain: string): StandIns {
+  const known = new Set(objects.flatMap((object) => (object.kind === 'Gateway' ? [nameOf(object)] : [])))
+  const bound = objects.flatMap((object) => (object.kind === 'VirtualService' ? object.gateways.map((name) => ({ name, of: object })) : []))
+  const unknown = Map.groupBy(
+    bound.filter(({ name }) => name !== 'mesh' && !known.has(name)),
+    ({ name }) => name
+  )
+  return {
+    unknowns: [...unknown.keys()].map((name) => ({ host: `Gateway ${name}`, missing: 'Gateway' })),
+    objects: [...unknown].map(([full, users]) => {
+      const [namespace = '', name = ''] = full.split('/')
+      const asked = users.flatMap(({ of }) => of.http.flatMap(({ match }) => match.flatMap(({ port }) => port ?? [])))
+      const ports = [...new Set([HTTP, ...asked])].map((number) => ({ number, name: `http-${number}`, protocol: 'HTTP' }))
+      const servers = ports.map((port) => ({ port, hosts: ['*/*'] }))
+      return parseAs('Gateway', { metadata: { namespace, name }, spec: { selector: { [NOBODYS]: name }, servers } }, domain)
+    })
+  }
 }
 
 /**
- * Gateways that HTTPRoutes and GRPCRoutes name as parents, where files hold none at all: they are the platform's. One stands in that takes these routes at
- * the listeners and ports that they name. Where files do hold Gateways, another name is one that does not exist.
+ * What routes of the Gateway API name as parents, in namespaces where files hold no Gateway or ListenerSet. For a Gateway one stands in that takes HTTPRoutes
+ * and GRPCRoutes at the listeners and ports that they name. Beside others of its namespace, one that is missing does not exist.
  */
 function unknownGateways(objects: readonly MeshObject[], domain: string): StandIns {
-  if (objects.some(({ kind }) => kind === 'KubernetesGateway')) return { unknowns: [], objects: [] }
-  const parents = objects
-    .filter(isHeaderRoute)
-    .flatMap((route) => route.parents.filter(({ group, kind }) => group === GATEWAY_API && kind === 'Gateway'))
-  const byName = Map.groupBy(parents, ({ namespace, name }) => `${namespace}/${name}`)
+  const shown = new Set(objects.filter(hasListeners).map(({ namespace }) => namespace))
+  const isUnknown = ({ group, kind, namespace }: ParentRef) => group === GATEWAY_API && PARENTS.has(kind) && !shown.has(namespace)
+  const parents = objects.filter(isRoute).flatMap((route) => route.parents.filter(isUnknown).map((parent) => ({ route, parent })))
+  const byName = Map.groupBy(parents, ({ parent }) => `${parent.kind} ${nameOf(parent)}`)
   return {
-    unknowns: [...byName.keys()].map((name) => ({ host: `Gateway ${name}`, missing: 'Gateway' })),
-    objects: [...byName.values()].flatMap(([first, ...others]) =>
-      first === undefined ? [] : [parseAs('KubernetesGateway', gatewayFor([first, ...others], first), domain)]
-    )
+    unknowns: [...byName.keys()].map((host) => ({ host, missing: 'Gateway' })),
+    objects: [...byName.values()].flatMap((users) => {
+      const [first, ...others] = users.flatMap(({ route, parent }) => (isHeaderRoute(route) && parent.kind === 'Gateway' ? [parent] : []))
+      return first === undefined ? [] : [parseAs('KubernetesGateway', gatewayFor([first, ...others], first), domain)]
+    })
   }
 }
 
 function gatewayFor(parents: readonly ParentRef[], { namespace, name }: ParentRef) {
   const listeners = parents.map(({ sectionName, port }) => ({
-    name: sectionName || `http-${port ?? 80}`,
-    port: port ?? 80,
+    name: sectionName || `http-${port ?? HTTP}`,
+    port: port ?? HTTP,
     protocol: 'HTTP',
     allowedRoutes: { namespaces: { from: 'All' } }
   }))
@@ -101,10 +135,14 @@ function gatewayFor(parents: readonly ParentRef[], { namespace, name }: ParentRe
   return { metadata: { namespace, name }, spec: { gatewayClassName: 'istio', listeners: unique } }
 }
 
+function nameOf({ namespace, name }: Pick<MeshObject, 'namespace' | 'name'>): string {
+  return `${namespace}/${name}`
+}
+
 /** Certificates that listeners name: whoever keeps manifests in git keeps Secrets elsewhere. */
 function unknownSecrets(objects: readonly MeshObject[], domain: string): StandIns {
   const known = new Set(objects.flatMap((object) => (object.kind === 'Secret' ? [refKey(object)] : [])))
-  const owners = objects.filter((object) => object.kind === 'KubernetesGateway' || object.kind === 'ListenerSet')
+  const owners = objects.filter(hasListeners)
   const named = owners.flatMap((owner) =>
     owner.listeners.flatMap(({ certificates }) =>
       certificates.flatMap(({ group, kind, namespace, name }) =>

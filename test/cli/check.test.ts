@@ -448,6 +448,44 @@ t.test('of the Gateway API too: a Gateway, a Secret or a Service that no file sh
   t.notMatch(refused.err, 'not known')
 })
 
+t.test("a Gateway of Istio's that no file holds is not known, and takes what is bound to it", async (t) => {
+  const bound = (gateways: string, rest = '') => `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: shop, namespace: shop}
+spec:
+  hosts: [shop.example.com]
+  gateways: ${gateways}
+  http:
+    - match: [{uri: {prefix: /cart}, port: 8080}]
+      route: [{destination: {host: shop, port: {number: 80}}}]
+${rest}`
+  const all = '    - route: [{destination: {host: shop, port: {number: 80}}}]\n'
+  const alone = await hitless(['check', '-'], { stdin: bound('[infra/edge]', all) })
+  t.match(alone, { exit: 0, out: 'not known: Gateway infra/edge: no file holds it' })
+  const folder = t.testdir({ 'old.yaml': bound('[infra/edge]', all) })
+  const lost = await hitless(['check', '--base', folder, '-'], { stdin: bound('[infra/edge]') })
+  t.match(lost, { exit: 1, out: 'deny [missing-fallback] 100% of requests to shop.example.com' })
+  const other = PLATFORM.replace('gateway.networking.k8s.io', 'networking.istio.io').replace(
+    /spec:[\s\S]*/,
+    'spec: {servers: [{port: {number: 80, name: http, protocol: HTTP}, hosts: ["*"]}]}\n'
+  )
+  const both = { stdin: `${other}---\n${bound('[infra/edge, infra/egde]', all)}` }
+  t.match((await hitless(['check', '-'], both)).out, /^not known: Gateway infra\/egde: /m)
+  t.notMatch((await hitless(['check', '-'], both)).out, 'infra/edge:')
+})
+
+t.test('a parent of a route that no file holds is told, of whatever kind; beside others of its namespace it is missing', async (t) => {
+  const route = SHOP_ROUTE.replace('HTTPRoute', 'TLSRoute').replace(
+    '[{name: edge, namespace: infra}]',
+    '[{name: edge, namespace: infra}, {kind: ListenerSet, name: own}]'
+  )
+  const { out } = await hitless(['check', '-'], { stdin: `${PLATFORM.replace('infra', 'elsewhere')}---\n${route}` })
+  for (const parent of ['Gateway infra/edge', 'ListenerSet shop/own']) t.match(out, `not known: ${parent}: no file holds it`)
+  const beside = await hitless(['check', '-'], { stdin: `${PLATFORM.replace('edge', 'inner')}---\n${SHOP_ROUTE}` })
+  t.notMatch(beside.out, 'not known: Gateway infra/edge')
+  t.match(beside.out, 'warn [unreachable-route]')
+})
+
 t.test('a Service without any workload in the files has Pods that nobody knows of; with one, a subset without Pods is seen', async (t) => {
   const routes = CANARY('StatefulSet').split('---\n')
   const [service = '', v1 = '', , rules = '', virtual = ''] = routes
