@@ -92,6 +92,27 @@ export class Place {
     return this.#scene.plane.holdUnready({ namespace: this.name, labels })
   }
 
+  /** The same for one of them, whichever. */
+  async holdOne(labels: Readonly<Record<string, string>>): Promise<() => void> {
+    const selector = encodeURIComponent(
+      Object.entries(labels)
+        .map((label) => label.join('='))
+        .join()
+    )
+    const pods = `/api/v1/namespaces/${this.name}/pods`
+    const { body } = await this.#scene.plane.api.request<{ items: { metadata: { name: string } }[] }>(
+      'GET',
+      `${pods}?labelSelector=${selector}`
+    )
+    await this.#must(
+      'PATCH',
+      `${pods}/${body.items[0]?.metadata.name}`,
+      { metadata: { labels: { held: 'yes' } } },
+      'application/merge-patch+json'
+    )
+    return this.hold({ held: 'yes' })
+  }
+
   async until(what: string, holds: () => Promise<boolean>): Promise<void> {
     const started = performance.now()
     while (!(await holds())) {

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import type { Manifest } from '../manifests.ts'
+import { OF_OLDER_ROLLOUTS } from '../rig/release-controllers.ts'
 import type { Place } from './place.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -71,10 +72,11 @@ const SUBSETS: Manifest = {
   metadata: { name: 'web' },
   spec: { host: 'web', subsets: ['stable', 'canary'].map((name) => ({ name, labels: LABELS })) }
 }
+const ALL_STABLE = routes([{ name: 'primary', route: [destination({ subset: 'stable' }, 100), destination({ subset: 'canary' }, 0)] }])
 const bySubsets = (steps: readonly Fields[], strategy: Fields = {}, managedRoutes: readonly Fields[] = []): Manifest[] => [
   service('web'),
   SUBSETS,
-  routes([{ name: 'primary', route: [destination({ subset: 'stable' }, 100), destination({ subset: 'canary' }, 0)] }]),
+  ALL_STABLE,
   rollout({
     canary: {
       trafficRouting: {
@@ -246,6 +248,50 @@ const ARGO: readonly Release[] = [
   }
 ]
 
+const byOlder = (world: readonly Manifest[]): Manifest[] =>
+  world.map((object) => (object.kind === 'Rollout' ? { ...object, metadata: { ...object.metadata, labels: OF_OLDER_ROLLOUTS } } : object))
+
+/** Argo Rollouts 1.8, whose order of writes is another. */
+const OLDER_ARGO: readonly Release[] = [
+  { name: 'older-argo-subsets', isThere: isHealthy, world: byOlder(bySubsets(STEPS, SOON)), play: releaseV2 },
+  {
+    // argo-rollouts#4564: it points the subset to the third version before it takes the weight away, and waits for somebody to do that.
+    name: 'older-argo-superseded',
+    refused: 'always',
+    isThere: isHealthy,
+    world: byOlder(bySubsets([{ setWeight: 20 }, pause(20)], SOON)),
+    play: async (place) => {
+      await place.patch('Rollout', image('web:2'))
+      await place.untilWeights(80, 20)
+      await place.patch('Rollout', image('web:3'))
+      await place.untilRefused(async () => (await place.weights())[1] === 0)
+      for (const line of place.refusals()) assert.match(line, new RegExp(`DestinationRule ${place.name}/`))
+      await place.patch('VirtualService', { spec: ALL_STABLE['spec'] })
+      await isThrough(place)
+      assert.equal((await place.rollout())?.spec.template.spec.containers[0]?.image, 'web:3')
+    }
+  },
+  {
+    // argo-rollouts#4390, mended by #4560: while a stable Pod is not Ready it switches no subset, and scales down where that still points.
+    name: 'older-argo-stable-unready',
+    refused: 'always',
+    isThere: isHealthy,
+    world: byOlder(bySubsets([{ setWeight: 20 }, pause(20)], SOON)),
+    play: async (place) => {
+      const stable = (await place.rollout())?.status?.stableRS ?? ''
+      await place.patch('Rollout', image('web:2'))
+      await place.untilWeights(80, 20)
+      const ready = await place.holdOne({ 'rollouts-pod-template-hash': stable })
+      await place.patch('Rollout', image('web:3'))
+      await place.untilRefused(async () => (await place.rollout())?.status?.replicas === 4)
+      for (const line of place.refusals().slice(0, 1)) assert.match(line, new RegExp(`ReplicaSet ${place.name}/`))
+      ready()
+      await isThrough(place)
+      assert.equal((await place.rollout())?.spec.template.spec.containers[0]?.image, 'web:3')
+    }
+  }
+]
+
 const deployment = (more: Fields = {}): Manifest => ({
   apiVersion: 'apps/v1',
   kind: 'Deployment',
@@ -369,4 +415,4 @@ const FLAGGER: readonly Release[] = [
 ]
 
 /** The slowest first: Flagger takes its time. */
-export const RELEASES: readonly Release[] = [...FLAGGER, ...ARGO]
+export const RELEASES: readonly Release[] = [...FLAGGER, ...OLDER_ARGO, ...ARGO]

@@ -11,6 +11,7 @@ const RELEASES = [
   'flagger-promotion-fails',
   'flagger-reverts',
   'flagger-deleted',
+  'older-argo-stable-unready',
   'argo-subsets',
   'argo-services',
   'argo-abort',
@@ -27,7 +28,7 @@ t.test('every controller ends its release, and no request fails but by what no w
     t.strictSame(controlledFaults(release), [])
     t.ok(release.requests > 100, `${release.name}: ${release.requests} requests`)
   }
-  for (const name of ['flagger-promotion-fails', 'flagger-reverts'])
+  for (const name of ['flagger-promotion-fails', 'flagger-reverts', 'older-argo-stable-unready'])
     t.ok((ended.find((release) => release.name === name)?.refused ?? 0) > 0, `${name}: what would have opened a gap was refused`)
 })
 

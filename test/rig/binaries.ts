@@ -18,6 +18,11 @@ const BUILDABLE = {
   helm: { module: 'helm', package: 'helm.sh/helm/v4/cmd/helm', minutes: 6 },
   kustomize: { module: 'kustomize', package: 'sigs.k8s.io/kustomize/kustomize/v5', minutes: 1 },
   'rollouts-controller': { module: 'argo-rollouts', package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller', minutes: 5 },
+  'rollouts-controller-1.8': {
+    module: 'argo-rollouts-1.8',
+    package: 'github.com/argoproj/argo-rollouts/cmd/rollouts-controller',
+    minutes: 5
+  },
   flagger: { module: 'flagger', package: 'github.com/fluxcd/flagger/cmd/flagger', minutes: 3 },
   istiod: { module: 'istiod', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 5 }
 } as const
@@ -138,20 +143,22 @@ export interface ReleaseController {
   readonly definitions: readonly string[]
 }
 
-/** Argo Rollouts and Flagger, in the cache or built into it. */
+/** Argo Rollouts, one of it that had another order of writes, and Flagger, in the cache or built into it. */
 export async function installReleaseControllers(
   source: BinarySource = sourceFromEnvironment()
-): Promise<{ rollouts: ReleaseController; flagger: ReleaseController }> {
+): Promise<Readonly<Record<'rollouts' | 'olderRollouts' | 'flagger', ReleaseController>>> {
   const definitions = async (module: string, from: string, files: readonly string[]) => {
     const found: string[] = []
     for (const file of files) found.push(await moduleFile(source, module, from, file))
     return found
   }
+  const rollouts = async (name: 'rollouts-controller' | 'rollouts-controller-1.8') => ({
+    path: await built(source, name),
+    definitions: await definitions(BUILDABLE[name].module, 'github.com/argoproj/argo-rollouts', ROLLOUT_DEFINITIONS)
+  })
   return {
-    rollouts: {
-      path: await built(source, 'rollouts-controller'),
-      definitions: await definitions('argo-rollouts', 'github.com/argoproj/argo-rollouts', ROLLOUT_DEFINITIONS)
-    },
+    rollouts: await rollouts('rollouts-controller'),
+    olderRollouts: await rollouts('rollouts-controller-1.8'),
     flagger: {
       path: await built(source, 'flagger'),
       definitions: await definitions('flagger', 'github.com/fluxcd/flagger', ['artifacts/flagger/crd.yaml'])
