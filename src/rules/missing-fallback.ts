@@ -143,7 +143,7 @@ interface Told {
 function unmatchedRequests(gap: Gap): string {
   const text = loss(gap).replace(/ would get 404$/, '')
   return Object.keys(gap.requestClass.headers).length === 0 && gap.requestClass.uri === null
-    ? `${percent(gap.share)} of requests to ${gap.host} that match none of its routes`
+    ? `${percent(gap.share)} of requests to ${gap.host}${gap.context.kind === 'mesh' ? through(gap.context) : ''} that match none of its routes`
     : text
 }
 
