@@ -1,4 +1,4 @@
-/** What `npm run coverage` asks for: how much of src the tests of the group `fast` reach, and what is left out of the count, each with its reason. */
+/** What `npm run coverage` asks for: how much of src the tests of the groups `fast` and `local` reach, and what is left out of the count, each with its reason. */
 import { globSync, readFileSync } from 'node:fs'
 import { exportsOf, withoutComments } from './modules.ts'
 
@@ -11,7 +11,7 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   'src/cluster/**': 'follows an API server: the group `cluster` has a real one',
   'src/proxies/**': 'asks an istiod: the group `mesh` has a real one',
   'src/webhook/**': 'joins what the API server needs: the groups `cluster` and `chart` start it',
-  'src/certificates/rotation.ts': 'a year of rotations takes too long for the group `fast`: test/certificates/rotation.test.ts',
+  'src/certificates/rotation.ts': 'a year of rotations takes too long for the group `local`: test/certificates/rotation.test.ts',
   'src/certificates/authorities.ts': 'the same',
   'src/watchdog.ts': 'ends a process that hangs, which takes as long: test/server/watchdog.test.ts'
 }

@@ -7,6 +7,8 @@ process.chdir(join(import.meta.dirname, '..'))
 
 t.test('a test file is in the group of what it imports, at whatever distance, and of the time that it asks for', async (t) => {
   t.equal(groupOf('test/errors.test.ts'), 'fast')
+  t.equal(groupOf('test/manifests/git.test.ts'), 'local', 'it starts git')
+  t.equal(groupOf('test/admission/probe.test.ts'), 'local', 'a file that it imports opens sockets')
   t.equal(groupOf('test/fuzz/fuzz.test.ts'), 'long')
   t.equal(groupOf('test/cluster/guide.test.ts'), 'cluster')
   t.equal(groupOf('test/chart/chart.test.ts'), 'chart')

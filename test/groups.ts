@@ -6,13 +6,18 @@ import { importsOf, resolved } from './modules.ts'
 /** What is built or downloaded before a test can run, by what makes it in test/rig/binaries.ts. */
 export type Need = 'installBinaries' | 'installHelm' | 'installKustomize' | 'installMesh' | 'installReleaseControllers'
 
-/** `fast`: nothing but Node. `long`: the same, for more than a minute on a busy machine. The others: real servers. */
+/**
+ * `fast`: code alone. `local`: processes and sockets of this machine. `long`: either, for more than a minute on a busy machine. The others:
+ * real servers.
+ */
 export type Group = (typeof GROUPS)[number]
 
-export const GROUPS = ['fast', 'long', 'cluster', 'chart', 'mesh'] as const
+export const GROUPS = ['fast', 'local', 'long', 'cluster', 'chart', 'mesh'] as const
 
 const BINARIES = 'test/rig/binaries.ts'
 const NEEDS: readonly Need[] = ['installBinaries', 'installHelm', 'installKustomize', 'installMesh', 'installReleaseControllers']
+/** By these a test, or what it imports below test, starts processes, opens sockets, or talks to what does. */
+const LOCAL = ['node:child_process', 'node:http', 'node:https', 'node:http2', 'node:net', 'node:tls', '@grpc/grpc-js']
 const ROOT_TIMEOUT = /^t\.setTimeout\(([\d_ *]+)\)/m
 export const DEFAULT_TIMEOUT_MS = 240_000
 const FAST_TIMEOUT_MS = 60_000
@@ -33,7 +38,8 @@ export function groupOf(file: string): Group {
   const needs = needsOf(file)
   if (needs.has('installMesh')) return 'mesh'
   if (needs.size > 0) return file.startsWith('test/chart/') ? 'chart' : 'cluster'
-  return ownTimeoutMs(file) > FAST_TIMEOUT_MS ? 'long' : 'fast'
+  if (ownTimeoutMs(file) > FAST_TIMEOUT_MS) return 'long'
+  return isLocal(file) ? 'local' : 'fast'
 }
 
 /** It says that it bounds time or memory: nothing is run beside it but its like. */
@@ -43,36 +49,40 @@ export function measures(file: string): boolean {
 
 /** What a file, or anything that it imports, takes from test/rig/binaries.ts. */
 export function needsOf(file: string): Set<Need> {
-  const needs = new Set<Need>()
-  const seen = new Set([BINARIES])
-  const open = [posix.normalize(file)]
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    if (seen.has(path)) continue
-    seen.add(path)
-    for (const { names, target } of takenBy(path)) {
-      for (const need of target === BINARIES ? NEEDS : []) if (names.includes(need)) needs.add(need)
-      open.push(target)
-    }
-  }
-  return needs
+  const names = [...reached(file, (path) => path !== BINARIES)].flatMap((path) => takenBy(path).filter(({ target }) => target === BINARIES))
+  return new Set(NEEDS.filter((need) => names.some((taken) => taken.names.includes(need))))
+}
+
+function isLocal(file: string): boolean {
+  const below = [...reached(file, (path) => path.startsWith('test/'))]
+  return below.some((path) => takenBy(path).some(({ target }) => LOCAL.includes(target)))
+}
+
+/** A file and whatever it imports, at whatever distance, through files that are `within`. */
+function reached(file: string, within: (path: string) => boolean): Set<string> {
+  const found = new Set([posix.normalize(file)])
+  // A set goes on to what is added while it is walked.
+  for (const path of found) for (const { target } of takenBy(path)) if (target.endsWith('.ts') && within(target)) found.add(target)
+  return found
 }
 
 interface Taken {
   readonly names: readonly string[] | 'all'
+  /** The path of a file, or a package. */
   readonly target: string
 }
 
 /** Most files are reached from most tests. */
 const taken = new Map<string, readonly Taken[]>()
 
-/** The files that one needs at run time: types are gone then, and text in quotes may look like an import. */
+/** The files and packages that one needs at run time: types are gone then, and text in quotes may look like an import. */
 function takenBy(path: string): readonly Taken[] {
   const known = taken.get(path)
   if (known !== undefined) return known
   const found = importsOf(readFileSync(path, 'utf8'))
-    .filter(({ specifier, isType }) => !isType && specifier.startsWith('.'))
-    .map(({ names, specifier }) => ({ names, target: resolved(path, specifier) }))
-    .filter(({ target }) => existsSync(target))
+    .filter(({ isType }) => !isType)
+    .map(({ names, specifier }) => ({ names, target: specifier.startsWith('.') ? resolved(path, specifier) : specifier }))
+    .filter(({ target }) => !target.startsWith('.') && (!target.endsWith('.ts') || existsSync(target)))
   taken.set(path, found)
   return found
 }

@@ -1,25 +1,28 @@
 /**
  * Runs what says whether a commit is good, and counts it in the last line: one for each check, and one for each assertion of the tests.
  * Arguments are groups (test/groups.ts), test files, or folders of them; without any, it is everything.
- * Where all of the group `fast` is run, `--coverage` measures what its tests reach; so does a run of everything.
- * What is named is run in its whole form (test/form.ts); everything, and `fast`, in the short one.
+ * Where all of the groups `fast` and `local` is run, `--coverage` measures what their tests reach; so does a run of everything.
+ * What is named is run in its whole form (test/form.ts); everything, `fast` and `local`, in the short one.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { setPriority } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { inspect } from 'node:util'
 import type { Result } from 'tap-parser'
 import { coverageFlags } from './coverage.ts'
 import { DEFAULT_TIMEOUT_MS, filesAt, filesOf, GROUPS, type Group, groupOf, measures, needsOf, timeoutMs } from './groups.ts'
-import { installHelm, installKustomize, installMesh, installReleaseControllers } from './rig/binaries.ts'
+import { installHelm, installKustomize, installMesh, installReleaseControllers, sourceFromEnvironment } from './rig/binaries.ts'
 import { installControlPlane } from './rig/control-plane.ts'
-import { add, type Counts, type Ending, NOTHING, tally } from './tally.ts'
+import { add, type Counts, type Ending, type Listener, NOTHING, tally } from './tally.ts'
 
 process.chdir(join(import.meta.dirname, '..'))
 const CACHE = resolve('node_modules', '.cache')
+/** What the last check of the types found out of each file, by its content. */
 const BUILD_INFO = join(CACHE, 'types.tsbuildinfo')
+/** The same of the last clone of this repository that was checked, for one that is new. */
+const LAST_BUILD_INFO = join(sourceFromEnvironment().cache, 'types.tsbuildinfo')
 /** Of src, test and bench in one, by the options that `tsconfig.json` has for src. */
 const TYPES = ['tsc', '-p', 'test/tsconfig.json', '--noEmit', '--incremental', '--tsBuildInfoFile', BUILD_INFO] as const
 const CHECKS = [TYPES, ['biome', 'check', '.']] as const
@@ -31,8 +34,8 @@ const LANES = { computing: 2, servers: 4, mesh: 1 }
 const BEHIND = 2
 /** What only computes has both cores already: threads that collect garbage beside it cost a tenth more than they save. */
 const COMPUTING_FLAGS = ['--single-threaded-gc']
-/** Processes of the files that need nothing but Node: each loads what its files share once. */
-const SHARED = LANES.computing
+/** Groups whose files share processes: each process loads what its files have in common once. */
+const SHARING: readonly Group[] = ['fast', 'local']
 /** From the first sign to end until the last. */
 const GRACE_MS = 10_000
 
@@ -47,11 +50,16 @@ const files = chosen.length === 0 ? filesOf(GROUPS) : chosen.flatMap((word) => (
 // A group of real servers is run beside `fast`, which has the checks.
 const checks = chosen.length > 0 && chosen.every((word) => isGroup(word) && word !== 'fast') ? [] : CHECKS
 
-const isShort = chosen.every((word) => word === 'fast')
+const isShort = chosen.every((word) => isGroup(word) && SHARING.includes(word))
 const isMeasured = chosen.length === 0 || words.includes('--coverage')
 /** Where V8 writes what was reached, as long as that is measured. */
 let raw = isMeasured ? mkdtempSync(join(CACHE, 'coverage-')) : undefined
-let counts = await inLanes([...checks.map(check), ...sharedJobs(), ...jobsOf(measuring('long'))], LANES.computing)
+if (!existsSync(BUILD_INFO) && existsSync(LAST_BUILD_INFO)) copyFileSync(LAST_BUILD_INFO, BUILD_INFO)
+// At once: the checks have the cores while tests wait for sockets and processes.
+const first = [...checks.map(check), ...sharedJobs()]
+let counts = await inLanes(first, first.length)
+if (existsSync(BUILD_INFO)) keep(BUILD_INFO, LAST_BUILD_INFO)
+counts = add(counts, await inLanes(jobsOf(measuring('long')), LANES.computing))
 if (raw !== undefined) {
   counts = add(counts, await check(['c8', ...coverageFlags(raw)])())
   rmSync(raw, { recursive: true })
@@ -75,13 +83,13 @@ function others(group: Group): string[] {
 }
 
 function jobsOf(files: readonly string[], niceness = 0): Job[] {
-  return files.map((file) => () => run([file], niceness))
+  return files.map((file) => () => runAlone(file, niceness))
 }
 
+/** Processes that take one file after the other of those that are left. */
 function sharedJobs(): Job[] {
-  const fast = files.filter((file) => groupOf(file) === 'fast')
-  const parts = Array.from({ length: SHARED }, (_, part) => fast.filter((_, at) => at % SHARED === part))
-  return parts.filter((part) => part.length > 0).map((part) => () => run(part))
+  const waiting = SHARING.flatMap(others)
+  return Array.from({ length: Math.min(LANES.computing, waiting.length) }, () => () => runTogether(waiting))
 }
 
 async function onServers(): Promise<Counts> {
@@ -119,39 +127,80 @@ function check([command, ...args]: readonly [string, ...string[]]): Job {
   }
 }
 
-/** Runs test files in one process. What they print is shown at once where nothing else is run, else when a file is through. */
-async function run(together: readonly string[], niceness = 0): Promise<Counts> {
-  const [only = '', second] = together
-  const isShared = second !== undefined
-  const child = spawn(process.execPath, isShared ? [...COMPUTING_FLAGS, join('test', 'several.ts'), ...together] : [only], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+/** Runs a test file in a process of its own. */
+async function runAlone(file: string, niceness: number): Promise<Counts> {
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...environment() } })
+  if (niceness !== 0 && child.pid !== undefined) setPriority(child.pid, niceness)
+  const told = telling()
+  const { counts, fault } = await tally(child.stdout.setEncoding('utf8'), limited(child, timeoutMs(file)).ended, told)
+  told.through(file, counts, fault)
+  return counts
+}
+
+/** Runs test files in one process, one after another, until none is waiting. */
+async function runTogether(waiting: string[]): Promise<Counts> {
+  const child = spawn(process.execPath, [...COMPUTING_FLAGS, join('test', 'several.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...environment() }
   })
-  if (niceness !== 0 && child.pid !== undefined) setPriority(child.pid, niceness)
-  const limit = limited(child, Math.max(...together.map(timeoutMs)))
+  // What it does not take any more is told by how it ends.
+  child.stdin.on('error', () => undefined)
+  const limit = limited(child, Math.max(...waiting.map(timeoutMs)))
+  const told = telling()
+  const given = new Set<string>()
+  const next = () => {
+    const file = waiting.shift()
+    if (file === undefined) {
+      child.stdin.end()
+      return
+    }
+    given.add(file)
+    child.stdin.write(`${file}\n`)
+  }
+  const part = (name: string, counts: Counts) => {
+    if (!given.delete(name)) return
+    told.through(name, counts)
+    limit.renew()
+    next()
+  }
+  // One is always given ahead: that a file is through shows with the first line of the next.
+  next()
+  next()
+  const { counts, fault } = await tally(child.stdout.setEncoding('utf8'), limit.ended, { ...told, part })
+  if (fault === undefined) return counts
+  const [broken = 'what several files share', ...behind] = given
+  told.through(broken, { ...NOTHING, failed: 1 }, fault)
+  // The files behind one that ends the process are run all the same.
+  waiting.push(...behind)
+  return waiting.length === 0 ? counts : add(counts, await runTogether(waiting))
+}
+
+interface Told extends Listener {
+  through(file: string, counts: Counts, fault?: string): void
+}
+
+/** What the tests of a process print is shown at once where nothing else is run, else when a file is through. */
+function telling(): Told {
   let since = performance.now()
   const kept: string[] = []
-  const show = files.length === 1 ? (text: string) => process.stdout.write(text) : (text: string) => kept.push(text)
-  const through = (file: string, { passed, failed, skipped }: Counts, fault?: string) => {
-    process.stdout.write(kept.splice(0).join(''))
-    const found = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
-    say(`${failed > 0 ? 'not ok' : 'ok'} ${file}: ${fault === undefined ? '' : `${fault}, `}${found} (${secondsSince(since)} s)`)
-    since = performance.now()
+  const text = (line: string) => (files.length === 1 ? process.stdout.write(line) : kept.push(line))
+  return {
+    text,
+    failure: (result) => text(describe(result)),
+    through: (file, { passed, failed, skipped }, fault) => {
+      process.stdout.write(kept.splice(0).join(''))
+      const found = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}${skipped > 0 ? `, ${skipped} skipped` : ''}`
+      say(`${failed > 0 ? 'not ok' : 'ok'} ${file}: ${fault === undefined ? '' : `${fault}, `}${found} (${secondsSince(since)} s)`)
+      since = performance.now()
+    }
   }
-  const left = new Set(together)
-  const part = (name: string, counts: Counts) => {
-    if (!left.delete(name)) return
-    limit.renew()
-    through(name, counts)
-  }
-  const { counts, fault } = await tally(child.stdout.setEncoding('utf8'), limit.ended, {
-    failure: (result) => show(describe(result)),
-    text: show,
-    ...(isShared ? { part } : {})
-  })
-  if (!isShared) through(only, counts, fault)
-  else if (fault !== undefined) through([...left][0] ?? together.join(', '), { ...NOTHING, failed: 1 }, fault)
-  return counts
+}
+
+/** Copies a file so that nobody ever reads half of it. */
+function keep(file: string, at: string): void {
+  mkdirSync(dirname(at), { recursive: true })
+  copyFileSync(file, `${at}.${process.pid}`)
+  renameSync(`${at}.${process.pid}`, at)
 }
 
 /** Tap ends a test that is late by itself; a process that is later still hangs, and is ended from here. `renew` gives the next file as much time. */

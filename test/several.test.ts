@@ -18,7 +18,8 @@ t.test('each of several files in one process counts by itself, and one that asse
     })
   )
   const files = ['right', 'wrong', 'empty', 'broken', 'last'].map((name) => join(folder, `${name}.ts`))
-  const child = spawn(process.execPath, [join('test', 'several.ts'), ...files], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [join('test', 'several.ts')], { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.end(files.join('\n'))
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, isLate: false }))
   const parts = new Map<string, Counts>()
   const { counts } = await tally(child.stdout.setEncoding('utf8'), ended, {

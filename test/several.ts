@@ -1,18 +1,17 @@
-/** `node test/several.ts FILE...` runs test files one after another in this process, each as a subtest of its name: what all of them import is loaded and compiled once. */
+/** `node test/several.ts` runs the test files that standard input names, a line each, one after another in this process, each as a subtest of its name: what all of them import is loaded and compiled once. */
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
+import t from 'tap'
 import { timeoutMs } from './groups.ts'
 
 const SCHEME = 'tap-of:'
 
-// Tap names its folders for the arguments, all of them.
-const files = process.argv.splice(2)
-const { default: t } = await import('tap')
 /** The test that a file gets for its `import t from 'tap'`. */
 const given: Record<string, unknown> = {}
 Object.assign(globalThis, { testsOfFiles: given })
-const byUrl = new Map(files.map((file) => [pathToFileURL(join(process.cwd(), file)).href, file]))
+const byUrl = new Map<string, string>()
 
 registerHooks({
   resolve: (specifier, context, next) => {
@@ -28,10 +27,12 @@ registerHooks({
 })
 
 t.setTimeout(0)
-for (const [url, file] of byUrl) {
+for await (const file of createInterface(process.stdin)) {
+  const { href } = pathToFileURL(join(process.cwd(), file))
+  byUrl.set(href, file)
   const found = await t.test(file, { timeout: timeoutMs(file) }, async (t) => {
     given[file] = t
-    await import(url)
+    await import(href)
   })
   if (found?.count === 0) t.fail(`${file} asserts nothing`)
 }

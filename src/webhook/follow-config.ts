@@ -22,10 +22,12 @@ export interface FollowOptions extends ConfigFile {
   readonly log: Logger
   /** Told of each attempt to take over a new configuration. */
   readonly reloaded: (success: boolean) => void
+  /** How often the file is read. */
+  readonly everyMs?: number
 }
 
 /** Gives the configuration of this moment. A file that is not valid changes nothing and is told in the log. */
-export function followConfig({ file, content, config, parse, log, reloaded }: FollowOptions, signal: AbortSignal): () => Config {
+export function followConfig({ file, content, config, parse, log, reloaded, everyMs }: FollowOptions, signal: AbortSignal): () => Config {
   let current = config
   const take = (changed: string | null) => {
     try {
@@ -43,6 +45,6 @@ export function followConfig({ file, content, config, parse, log, reloaded }: Fo
       reloaded(false)
     }
   }
-  followFile(file, content, take, signal)
+  followFile(file, content, take, signal, everyMs)
   return () => current
 }

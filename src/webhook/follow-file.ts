@@ -1,14 +1,20 @@
 /** A file that others change while the process runs, such as one of a mounted ConfigMap or Secret. */
 import { readFileSync } from 'node:fs'
 
-/** Looked at by name and by content: a mounted file changes by a link that is swapped, of which a watch on the file itself tells nothing. */
+/** A mounted file changes by a link that is swapped, of which a watch on the file itself tells nothing: so its content is read again and again. */
 const LOOK_MS = 1000
 
 /**
  * Calls `changed` with each content that differs from the one before, which is `content` at first; null where the file cannot be read.
  * Keeps no process alive.
  */
-export function followFile(file: string, content: string | null, changed: (content: string | null) => void, signal: AbortSignal): void {
+export function followFile(
+  file: string,
+  content: string | null,
+  changed: (content: string | null) => void,
+  signal: AbortSignal,
+  everyMs = LOOK_MS
+): void {
   let last = content
   const look = () => {
     const next = readOrNull(file)
@@ -16,7 +22,7 @@ export function followFile(file: string, content: string | null, changed: (conte
     last = next
     changed(next)
   }
-  const timer = setInterval(look, LOOK_MS).unref()
+  const timer = setInterval(look, everyMs).unref()
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
 }
 

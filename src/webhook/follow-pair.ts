@@ -17,6 +17,8 @@ export interface FollowPairOptions extends PairFiles, Telling {
   readonly nowMs: () => number
   /** Takes a pair into use, or throws HITLESS_CERTIFICATE. */
   readonly serve: (pair: KeyPair) => void
+  /** How often the files are read. */
+  readonly everyMs?: number
 }
 
 /**
@@ -24,7 +26,7 @@ export interface FollowPairOptions extends PairFiles, Telling {
  * What it returns says what is wrong with the pair that is served, or null.
  */
 export function followPair(options: FollowPairOptions, signal: AbortSignal): () => string | null {
-  const { certFile, keyFile, pair, nowMs, serve, log, metrics } = options
+  const { certFile, keyFile, pair, nowMs, serve, log, metrics, everyMs } = options
   metrics.certificates.uses('leaf', pair.certificate)
   let tried = pair
   let served = pair
@@ -46,8 +48,8 @@ export function followPair(options: FollowPairOptions, signal: AbortSignal): () 
       metrics.certificates.failed('reload')
     }
   }
-  followFile(certFile, pair.certificate, take, signal)
-  followFile(keyFile, pair.key, take, signal)
+  followFile(certFile, pair.certificate, take, signal, everyMs)
+  followFile(keyFile, pair.key, take, signal, everyMs)
   return () => (isOver(served, nowMs()) ? `certificate: that of ${certFile} has ended` : null)
 }
 

@@ -1,6 +1,7 @@
 /** What each command loads: at the desk most of the time of a command is its start. */
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { WORLD } from './commands.ts'
 
@@ -25,11 +26,6 @@ const HEAVY = [
   '@prometheus-io/client'
 ]
 
-function run(args: readonly string[]): { status: number | null; loaded: Set<string> } {
-  const { status, stderr } = spawnSync(process.execPath, ['--import', TELLS, MAIN, ...args], { encoding: 'utf8' })
-  return { status, loaded: new Set([...stderr.matchAll(/^loads (.*)$/gm)].map(([, name = '']) => name)) }
-}
-
 const UNKNOWN = 'no-such-command'
 const LIGHT: readonly (readonly string[])[] = [
   ['check', WORLD],
@@ -41,18 +37,40 @@ const LIGHT: readonly (readonly string[])[] = [
   ['--help'],
   [UNKNOWN]
 ]
-for (const args of LIGHT) {
-  t.test(`hitless ${args[0]} loads nothing of the server or the cluster, and compiles no schema`, async (t) => {
-    const { status, loaded } = run(args)
-    t.equal(status, args[0] === UNKNOWN ? 2 : 0)
-    t.ok(loaded.has('cli/program.ts'), 'what is loaded is seen')
-    t.strictSame(
-      HEAVY.filter((name) => loaded.has(name)),
-      []
-    )
+const REPLAY = ['replay', 'nowhere.yaml']
+
+/** Runs these one after another and tells how each ended, among what is loaded until then. */
+const ALL = `data:text/javascript,${encodeURIComponent(`
+import { writeSync } from 'node:fs'
+import { hitless } from ${JSON.stringify(pathToFileURL(join(import.meta.dirname, 'commands.ts')))}
+for (const args of ${JSON.stringify([...LIGHT, REPLAY])}) writeSync(2, 'ends ' + args[0] + ' ' + (await hitless(args)).exit + '\\n')`)}`
+
+function loadedBy(...args: readonly string[]): { status: number | null; lines: readonly string[] } {
+  const { status, stderr } = spawnSync(process.execPath, ['--import', TELLS, ...args], { encoding: 'utf8' })
+  return { status, lines: stderr.split('\n') }
+}
+
+function heavyIn(lines: readonly string[]): string[] {
+  return HEAVY.filter((name) => lines.includes(`loads ${name}`))
+}
+
+t.test('the program loads nothing of the server or the cluster for a command at the desk, and compiles no schema', async (t) => {
+  const { status, lines } = loadedBy(MAIN, 'check', WORLD)
+  t.equal(status, 0)
+  t.ok(lines.includes('loads cli/program.ts'), 'what is loaded is seen')
+  t.strictSame(heavyIn(lines), [])
+})
+
+const { lines } = loadedBy('--input-type=module', '--eval', `await import(${JSON.stringify(ALL)})`)
+for (const [command = ''] of LIGHT) {
+  t.test(`nor does hitless ${command}`, async (t) => {
+    const end = lines.indexOf(`ends ${command} ${command === UNKNOWN ? 2 : 0}`)
+    t.not(end, -1, 'it ends as it should')
+    t.ok(lines.slice(0, end).includes('loads cli/program.ts'), 'what is loaded is seen')
+    t.strictSame(heavyIn(lines.slice(0, end)), [])
   })
 }
 
 t.test('a command that checks what it reads by a schema loads the compiler', async (t) => {
-  t.ok(run(['replay', 'nowhere.yaml']).loaded.has('ajv'))
+  t.ok(heavyIn(lines).includes('ajv'))
 })

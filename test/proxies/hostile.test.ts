@@ -4,6 +4,10 @@ import type { Sight } from '../../src/proxies/expectation.ts'
 import { TYPES } from '../../src/proxies/resource-types.ts'
 import { cluster, response, startIstiod, synczResponse } from './istiod.ts'
 
+// Too long for the group `local`.
+// Measures memory: that of this process.
+t.setTimeout(300_000)
+
 const ALL = 'outbound|80||reviews.default.svc.cluster.local'
 const SIGHT: Sight = { type: 'cluster', name: ALL, isThere: true }
 

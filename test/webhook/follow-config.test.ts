@@ -7,8 +7,6 @@ import { parseConfig } from '../../src/config.ts'
 import { RULE_IDS } from '../../src/rules/index.ts'
 import { followConfig } from '../../src/webhook/follow-config.ts'
 
-t.setTimeout(60_000)
-
 /** Follows a file as Kubernetes mounts it: through a link to a folder, which is swapped. */
 function follow(end: AbortSignal, folder: string, body: string) {
   const file = join(folder, 'config.yaml')
@@ -30,7 +28,10 @@ function follow(end: AbortSignal, folder: string, body: string) {
   end.addEventListener('abort', () => clearInterval(alive), { once: true })
   let looked: (success: boolean) => void = () => undefined
   const content = readFileSync(file, 'utf8')
-  const config = followConfig({ file, content, config: parse(content), parse, log, reloaded: (success) => looked(success) }, end)
+  const config = followConfig(
+    { file, content, config: parse(content), parse, log, reloaded: (success) => looked(success), everyMs: 10 },
+    end
+  )
   return {
     config,
     lines,
