@@ -58,13 +58,18 @@ export function changesReach({ before, after }: Pick<Write, 'before' | 'after'>)
   return was !== null || is !== null
 }
 
-/** The hosts from which a write takes something, teardown included: its own, or those of the Services that select a workload's Pods. */
+/** The hosts from which a write takes something, teardown included: its own, or those of the Services that select a workload's Pods or that a grant opens. */
 export function hostsTakenFrom(change: Change, snapshot: Snapshot): string[] {
   const object = change.before ?? change.after
   const removed = hostsRemoved(change)
   if (removed.length > 0 || object === null || !takesAway(change)) return removed
   if (object.kind === 'DestinationRule' || object.kind === 'Service') return [object.host]
+  if (object.kind === 'ReferenceGrant') return hostsIn(object.namespace, snapshot)
   return isWorkload(object) ? servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ host }) => host) : []
+}
+
+function hostsIn(namespace: string, snapshot: Snapshot): string[] {
+  return [...snapshot.all('Service')].filter((service) => service.namespace === namespace).map(({ host }) => host)
 }
 
 /** The hosts that a write takes out: whoever still sends there is only told so, whether the cache shows it truly or not. */

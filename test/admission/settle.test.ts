@@ -18,6 +18,7 @@ import {
   guideWith,
   httpRoute,
   type Manifest,
+  referenceGrant,
   rule,
   service,
   to,
@@ -185,6 +186,21 @@ t.test('a Service or ServiceEntry is not taken away before the route that left i
     t.notMatch((await unseen.remove(left)).warnings.join(' '), /still sends/)
     t.same(unseen.holds, [SETTLE_MS], `${left.kind}, and another replica admitted it`)
   }
+})
+
+t.test('nor a grant before the route that needed it', async (t) => {
+  const far = { namespace: 'far' }
+  const pods = deployment('v1')
+  const world = [
+    ...guideByRoutes(),
+    versionService('v1', {}, far),
+    { ...pods, metadata: { ...pods.metadata, ...far } },
+    referenceGrant('far', 'default')
+  ]
+  const { apply, remove, holds } = rig([...world, httpRoute([backends([backend('v1', 100, far)])])])
+  await apply(httpRoute([backends([backend('v2')])]))
+  t.equal((await remove(referenceGrant('far', 'default'))).verdict, 'allow')
+  t.same(holds, [SETTLE_MS])
 })
 
 t.test('what this replica admitted counts before the watch has told', async (t) => {
