@@ -178,6 +178,22 @@ export const PRODUCTS: Readonly<Record<string, () => Manifest[]>> = {
     ...apiGateway(many(1000, (at) => listener(`l${at}`, { hostname: `*.g${at}.com` }))),
     httpRoute('shop', { hostnames: many(1000, (at) => `s.g${at}.com`), rules: [{ backendRefs: backend() }] })
   ],
+  'hostnames of HTTPRoutes and listeners of a Gateway': () => [
+    ...apiGateway(many(64, (at) => listener(`l${at}`, { port: 1000 + at }))),
+    ...many(300, (at) => httpRoute(`r${at}`, { hostnames: many(16, (host) => `h${host}.r${at}.com`), rules: [{ backendRefs: backend() }] }))
+  ],
+  'listeners that ListenerSets add with each other': () => [
+    ...apiGateway([listener('http')], { allowedListeners: { namespaces: { from: 'All' } } }),
+    ...many(300, (at) =>
+      object(
+        'ListenerSet',
+        `s${at}`,
+        { parentRef: { name: 'api' }, listeners: many(64, (of) => listener(`l${of}`, { hostname: `h${of}.s${at}.com` })) },
+        GATEWAY_API
+      )
+    ),
+    httpRoute('shop', { hostnames: ['s.com'], rules: [{ backendRefs: backend() }] })
+  ],
   'parents of an HTTPRoute and its rules': () => [
     ...apiGateway(many(64, (at) => listener(`l${at}`, { port: 1000 + at }))),
     httpRoute('shop', {
@@ -217,11 +233,11 @@ export const PRODUCTS: Readonly<Record<string, () => Manifest[]>> = {
 }
 
 /** A Gateway of the Gateway API, its class and its Pods, all of the strangers'. */
-function apiGateway(listeners: Fields[]): Manifest[] {
+function apiGateway(listeners: Fields[], spec: Fields = {}): Manifest[] {
   const labels = { 'gateway.networking.k8s.io/gateway-name': 'api' }
   return [
     { apiVersion: GATEWAY_API, kind: 'GatewayClass', metadata: { name: 'istio' }, spec: { controllerName: 'istio.io/gateway-controller' } },
-    object('Gateway', 'api', { gatewayClassName: 'istio', listeners }, GATEWAY_API),
+    object('Gateway', 'api', { gatewayClassName: 'istio', listeners, ...spec }, GATEWAY_API),
     object('Service', 'api-istio', { selector: labels, ports: [{ name: 'http', port: 80 }] }, 'v1'),
     pod('api', labels)
   ]

@@ -7,14 +7,26 @@ import type { AnyRoute } from './pieces.ts'
 
 /** Those of a route's hostnames for which a listener takes it, as the route has them, once for each parent that is the listener. */
 export function hostsAt(snapshot: Snapshot, placed: PlacedListener, route: AnyRoute, hostnames: readonly string[]): string[] {
+  const parents = parentsAt(snapshot, placed, route)
+  if (parents === 0) return []
+  snapshot.charge(hostnames.length)
+  const hosts = hostnames.filter((written) => takesHost(placed, route, written))
+  return Array.from({ length: parents }, () => hosts).flat()
+}
+
+/** How many parents of a route are a listener that takes it, whatever its hostnames. */
+export function parentsAt(snapshot: Snapshot, placed: PlacedListener, route: AnyRoute): number {
   const { owner, listener } = placed
-  snapshot.charge(route.parents.length + hostnames.length)
+  snapshot.charge(route.parents.length)
   const parents = route.parents.filter((parent) => isOwner(placed, parent) && isSection(placed, parent) && isPort(placed, parent))
-  if (parents.length === 0 || !takesKind(listener, route.kind)) return []
-  if (!admits(snapshot, listener.admits, owner.namespace, route.namespace)) return []
-  const hosts =
-    route.hostnames.length === 0 ? hostnames : hostnames.filter((written) => isShared(placed, written) && isOwn(placed, written))
-  return parents.flatMap(() => hosts)
+  const isTaken =
+    parents.length > 0 && takesKind(listener, route.kind) && admits(snapshot, listener.admits, owner.namespace, route.namespace)
+  return isTaken ? parents.length : 0
+}
+
+/** A route without hostnames is for every one. */
+export function takesHost(placed: PlacedListener, { hostnames }: AnyRoute, written: string): boolean {
+  return hostnames.length === 0 || (isShared(placed, written) && isOwn(placed, written))
 }
 
 /** How routes name what a listener is written in. */

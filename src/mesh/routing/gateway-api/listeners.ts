@@ -32,16 +32,32 @@ export function isOfIstio(snapshot: Snapshot, { className }: KubernetesGateway):
   return found?.controller === CONTROLLER
 }
 
+/** So many are placed in a step. */
+const LISTENERS_A_STEP = 8
+
 /** Every listener of a Gateway in the order in which they take their ports: its own, then those of its ListenerSets, oldest first. */
 export function listenersOf(snapshot: Snapshot, gateway: KubernetesGateway): PlacedListener[] {
-  const taken: Listener[] = []
-  return [gateway, ...listenerSetsOf(snapshot, gateway)].flatMap((owner) =>
-    owner.listeners.map((listener): PlacedListener => {
-      const isFree = PROTOCOLS.includes(listener.protocol) && !taken.some((other) => conflict(other, listener))
-      if (isFree) taken.push(listener)
+  const ports = new Ports()
+  return [gateway, ...listenerSetsOf(snapshot, gateway)].flatMap((owner) => {
+    snapshot.charge(1 + owner.listeners.length / LISTENERS_A_STEP)
+    return owner.listeners.map((listener): PlacedListener => {
+      const isFree = PROTOCOLS.includes(listener.protocol) && ports.take(listener)
       return { listener, gateway, owner, siblings: owner.listeners, serves: isFree && hasCertificate(snapshot, owner, listener) }
     })
-  )
+  })
+}
+
+/** The hostnames that are taken on each port: a listener for bytes has a port for itself. `ListenerConflict`, pilot/pkg/config/kube/gatewaycommon/listener_conflict.go. */
+class Ports {
+  readonly #taken = new Map<number, Set<string> | 'bytes'>()
+
+  /** False where another has the port or the hostname on it. */
+  take({ port, protocol, hostname }: Listener): boolean {
+    const taken = this.#taken.get(port)
+    if (taken === 'bytes' || (taken !== undefined && (protocol === 'TCP' || taken.has(hostname)))) return false
+    this.#taken.set(port, protocol === 'TCP' ? 'bytes' : (taken ?? new Set<string>()).add(hostname))
+    return true
+  }
 }
 
 function listenerSetsOf(snapshot: Snapshot, gateway: KubernetesGateway) {
@@ -54,12 +70,6 @@ function listenerSetsOf(snapshot: Snapshot, gateway: KubernetesGateway) {
 /** The ListenerSets that name a Gateway, `namespace/name`, as their parent, admitted there or not. */
 export function listenerSetsNaming(snapshot: Snapshot, gateway: string): ListenerSet[] {
   return [...snapshot.lookup('listenerSetByGateway', gateway)]
-}
-
-/** `ListenerConflict`, pilot/pkg/config/kube/gatewaycommon/listener_conflict.go. */
-function conflict(one: Listener, other: Listener): boolean {
-  if (one.port !== other.port) return false
-  return one.protocol === 'TCP' || other.protocol === 'TCP' || one.hostname === other.hostname
 }
 
 function hasCertificate(snapshot: Snapshot, owner: PlacedListener['owner'], { protocol, tlsMode, certificates }: Listener): boolean {
@@ -84,13 +94,15 @@ export function sharedHost({ hostname }: Listener, written: string): string | nu
 
 /** A hostname belongs to the most specific of the listeners of one port and protocol that cover it. `hostnameAllowedByIsolation`. */
 export function isIsolated(listener: Listener, siblings: readonly Listener[], written: string): boolean {
-  const own = listener.hostname || '*'
-  return siblings.some(
-    ({ hostname, port, protocol }) =>
-      port === listener.port &&
-      protocol === listener.protocol &&
-      (hostname || '*') !== own &&
-      hostCovers(own, hostname || '*') &&
-      hostCovers(hostname || '*', written)
-  )
+  const known = narrower.get(listener) ?? siblings.filter((other) => isNarrower(other, listener))
+  narrower.set(listener, known)
+  return known.some(({ hostname }) => hostCovers(hostname || '*', written))
+}
+
+/** Of a listener those beside it: asked for each hostname of each route. */
+const narrower = new WeakMap<Listener, readonly Listener[]>()
+
+function isNarrower({ hostname, port, protocol }: Listener, than: Listener): boolean {
+  if (port !== than.port || protocol !== than.protocol || hostname === than.hostname) return false
+  return hostCovers(than.hostname || '*', hostname || '*')
 }

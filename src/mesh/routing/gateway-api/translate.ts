@@ -9,9 +9,10 @@ import type { Identity } from '../../../kinds/identity.ts'
 import type { MeshObject } from '../../../kinds/index.ts'
 import type { Service } from '../../../kinds/service.ts'
 import type { VirtualService } from '../../../kinds/virtual-service.ts'
+import { hostKey, isWildcard, wildcardsOver } from '../../names/hosts.ts'
 import { compareText } from '../../names/text.ts'
 import type { Snapshot } from '../../snapshot/snapshot.ts'
-import { hostsAt, ownerOf } from './attachment.ts'
+import { hostsAt, ownerOf, parentsAt, takesHost } from './attachment.ts'
 import { isManaged, servicesOf } from './deployed.ts'
 import { isOfIstio, listenersOf, type PlacedListener, sharedHost } from './listeners.ts'
 import {
@@ -34,8 +35,11 @@ export function made(snapshot: Snapshot, pieces: Iterable<Piece>): Made[] {
 /** The same by `pieceKey`. */
 export function madeByPiece(snapshot: Snapshot, pieces: Iterable<Piece>): Map<string, Made[]> {
   const parts: Parts = {
-    serving: once((gateway) => listenersServing(snapshot, gateway)),
-    rulesOf: once((route) => convertRules(snapshot, route, 'listener', null))
+    serving: once((gateway) => new Serving(listenersServing(snapshot, gateway))),
+    serversOf: once((placed) => boundServers(snapshot, placed)),
+    parentsAt: oncePerPair((placed, route) => parentsAt(snapshot, placed, route)),
+    rulesOf: once((route) => convertRules(snapshot, route, 'listener', null)),
+    known: new Map()
   }
   const unique = new Map([...pieces].map((piece) => [pieceKey(piece), piece]))
   return new Map([...unique].map(([key, piece]) => [key, madeOfPiece(snapshot, piece, parts)]))
@@ -43,9 +47,38 @@ export function madeByPiece(snapshot: Snapshot, pieces: Iterable<Piece>): Map<st
 
 /** What many pieces have in common. */
 interface Parts {
-  readonly serving: (gateway: string) => readonly PlacedListener[]
+  readonly serving: (gateway: string) => Serving
+  /** Names of the Gateways that are made of a listener. */
+  readonly serversOf: (placed: PlacedListener) => readonly string[]
+  readonly parentsAt: (placed: PlacedListener, route: HeaderRoute) => number
   /** Of a route, at whichever listener; null where it has something for which Istio makes nothing of it. */
   readonly rulesOf: (route: HeaderRoute) => readonly HttpRoute[] | null
+  /** Lists of servers by their text: thousands of hostnames are bound to the same. */
+  readonly known: Map<string, readonly string[]>
+}
+
+/** The listeners of a Gateway that serve, in their order. */
+class Serving {
+  readonly all: readonly PlacedListener[]
+  readonly #byHost: ReadonlyMap<string, readonly { readonly placed: PlacedListener; readonly at: number }[]>
+
+  constructor(all: readonly PlacedListener[]) {
+    this.all = all
+    this.#byHost = Map.groupBy(
+      all.map((placed, at) => ({ placed, at })),
+      ({ placed }) => hostKey(placed.listener.hostname || EVERY_HOST)
+    )
+  }
+
+  /** Those that share a host with a hostname of a route: there may be as many as there are of these. */
+  sharing(hostname: string): readonly PlacedListener[] {
+    if (isWildcard(hostname)) return this.all.filter(({ listener }) => hostname === EVERY_HOST || sharedHost(listener, hostname) !== null)
+    const over = [hostname, ...wildcardsOver(hostname)].flatMap((key) => this.#byHost.get(key) ?? [])
+    return over
+      .filter(({ placed }) => sharedHost(placed.listener, hostname) !== null)
+      .sort((one, other) => one.at - other.at)
+      .map(({ placed }) => placed)
+  }
 }
 
 function once<K, V>(find: (key: K) => V): (key: K) => V {
@@ -56,15 +89,20 @@ function once<K, V>(find: (key: K) => V): (key: K) => V {
   }
 }
 
-function madeOfPiece(snapshot: Snapshot, piece: Piece, { serving, rulesOf }: Parts): Made[] {
+function oncePerPair<K, L, V>(find: (key: K, other: L) => V): (key: K, other: L) => V {
+  const of = once((key: K) => once((other: L) => find(key, other)))
+  return (key, other) => of(key)(other)
+}
+
+function madeOfPiece(snapshot: Snapshot, piece: Piece, parts: Parts): Made[] {
   snapshot.charge(PIECE_EFFORT)
   switch (piece.of) {
     case 'servers':
-      return serving(piece.gateway).flatMap((placed) => serversOf(snapshot, placed))
+      return parts.serving(piece.gateway).all.flatMap((placed) => serversOf(snapshot, placed))
     case 'hostname':
-      return serving(piece.gateway).flatMap((placed) => atListener(snapshot, placed, piece.hostname, rulesOf))
+      return ofHostname(snapshot, piece, parts)
     case 'connections':
-      return serving(piece.gateway).flatMap((placed) => connectionsAt(snapshot, placed, piece.route))
+      return parts.serving(piece.gateway).all.flatMap((placed) => connectionsAt(snapshot, placed, piece.route, parts))
     case 'mesh':
       return onMesh(snapshot, piece.host)
   }
@@ -133,25 +171,58 @@ function serverOf({ listener }: PlacedListener, port: number): GatewayServer {
   }
 }
 
-/** All routes with one hostname at one listener are one VirtualService. */
-function atListener(snapshot: Snapshot, placed: PlacedListener, hostname: string, rulesOf: Parts['rulesOf']): VirtualService[] {
-  snapshot.charge(1)
-  if (hostname !== EVERY_HOST && sharedHost(placed.listener, hostname) === null) return []
-  const routes = inOrder(headerRoutesReferring(snapshot, `${parentKey(ownerOf(placed))} ${hostname}`)).flatMap((route) => {
-    const own = hostnamesOf(route).filter((written) => written === hostname)
-    return hostsAt(snapshot, placed, route, own).map(() => route)
+/** Of one hostname or route: nobody opens as many ports, and what is bound to each is kept for each. */
+const MOST_SERVERS = 256
+
+/** The routes with one hostname are one VirtualService at a listener, and at all of its owner's to which the same are attached. */
+function ofHostname(snapshot: Snapshot, { gateway, hostname }: Extract<Piece, { of: 'hostname' }>, parts: Parts): VirtualService[] {
+  const referring = once((owner: string) =>
+    inOrder(headerRoutesReferring(snapshot, `${owner} ${hostname}`)).map((route) => ({
+      route,
+      times: hostnamesOf(route).filter((written) => written === hostname).length
+    }))
+  )
+  const groups = new Map<string, { routes: readonly HeaderRoute[]; placed: PlacedListener[] }>()
+  for (const placed of parts.serving(gateway).sharing(hostname)) {
+    const owner = parentKey(ownerOf(placed))
+    const routes = referring(owner)
+    snapshot.charge(1 + routes.length)
+    // One stands for each of its parents, and for each time that it writes the hostname.
+    const attached: HeaderRoute[] = []
+    let key = owner
+    for (const [at, { route, times }] of routes.entries()) {
+      const count = times * parts.parentsAt(placed, route)
+      if (count === 0 || !takesHost(placed, route, hostname)) continue
+      for (let left = count; left > 0; left--) attached.push(route)
+      key += ` ${at}*${count}`
+    }
+    const group = groups.get(key) ?? { routes: attached, placed: [] }
+    groups.set(key, group)
+    group.placed.push(placed)
+  }
+  return [...groups.values()].flatMap(({ routes, placed }) => {
+    const [oldest] = routes.filter((route) => parts.rulesOf(route) !== null)
+    const [first] = placed
+    if (oldest === undefined || first === undefined) return []
+    const http = bySpecificity(routes.flatMap((route) => parts.rulesOf(route) ?? []))
+    const name = `${hostname}~${nameOfServer(first)}`
+    return [{ ...virtualService(oldest, name, [hostname], serversOfAll(placed, parts), 'listener'), http }]
   })
-  const [oldest] = routes.filter((route) => rulesOf(route) !== null)
-  if (oldest === undefined) return []
-  const name = `${hostname}~${nameOfServer(placed)}`
-  const http = bySpecificity(routes.flatMap((route) => rulesOf(route) ?? []))
-  return [{ ...virtualService(oldest, name, [hostname], boundServers(snapshot, placed), 'listener'), http }]
+}
+
+function serversOfAll(placed: readonly PlacedListener[], { serversOf, known }: Parts): readonly string[] {
+  const servers = placed.flatMap(serversOf).slice(0, MOST_SERVERS)
+  const text = servers.join()
+  const found = known.get(text) ?? servers
+  known.set(text, found)
+  return found
 }
 
 function connectionsAt(
   snapshot: Snapshot,
   placed: PlacedListener,
-  named: Pick<ConnectionRoute, 'kind' | 'namespace' | 'name'>
+  named: Pick<ConnectionRoute, 'kind' | 'namespace' | 'name'>,
+  { serversOf }: Parts
 ): VirtualService[] {
   const route = snapshot.find(named.kind, named.namespace, named.name)
   if (route === undefined) return []
@@ -160,7 +231,7 @@ function connectionsAt(
   ]
   const destinations = hosts.length === 0 ? null : convertConnections(snapshot, route, 'listener')
   if (destinations === null) return []
-  const base = virtualService(route, `${route.name}~${nameOfServer(placed)}`, hosts, boundServers(snapshot, placed), 'listener')
+  const base = virtualService(route, `${route.name}~${nameOfServer(placed)}`, hosts, serversOf(placed), 'listener')
   const rule = l4Rule(route, destinations, route.kind === 'TLSRoute' ? hosts : [], null)
   return [route.kind === 'TLSRoute' ? { ...base, tls: [rule] } : { ...base, tcp: [rule] }]
 }
