@@ -16,7 +16,7 @@ export const endpointSlices = defineKind({
   api: { group: 'discovery.k8s.io', versions: ['v1'], plural: 'endpointslices', namespaced: true },
   watched: false,
   parse: ({ fields }, identity): EndpointSlice => {
-    const endpoints = fields.children('endpoints').map((endpoint) => ({
+    const endpoints = fields.each('endpoints', (endpoint) => ({
       ready: endpoint.child('conditions')?.has('ready') === true ? (endpoint.child('conditions')?.boolean('ready') ?? false) : true,
       pod: endpoint.child('targetRef')?.string('name') ?? '',
       addresses: endpoint.strings('addresses').length
@@ -25,7 +25,7 @@ export const endpointSlices = defineKind({
       kind: 'EndpointSlice',
       ...identity,
       service: identity.labels['kubernetes.io/service-name'] ?? '',
-      portNames: fields.children('ports').map((port) => port.string('name')),
+      portNames: fields.each('ports', (port) => port.string('name')),
       readyAddresses: endpoints.reduce((sum, { ready, addresses }) => sum + (ready ? addresses : 0), 0),
       endpoints: endpoints.map(({ ready, pod }) => ({ ready, pod }))
     }

@@ -13,6 +13,10 @@ export class InvalidField extends Error {
   }
 }
 
+/** One for all objects that lack a field: two that do are the same at a glance. */
+const EMPTY: readonly never[] = []
+const NO_LABELS: Labels = {}
+
 /** An object of a manifest and the path at which it stands. Absent and null are the same (2.2). */
 export class Fields {
   readonly path: Path
@@ -65,8 +69,10 @@ export class Fields {
     return typeof value === 'string' ? value : this.number(key, 0)
   }
 
-  strings(key: string): string[] {
-    return this.list(key).map((value, at) => {
+  strings(key: string): readonly string[] {
+    const values = this.list(key)
+    if (values.length === 0) return EMPTY
+    return values.map((value, at) => {
       if (typeof value !== 'string') throw new InvalidField([...this.path, key, at], 'a string', value)
       return value
     })
@@ -75,7 +81,7 @@ export class Fields {
   /** A map of strings, such as labels. */
   labels(key: string): Labels {
     const child = this.child(key)
-    return child === null ? {} : Object.fromEntries(child.keys().map((name) => [name, child.string(name)]))
+    return child === null ? NO_LABELS : Object.fromEntries(child.keys().map((name) => [name, child.string(name)]))
   }
 
   /** The object under `key`, or null where it is absent. */
@@ -84,14 +90,20 @@ export class Fields {
     return value === undefined ? null : new Fields(value, [...this.path, key])
   }
 
-  children(key: string): Fields[] {
-    return this.list(key).map((value, at) => new Fields(value, [...this.path, key, at]))
+  children(key: string): readonly Fields[] {
+    return this.each(key, (child) => child)
+  }
+
+  /** What each object of a list is read as. */
+  each<T>(key: string, read: (child: Fields) => T): readonly T[] {
+    const values = this.list(key)
+    return values.length === 0 ? EMPTY : values.map((value, at) => read(new Fields(value, [...this.path, key, at])))
   }
 
   /** Elements of any type, unread. */
   list(key: string): readonly unknown[] {
     const value = this.#get(key)
-    if (value === undefined) return []
+    if (value === undefined) return EMPTY
     if (!Array.isArray(value)) throw new InvalidField([...this.path, key], 'a list', value)
     return value
   }

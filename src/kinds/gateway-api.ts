@@ -88,7 +88,7 @@ export function gatewayApi(plural: string, versions: readonly string[], kind?: s
 export function parseAttached(spec: Fields, identity: Identity, domain: Domain): Attached {
   return {
     ...identity,
-    parents: spec.children('parentRefs').map((parent) => ({
+    parents: spec.each('parentRefs', (parent) => ({
       group: parent.string('group', GATEWAY_API),
       kind: parent.string('kind', 'Gateway'),
       namespace: parent.string('namespace') || (domain === AS_WRITTEN ? '' : identity.namespace),
@@ -116,8 +116,8 @@ export interface Within {
   readonly domain: Domain
 }
 
-export function parseBackends(rule: Fields, within: Within): Backend[] {
-  return rule.children('backendRefs').map((backend) => parseBackend(backend, within))
+export function parseBackends(rule: Fields, within: Within): readonly Backend[] {
+  return rule.each('backendRefs', (backend) => parseBackend(backend, within))
 }
 
 function parseBackend(backend: Fields, within: Within): Backend {
@@ -173,8 +173,8 @@ export function hostnamesOf({ hostnames }: Pick<Attached, 'hostnames'>): readonl
 
 const EVERY_HOST = ['*']
 
-export function parseFilters(rule: Fields, within: Within): RouteFilter[] {
-  return rule.children('filters').map((filter) => ({
+export function parseFilters(rule: Fields, within: Within): readonly RouteFilter[] {
+  return rule.each('filters', (filter) => ({
     type: filter.string('type'),
     mirror: parseMirror(filter.child('requestMirror'), within),
     redirect: parseRedirect(filter.child('requestRedirect')),

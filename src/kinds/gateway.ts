@@ -37,7 +37,7 @@ export const gateways = defineKind({
     kind: 'Gateway',
     ...identity,
     selector: spec.labels('selector'),
-    servers: spec.children('servers').map(parseServer),
+    servers: spec.each('servers', parseServer),
     madeOf: null
   }),
   refusals,

@@ -18,9 +18,9 @@ export const grpcRoutes = defineKind<GRPCRoute, 'grpcRouteByReference'>({
     return {
       kind: 'GRPCRoute',
       ...parseAttached(spec, identity, domain),
-      rules: spec.children('rules').map((rule) => ({
+      rules: spec.each('rules', (rule) => ({
         path: rule.path,
-        matches: rule.children('matches').map(parseMatch),
+        matches: rule.each('matches', parseMatch),
         backends: parseBackends(rule, within),
         filters: parseFilters(rule, within)
       }))

@@ -27,7 +27,7 @@ export const httpRoutes = defineKind<HTTPRoute, 'httpRouteByReference'>({
     kind: 'HTTPRoute',
     ...parseAttached(spec, identity, domain),
     rules: spec.has('rules')
-      ? spec.children('rules').map((rule) => parseRule(rule, { namespace: identity.namespace, domain }))
+      ? spec.each('rules', (rule) => parseRule(rule, { namespace: identity.namespace, domain }))
       : [{ path: [...spec.path, 'rules', 0], matches: [everyPath([...spec.path, 'rules', 0])], backends: [], filters: [] }]
   }),
   refusals,
@@ -35,7 +35,7 @@ export const httpRoutes = defineKind<HTTPRoute, 'httpRouteByReference'>({
 })
 
 function parseRule(rule: Fields, within: Within): RouteRule {
-  const matches = rule.children('matches').map(parseMatch)
+  const matches = rule.each('matches', parseMatch)
   return {
     path: rule.path,
     matches: matches.length === 0 ? [everyPath(rule.path)] : matches,

@@ -63,7 +63,7 @@ export function parseIdentity(fields: Fields, namespaced: boolean, keepsOwners =
     deleting: metadata.has('deletionTimestamp'),
     // Tens of thousands of Pods have owners, and nobody asks for them.
     finalizers: keepsOwners ? metadata.strings('finalizers') : NONE,
-    owners: keepsOwners ? metadata.children('ownerReferences').map(ownerOf) : NONE,
+    owners: keepsOwners ? metadata.each('ownerReferences', ownerOf) : NONE,
     labels: metadata.labels('labels'),
     annotations: Object.fromEntries(
       KEPT_ANNOTATIONS.filter((key) => annotations?.has(key)).map((key) => [key, annotations?.string(key) ?? ''])

@@ -256,8 +256,11 @@ export function withPartsOf<O extends MeshObject>(after: O, before: MeshObject):
 
 type Parts = Readonly<Record<string, unknown>>
 
+/** A copy, which the engine lays out as it does what was parsed. */
 function withFieldsOf(now: object, old: Parts): Parts {
-  return Object.fromEntries(Object.entries(now).map(([name, value]) => [name, shared(value, own(old, name))]))
+  const found: Record<string, unknown> = { ...now }
+  for (const name in found) found[name] = shared(found[name], own(old, name))
+  return found
 }
 
 /** The old value where both are the same; else the new one, with whatever of its parts is the same. */
@@ -284,10 +287,7 @@ export function isSame(one: unknown, other: unknown): boolean {
 
 function haveSameEntries(one: readonly unknown[], other: readonly unknown[]): boolean {
   if (one.length !== other.length) return false
-  for (let at = 0; at < one.length; at++) {
-    const [entry, another] = [one[at], other[at]]
-    if (entry !== another && !isSame(entry, another)) return false
-  }
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at] && !isSame(one[at], other[at])) return false
   return true
 }
 
@@ -295,8 +295,7 @@ function haveSameFields(one: Parts, other: Parts): boolean {
   let more = 0
   for (const key in one) {
     if (!Object.hasOwn(other, key)) return false
-    const [field, another] = [one[key], other[key]]
-    if (field !== another && !isSame(field, another)) return false
+    if (one[key] !== other[key] && !isSame(one[key], other[key])) return false
     more++
   }
   for (const _ in other) more--

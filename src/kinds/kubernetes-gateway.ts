@@ -51,8 +51,8 @@ export const kubernetesGateways = defineKind<KubernetesGateway, 'kubernetesGatew
     kind: 'KubernetesGateway',
     ...identity,
     className: spec.string('gatewayClassName'),
-    listeners: spec.children('listeners').map((listener) => parseListener(listener, identity)),
-    addresses: spec.children('addresses').map((address) => ({ type: address.string('type', 'IPAddress'), value: address.string('value') })),
+    listeners: spec.each('listeners', (listener) => parseListener(listener, identity)),
+    addresses: spec.each('addresses', (address) => ({ type: address.string('type', 'IPAddress'), value: address.string('value') })),
     admitsListeners: parseAdmission(spec.child('allowedListeners')?.child('namespaces') ?? null, 'None'),
     infrastructureLabels: spec.child('infrastructure')?.has('labels') ? (spec.child('infrastructure')?.labels('labels') ?? null) : null
   }),

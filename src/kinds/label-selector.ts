@@ -5,7 +5,7 @@ import type { Fields } from './fields.ts'
 export function parseLabelSelector(selector: Fields): LabelSelector {
   return {
     matchLabels: selector.labels('matchLabels'),
-    matchExpressions: selector.children('matchExpressions').map((expression) => ({
+    matchExpressions: selector.each('matchExpressions', (expression) => ({
       key: expression.string('key'),
       operator: expression.string('operator'),
       values: expression.strings('values')

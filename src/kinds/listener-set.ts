@@ -22,7 +22,7 @@ export const listenerSets = defineKind<ListenerSet, 'listenerSetByGateway'>({
       kind: 'ListenerSet',
       ...identity,
       gateway: isGateway ? `${parent.string('namespace') || identity.namespace}/${parent.string('name')}` : '',
-      listeners: spec.children('listeners').map((listener) => parseListener(listener, identity))
+      listeners: spec.each('listeners', (listener) => parseListener(listener, identity))
     }
   },
   refusals: listenerRefusals,

@@ -39,7 +39,7 @@ function optionsOf(text: string): MeshOptions {
   const written = parsed(text) ?? {}
   const mesh = new Fields(written, PATH)
   const policy = mesh.child('outboundTrafficPolicy')?.numberOrString('mode', '') ?? ''
-  const discoverySelectors = mesh.children('discoverySelectors').map(parseLabelSelector)
+  const discoverySelectors = mesh.each('discoverySelectors', parseLabelSelector)
   return {
     ...(mesh.string('rootNamespace') === '' ? {} : { rootNamespace: mesh.string('rootNamespace') }),
     ...(policy === '' ? {} : { outboundTrafficPolicy: policyOf(policy) }),

@@ -20,8 +20,8 @@ export const referenceGrants = defineKind({
     return {
       kind: 'ReferenceGrant',
       ...identity,
-      from: spec.children('from').map((from) => ({ ...groupAndKind(from), namespace: from.string('namespace') })),
-      to: spec.children('to').map((to) => ({ ...groupAndKind(to), name: to.string('name') }))
+      from: spec.each('from', (from) => ({ ...groupAndKind(from), namespace: from.string('namespace') })),
+      to: spec.each('to', (to) => ({ ...groupAndKind(to), name: to.string('name') }))
     }
   },
   indexes: { grantByNamespace: ({ namespace }) => [namespace] }

@@ -41,7 +41,7 @@ export const serviceEntries = defineKind({
     ...identity,
     hosts: spec.strings('hosts'),
     addresses: spec.strings('addresses'),
-    ports: spec.children('ports').map((port) => ({
+    ports: spec.each('ports', (port) => ({
       name: port.string('name'),
       number: port.number('number', 0),
       protocol: port.string('protocol'),
@@ -50,7 +50,7 @@ export const serviceEntries = defineKind({
     })),
     location: String(spec.numberOrString('location', 0)),
     resolution: String(spec.numberOrString('resolution', 0)),
-    endpoints: spec.children('endpoints').map((endpoint) => ({ address: endpoint.string('address'), labels: endpoint.labels('labels') })),
+    endpoints: spec.each('endpoints', (endpoint) => ({ address: endpoint.string('address'), labels: endpoint.labels('labels') })),
     workloadSelector: spec.child('workloadSelector')?.labels('labels') ?? null,
     exportTo: spec.strings('exportTo')
   }),

@@ -45,7 +45,7 @@ export const services = defineKind({
       ...identity,
       host: serviceHost(identity.namespace, identity.name, domain),
       selector: Object.keys(selector).length === 0 ? null : selector,
-      ports: spec.children('ports').map(parsePort),
+      ports: spec.each('ports', parsePort),
       externalName: spec.string('type') === 'ExternalName' ? spec.string('externalName') : null,
       headless: spec.string('clusterIP') === 'None',
       clusterIP: addressOf(spec),

@@ -27,7 +27,7 @@ export const sidecars = defineKind({
     kind: 'Sidecar',
     ...identity,
     workloadSelector: spec.child('workloadSelector')?.labels('labels') ?? null,
-    egress: spec.children('egress').map((egress) => ({
+    egress: spec.each('egress', (egress) => ({
       port: egress.child('port')?.number('number', 0) || null,
       hosts: egress.strings('hosts'),
       isBound: egress.string('bind') !== '' || ['NONE', '2'].includes(String(egress.numberOrString('captureMode', '')))

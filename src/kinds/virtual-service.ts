@@ -50,9 +50,9 @@ export const virtualServices = defineKind({
       hosts: spec.strings('hosts').map((host) => resolveVirtualServiceHost(host, identity.namespace, domain)),
       gateways: boundGateways(spec.strings('gateways').map(names.gateway), domain),
       exportTo: spec.strings('exportTo'),
-      http: spec.children('http').map((rule) => parseHttpRoute(rule, names, source)),
-      tls: spec.children('tls').map((rule) => parseL4Route(rule, names, source)),
-      tcp: spec.children('tcp').map((rule) => parseL4Route(rule, names, source)),
+      http: spec.each('http', (rule) => parseHttpRoute(rule, names, source)),
+      tls: spec.each('tls', (rule) => parseL4Route(rule, names, source)),
+      tcp: spec.each('tcp', (rule) => parseL4Route(rule, names, source)),
       misplaced: misplacedFields(raw),
       madeFor: null
     }
@@ -62,7 +62,7 @@ export const virtualServices = defineKind({
     /** VirtualServices by the `hostKey` of each of their hosts. */
     virtualServiceByHost: ({ hosts }) => hosts.map(hostKey),
     /** VirtualServices by each host that one of their routes or mirrors names, and by every wildcard that can cover it. */
-    virtualServiceByDestination: (vs) => [...new Set(destinationsOf(vs))].flatMap((host) => [host, ...wildcardsOver(host)]),
+    virtualServiceByDestination: (vs) => destinationsOf(vs).flatMap((host) => [host, ...wildcardsOver(host)]),
     /** VirtualServices by the `namespace/name` of the VirtualServices they delegate to. */
     virtualServiceByDelegate: ({ http }) =>
       http.flatMap(({ delegate }) => (delegate === null ? [] : [`${delegate.namespace}/${delegate.name}`])),
@@ -73,13 +73,22 @@ export const virtualServices = defineKind({
     hosts.length > 0 ? [{ through: 'claims', hosts, gateways }] : [{ through: 'roots', delegate: `${namespace}/${name}` }]
 })
 
-/** Every host that a VirtualService sends or mirrors to. */
-export function destinationsOf(vs: VirtualService): string[] {
-  return [
-    ...vs.http.flatMap((rule) => [...rule.route, ...rule.mirrors]),
-    ...vs.tls.flatMap((rule) => rule.route),
-    ...vs.tcp.flatMap((rule) => rule.route)
-  ].map(({ host }) => host)
+/** Asked many times in each decision. */
+const destinations = new WeakMap<VirtualService, readonly string[]>()
+
+/** Every host that a VirtualService sends or mirrors to, each once. */
+export function destinationsOf(vs: VirtualService): readonly string[] {
+  const known = destinations.get(vs)
+  if (known !== undefined) return known
+  const hosts = new Set<string>()
+  for (const { route, mirrors } of vs.http) {
+    for (const { host } of route) hosts.add(host)
+    for (const { host } of mirrors) hosts.add(host)
+  }
+  for (const { route } of [...vs.tls, ...vs.tcp]) for (const { host } of route) hosts.add(host)
+  const found = [...hosts]
+  destinations.set(vs, found)
+  return found
 }
 
 /** Short names stand for the namespace of the object they are written in (1.1, 1.6, 7.3). */
@@ -111,8 +120,8 @@ function parseHttpRoute(rule: Fields, names: Names, source: RouteObject): HttpRo
     path: rule.path,
     source,
     name: rule.string('name'),
-    match: rule.children('match').map((match) => parseHttpMatch(match, names)),
-    route: rule.children('route').map((weighted) => parseWeighted(weighted, names)),
+    match: rule.each('match', (match) => parseHttpMatch(match, names)),
+    route: rule.each('route', (weighted) => parseWeighted(weighted, names)),
     redirect: redirect === null ? null : { code: redirect.number('redirectCode', 301) },
     directResponse: direct === null ? null : { status: direct.number('status', 0) },
     // Without a percentage none is aborted. `TranslateFault`.
@@ -166,14 +175,17 @@ function parseStringMatch(match: Fields | null): StringMatch | null {
   return null
 }
 
+const NO_MATCHES: Readonly<Record<string, StringMatch>> = {}
+
 /** `{}` as the value of a header or query parameter means that it is present (4.6). */
 function parseStringMatches(matches: Fields | null): Readonly<Record<string, StringMatch>> {
-  if (matches === null) return {}
+  if (matches === null) return NO_MATCHES
   return Object.fromEntries(matches.keys().map((name) => [name, parseStringMatch(matches.child(name)) ?? { type: 'present' }]))
 }
 
 /** `*` is no regular expression to Istio, but means that the header is there. `canBeConvertedToPresentMatch`; its webhook takes it here alone. */
 function parseExclusions(matches: Fields | null): Readonly<Record<string, StringMatch>> {
+  if (matches === null) return NO_MATCHES
   const named = Object.entries(parseStringMatches(matches))
   return Object.fromEntries(
     named.map(([name, match]) => [name, match.type === 'regex' && match.value === '*' ? { type: 'present' } : match])
@@ -184,8 +196,8 @@ function parseL4Route(rule: Fields, names: Names, source: RouteObject): L4Route 
   return {
     path: rule.path,
     source,
-    match: rule.children('match').map((match) => parseL4Match(match, names)),
-    route: rule.children('route').map((weighted) => parseWeighted(weighted, names))
+    match: rule.each('match', (match) => parseL4Match(match, names)),
+    route: rule.each('route', (weighted) => parseWeighted(weighted, names))
   }
 }
 

@@ -8,8 +8,8 @@ export interface FieldOwner {
   owns(...path: readonly string[]): boolean
 }
 
-export function fieldOwners(metadata: Fields): FieldOwner[] {
-  return metadata.children('managedFields').map((entry) => {
+export function fieldOwners(metadata: Fields): readonly FieldOwner[] {
+  return metadata.each('managedFields', (entry) => {
     const fields = entry.child('fieldsV1')
     return {
       manager: entry.string('manager'),

@@ -145,7 +145,7 @@ export class WebhookConfiguration {
     const metadata = fields.child('metadata') ?? new Fields({})
     const managers = fieldOwners(metadata)
     const isOurs = (...path: string[]) => managers.some(({ manager, owns }) => manager === MANAGER.fieldManager && owns(...path))
-    this.#webhooks = fields.children('webhooks').map((webhook) => {
+    this.#webhooks = fields.each('webhooks', (webhook) => {
       const name = webhook.string('name')
       return {
         name,
@@ -154,7 +154,7 @@ export class WebhookConfiguration {
         ownsBundle: isOurs(...pathOf(name), 'f:clientConfig', 'f:caBundle')
       }
     })
-    const owners = metadata.children('ownerReferences').map(ownerOf)
+    const owners = metadata.each('ownerReferences', ownerOf)
     this.#owners = owners.filter(({ uid }) => isOurs('f:metadata', 'f:ownerReferences', `k:${JSON.stringify({ uid })}`))
     const annotations = new Map(Object.entries(metadata.labels('annotations')))
     const wanted = annotations.get(FAIL_WHEN_PROVEN)?.split(',') ?? []

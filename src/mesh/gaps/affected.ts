@@ -1,6 +1,6 @@
 /** Which hosts a write can affect, and for which contexts: only those are compared before and after it. */
 
-import { type MeshObject, reachOf } from '../../kinds/index.ts'
+import { type Kind, type MeshObject, ROUTE_KINDS, reachOf } from '../../kinds/index.ts'
 import type { Reach } from '../../kinds/kind.ts'
 import type { Service } from '../../kinds/service.ts'
 import type { ServiceEntry } from '../../kinds/service-entry.ts'
@@ -11,10 +11,10 @@ import { everyVirtualService, madeBetween } from '../routing/gateway-api/compile
 import { gatewaysOf, gatewaysSelecting } from '../routing/gateways.ts'
 import { scopeOf } from '../routing/scope.ts'
 import { allowsAnyHost } from '../routing/sidecars.ts'
-import type { Context } from '../routing/table.ts'
+import { type Context, contextKey } from '../routing/table.ts'
 import { gatheredInParts, type InParts, whole } from '../snapshot/in-parts.ts'
 import { TooMuchWork } from '../snapshot/metered.ts'
-import type { Snapshot } from '../snapshot/snapshot.ts'
+import { kindsBetween, type Snapshot } from '../snapshot/snapshot.ts'
 import { Allowance, isSelected, type TellUnjudged } from './allowance.ts'
 import { clientContexts, gatewayContexts, meshContexts, type TellCut } from './contexts.ts'
 import type { Target } from './gaps.ts'
@@ -39,7 +39,7 @@ export function* affectedTargetsInParts(
   const concerned = [...objects, ...gone, ...come]
   const snapshots = [...new Set([before, after])]
   const clients = new Map<string, Context[]>()
-  for (const snapshot of snapshots) {
+  for (const snapshot of looksAlike(before, after) ? [after] : snapshots) {
     const survey = surveyOf(snapshot, snapshots, clients, tell, own)
     const claims = yield* claimsOfEach(survey, concerned)
     for (const target of targetsOf(survey, inTurn(claims, own))) {
@@ -51,6 +51,14 @@ export function* affectedTargetsInParts(
   // Anybody's Pods may be told apart by their labels, and there may be many: they come last.
   const targets = [...found.values()]
   return [...targets.filter(({ context }) => !isSelected(context)), ...targets.filter(({ context }) => isSelected(context))]
+}
+
+/** What a change of these alone reaches is found in either snapshot: who asks for a host is asked of both, and no other object is another. */
+const TELLING_THEMSELVES: readonly Kind[] = [...ROUTE_KINDS, 'DestinationRule', 'PeerAuthentication']
+
+function looksAlike(before: Snapshot, after: Snapshot): boolean {
+  const kinds = kindsBetween(before, after)
+  return kinds !== null && [...kinds].every((kind) => TELLING_THEMSELVES.includes(kind))
 }
 
 /** Every (context, host) that a route object of the snapshot takes, found as it is asked for; past the first hundred thousand one may come twice. */
@@ -316,5 +324,5 @@ function moreSpecific(one: string, other: string): string[] {
 
 /** One text for equal targets. */
 export function targetKey({ context, host }: Target): string {
-  return JSON.stringify([context.kind, context.namespace, Object.entries(context.labels).sort(), host])
+  return `${host} ${contextKey(context)}`
 }

@@ -8,8 +8,9 @@ import type { Pod } from '../../kinds/pod.ts'
 import type { Service } from '../../kinds/service.ts'
 import type { Sidecar } from '../../kinds/sidecar.ts'
 import { destinationsOf, type VirtualService } from '../../kinds/virtual-service.ts'
-import { serviceOfHost, wildcardsOver } from '../names/hosts.ts'
+import { hostCovers, hostsOverlap, serviceOfHost, wildcardsOver } from '../names/hosts.ts'
 import { type Labels, selects, withoutOwn } from '../names/labels.ts'
+import { compareText } from '../names/text.ts'
 import { exportsOf, isPublic } from '../names/visibility.ts'
 import { serversMadeOf } from '../routing/gateway-api/compiled.ts'
 import { type Context, contextKey } from '../routing/table.ts'
@@ -32,7 +33,7 @@ function contextsIn(concerns: Concerns, all: readonly Concerns[], cut: TellCut):
   const { snapshot, selectors } = concerns
   const named = namespacesOf(concerns)
   const namespaces = [...named].filter((namespace) => isNamespace(snapshot, namespace)).sort()
-  const others = otherNamespaces(snapshot, named)
+  const others = otherNamespaces(concerns, named)
   const selected = selectedElsewhere(snapshot, new Set([...named, ...others]), selectors, cut)
   const known = toldApart(all, [...namespaces, ...others]).flatMap((namespace) =>
     labelSets(snapshot, namespace, selectors, cut).map((labels) => ({ kind: 'mesh' as const, namespace, labels }))
@@ -158,7 +159,10 @@ export function destinationRulesOver(snapshot: Snapshot, host: string): Destinat
 interface Concerns {
   readonly snapshot: Snapshot
   /** It is a Service's name. Others share listeners with whatever else their clients see. */
-  readonly isService: boolean
+  readonly service: Service | null
+  readonly takers: VirtualService[]
+  /** It, and where what takes it sends. */
+  readonly hosts: Set<string>
   readonly exports: Export[]
   /** Namespaces by which matches tell clients apart. */
   readonly sources: Set<string>
@@ -176,24 +180,51 @@ interface Export {
 }
 
 function concernsOf(snapshot: Snapshot, host: string): Concerns {
-  const isService = serviceNamed(snapshot, host) !== undefined
-  const concerns: Concerns = { snapshot, isService, exports: [], sources: new Set(), selectors: [] }
+  const service = serviceNamed(snapshot, host) ?? null
   const hosts = new Set([host])
+  const concerns: Concerns = { snapshot, service, takers: [], hosts, exports: [], sources: new Set(), selectors: [] }
   for (const vs of virtualServicesOver(snapshot, host)) {
     if (!vs.gateways.includes('mesh') && vs.hosts.length > 0) continue
     const exportTo = exportsOf(vs, snapshot.settings.defaultVirtualServiceExportTo)
     concerns.exports.push({ namespace: vs.namespace, exportTo, isSeenAlike: vs.madeFor === null })
-    snapshot.charge(partsOf(vs), vs)
-    for (const { match } of [...vs.http, ...vs.tls, ...vs.tcp]) {
-      for (const { sourceNamespace, sourceLabels } of match) {
-        if (sourceNamespace !== '') concerns.sources.add(sourceNamespace)
-        if (Object.keys(sourceLabels).length > 0) concerns.selectors.push(sourceLabels)
-      }
-    }
-    for (const destination of destinationsOf(vs)) hosts.add(destination)
+    const { namespaces, labels } = sourcesOf(snapshot, vs)
+    for (const namespace of namespaces) concerns.sources.add(namespace)
+    concerns.selectors.push(...labels)
+    const sentTo = destinationsOf(vs)
+    snapshot.charge(1 + (namespaces.size + labels.length + sentTo.length) / NAMES_A_STEP, vs)
+    concerns.takers.push(vs)
+    for (const each of sentTo) hosts.add(each)
   }
   for (const each of hosts) noteHost(each, concerns)
   return concerns
+}
+
+/** So many names are noted in a step. */
+const NAMES_A_STEP = 8
+
+interface Sources {
+  readonly namespaces: ReadonlySet<string>
+  readonly labels: readonly Labels[]
+}
+
+/** Read once for each object: each of its hosts asks. */
+const sources = new WeakMap<VirtualService, Sources>()
+
+/** The clients that its matches name. */
+function sourcesOf(snapshot: Snapshot, vs: VirtualService): Sources {
+  const known = sources.get(vs)
+  if (known !== undefined) return known
+  snapshot.charge(partsOf(vs), vs)
+  const namespaces = new Set<string>()
+  const labels: Labels[] = []
+  for (const { match } of [...vs.http, ...vs.tls, ...vs.tcp]) {
+    for (const { sourceNamespace, sourceLabels } of match) {
+      if (sourceNamespace !== '') namespaces.add(sourceNamespace)
+      if (Object.keys(sourceLabels).length > 0) labels.push(sourceLabels)
+    }
+  }
+  sources.set(vs, { namespaces, labels })
+  return { namespaces, labels }
 }
 
 /** Namespaces that see the host through something of their own, or are named by something about it. */
@@ -208,7 +239,7 @@ function namespacesOf({ exports, sources }: Concerns): Set<string> {
 
 /** Of namespaces whose clients see all that concerns a host alike, the first: one exportTo may name many. */
 function toldApart(all: readonly Concerns[], namespaces: readonly string[]): readonly string[] {
-  if (namespaces.length < 2 || all.some(({ isService, selectors }) => !isService || selectors.length > 0)) return namespaces
+  if (namespaces.length < 2 || all.some(({ service, selectors }) => service === null || selectors.length > 0)) return namespaces
   const keys = all.map(keyIn)
   const alike = Map.groupBy(namespaces, (namespace) => keys.map((keyOf) => keyOf(namespace)).join('|'))
   return [...alike.values()].flatMap(([first]) => first ?? [])
@@ -272,10 +303,12 @@ function isNamespace(snapshot: Snapshot, namespace: string): boolean {
 }
 
 /** One namespace for all that nothing names, and one for each kind of Sidecar among them. */
-function otherNamespaces(snapshot: Snapshot, named: ReadonlySet<string>): string[] {
+function otherNamespaces(concerns: Concerns, named: ReadonlySet<string>): string[] {
+  const { snapshot } = concerns
   const bySidecar = new Map<string, string>()
+  const told = hostsTold(concerns)
   for (const sidecar of snapshot.all('Sidecar')) {
-    const key = importsKey(sidecar)
+    const key = importsKey(sidecar, concerns, told)
     if (!named.has(sidecar.namespace) && !bySidecar.has(key)) bySidecar.set(key, sidecar.namespace)
   }
   for (const { name } of snapshot.all('Namespace')) {
@@ -285,19 +318,62 @@ function otherNamespaces(snapshot: Snapshot, named: ReadonlySet<string>): string
   return [...new Set(bySidecar.values())]
 }
 
-/** Read once for each Sidecar: every host asks for the key of every one. */
-const importsKeys = new WeakMap<Sidecar, string>()
+/** Of more hosts no Sidecar is asked which of them it imports. */
+const MOST_TOLD = 16
 
-function importsKey(sidecar: Sidecar): string {
-  const known = importsKeys.get(sidecar) ?? toImportsKey(sidecar)
-  importsKeys.set(sidecar, known)
+/** The hosts that are all that a Sidecar's clients need to see alike; null where nobody can tell, as of aliases, or of Pods that are told apart. */
+function hostsTold({ snapshot, service, takers, hosts, selectors }: Concerns): readonly string[] | null {
+  const count = takers.reduce((sum, vs) => sum + vs.hosts.length, hosts.size)
+  if (service === null || selectors.length > 0 || count > MOST_TOLD) return null
+  const told = new Set([...hosts, ...takers.flatMap((vs) => vs.hosts)])
+  const isAlias = (host: string) => (serviceNamed(snapshot, host)?.externalName ?? null) !== null
+  return [...told].some(isAlias) ? null : [...told]
+}
+
+/** One text for Sidecars whose clients see a host alike: what one imports of it and all that concerns it, where it has the Service and one listener; else of whatever there is. */
+function importsKey(sidecar: Sidecar, { service, snapshot }: Concerns, told: readonly string[] | null): string {
+  const { rest, imports, hasOneListener } = importsOf(sidecar)
+  if (told === null || service === null || !hasOneListener) return `${rest} ${imports.map(({ text }) => text).join(' ')}`
+  snapshot.charge((imports.length * told.length) / NAMES_A_STEP)
+  const own = imports.filter((each) => told.some((host) => hostsOverlap(each.host, host)))
+  const isImported = own.some(
+    ({ namespace, host }) => (namespace === '*' || namespace === service.namespace) && hostCovers(host, service.host)
+  )
+  const isLeftOut = own.some(({ namespace }) => namespace.startsWith('~'))
+  return `${rest} ${(isImported && !isLeftOut ? own : imports).map(({ text }) => text).join(' ')}`
+}
+
+interface Imports {
+  /** All but what it imports. */
+  readonly rest: string
+  readonly imports: readonly { readonly text: string; readonly namespace: string; readonly host: string }[]
+  /** For all ports and the addresses of services. */
+  readonly hasOneListener: boolean
+}
+
+/** Read once for each Sidecar: every host asks for the key of every one. */
+const importsOfSidecars = new WeakMap<Sidecar, Imports>()
+
+function importsOf(sidecar: Sidecar): Imports {
+  const known = importsOfSidecars.get(sidecar) ?? toImports(sidecar)
+  importsOfSidecars.set(sidecar, known)
   return known
 }
 
 /** What a Sidecar imports from namespaces other than its own; its own holds nothing about the host, or it would be named. */
-function toImportsKey(sidecar: Sidecar): string {
-  const hosts = sidecar.egress.flatMap((egress) => egress.hosts.map((host) => `${egress.port ?? ''}${egress.isBound ? '!' : ''} ${host}`))
-  return JSON.stringify([sidecar.workloadSelector, hosts.filter((host) => !host.includes(' ./')).sort()])
+function toImports({ workloadSelector, outboundMode, egress }: Sidecar): Imports {
+  const imports = egress.flatMap(({ port, isBound, hosts }) =>
+    hosts.flatMap((written) => {
+      const [namespace = '', host, ...others] = written.split('/')
+      if (host === undefined || others.length > 0) return []
+      return { text: `${port ?? ''}${isBound ? '!' : ''} ${written}`, namespace, host }
+    })
+  )
+  return {
+    rest: JSON.stringify([workloadSelector, outboundMode, egress.length]),
+    imports: imports.filter(({ namespace }) => namespace !== '.').sort((one, other) => compareText(one.text, other.text)),
+    hasOneListener: egress.length === 1 && egress.every(({ port, isBound }) => port === null && !isBound)
+  }
 }
 
 /** The clients of a namespace as the selectors tell them apart; always also one that none of them takes. */

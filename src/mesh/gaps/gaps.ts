@@ -317,7 +317,7 @@ function classesBetween(before: View | null, after: View, earlier: Reached | nul
 }
 
 function connectionKey({ host, port, serverName, http }: Connection): string {
-  return JSON.stringify([host, port, serverName, http])
+  return `${host} ${port} ${http}${serverName === null ? '' : ` ${serverName}`}`
 }
 
 /** Something that answers stands at the end of the connection. */

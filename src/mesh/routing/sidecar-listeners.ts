@@ -153,18 +153,18 @@ function toVirtualHost(scope: Scope, { host, port }: Connection): Reached {
 }
 
 /** The names under which a virtual host may stand for a host, the closest first: a spelling that a VirtualService took, the service, wildcards (1.3). */
-function namesFor(scope: Scope, host: string, port: number): string[] {
+function* namesFor(scope: Scope, host: string, port: number): Iterable<string> {
   const { snapshot } = scope
+  yield host.toLowerCase()
+  // Only a service that the client has lends its virtual host the shorter names.
+  const full = fullName(scope, host)
+  if (full !== host.toLowerCase() && serviceOnPort(scope, full, port) !== null) yield full
   const wildcards = new Set<string>()
   for (const key of wildcardsOver(host)) {
     for (const vs of snapshot.lookup('virtualServiceByHost', key)) for (const own of vs.hosts) wildcards.add(own.toLowerCase())
     for (const entry of snapshot.lookup('serviceEntryByHost', key)) for (const own of entry.hosts) wildcards.add(own)
   }
-  const covering = [...wildcards].filter((name) => isWildcard(name) && hostCovers(name, host))
-  // Only a service that the client has lends its virtual host the shorter names.
-  const full = fullName(scope, host)
-  const spelled = serviceOnPort(scope, full, port) === null ? [] : [full]
-  return [...new Set([host.toLowerCase(), ...spelled]), ...bySpecificity(covering)]
+  yield* bySpecificity([...wildcards].filter((name) => isWildcard(name) && hostCovers(name, host)))
 }
 
 function tableOn(scope: Scope, host: string, port: number): RouteTable | null {

@@ -65,6 +65,22 @@ t.test('so do a Sidecar, an export by name, and a source namespace', async (t) =
   t.ok(seenBy(inNamespaces(virtualService([rule([to('v1')], [{ sourceNamespace: 'team-0005' }])]))).includes('team-0005 {}'))
 })
 
+t.test('Sidecars that import alike what concerns a Service are one, and others are not', async (t) => {
+  const sidecar = (at: number, hosts: readonly string[], rest: object = {}, port: object = {}): Manifest => ({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Sidecar',
+    metadata: { name: 'default', namespace: `team-000${at}` },
+    spec: { egress: [{ hosts: [...hosts, `far/app-${at}.example.com`], ...port }], ...rest }
+  })
+  const seen = (...sidecars: readonly Manifest[]) => seenBy(inNamespaces(...sidecars)).filter((each) => /team-000[1-4]/.test(each)).length
+  const alike = (hosts: readonly string[], rest?: object, port?: object) => [1, 2].map((at) => sidecar(at, hosts, rest, port))
+  t.equal(seen(...alike(['default/*'])), 1, 'what else they import does not matter')
+  t.equal(seen(...alike(['near/*'])), 2, 'without the Service, what else they import decides whether anything listens')
+  t.equal(seen(...alike(['default/*', `~*/${HOST}`])), 2)
+  t.equal(seen(...alike(['default/*'], {}, { port: { number: 80 } })), 2)
+  t.equal(seen(sidecar(1, ['default/*']), sidecar(2, ['default/*'], { outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } })), 2)
+})
+
 t.test('clients are told apart by labels only where something asks for them', async (t) => {
   const web = deployment('web', {}, { app: 'web' })
   t.same(seenBy(guideWith(web)), ['default {}'])
@@ -158,9 +174,12 @@ function exported(dice: Dice, manifest: Manifest): Manifest {
 }
 
 function sidecarOf(dice: Dice): Manifest {
-  const hosts = dice.one([['./*'], ['default/*'], ['*/*']])
+  const hosts = dice.one([['./*'], ['default/*'], ['*/*'], [`default/${HOST}`], ['near/*'], ['*/*', `~default/${HOST}`]])
+  const others = dice.one([[], ['far/elsewhere.example.com'], ['beyond/other.beyond.svc.cluster.local'], ['default/www.example.com']])
+  const egress = dice.chance(0.2) ? [{ port: { number: 80 }, hosts: others }, { hosts }] : [{ hosts: [...hosts, ...others] }]
+  const policy = dice.chance(0.3) ? { outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } } : {}
   const metadata = { name: 'default', namespace: dice.one([...EVERYWHERE, 'istio-system']) }
-  return { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata, spec: { egress: [{ hosts }] } }
+  return { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata, spec: { egress, ...policy } }
 }
 
 /** What becomes of each class, whoever asks. */
@@ -174,7 +193,7 @@ t.test(`${WORLDS} random worlds: clients of every namespace fare as those of one
     const dice = new Dice(2000 + seed)
     const object = () => exported(dice, dice.object())
     const stored = [...new Map([service(), ...dice.many(8, object)].map((each) => [keyOfManifest(each), each])).values()]
-    const sidecars = dice.chance(0.3) ? dice.many(2, () => sidecarOf(dice)) : []
+    const sidecars = dice.chance(0.5) ? dice.many(4, () => sidecarOf(dice)) : []
     const world = worldOf([...EVERYWHERE.map((name) => namespace(name)), gateway(), ...stored, ...sidecars])
     for (let turn = 0; turn < 4; turn++) {
       const change = dice.chance(0.2) ? remove(world, dice.one(stored)) : apply(world, exported(dice, dice.edit(dice.one(stored))))
