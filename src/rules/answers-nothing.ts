@@ -28,9 +28,11 @@ export const answersNothing = hygieneRule({
 /** The last rule that any request comes to, where all of them up to it give errors; null where some request can get an answer. */
 function errorForAll(object: VirtualService | null): HttpRoute | null {
   if (object === null) return null
-  const last = object.http.findIndex(({ match }) => match.length === 0 || match.some(takesAll))
-  const reached = last === -1 ? object.http : object.http.slice(0, last + 1)
-  return reached.every(isError) ? (reached.at(-1) ?? null) : null
+  for (const rule of object.http) {
+    if (!isError(rule)) return null
+    if (rule.match.length === 0 || rule.match.some(takesAll)) return rule
+  }
+  return object.http.at(-1) ?? null
 }
 
 /** Whatever the request, its port, Gateway and client. */

@@ -57,25 +57,24 @@ const MOST_COMPARED = 20_000
 
 /** At a gateway the routes of several objects for one host are tried in the order of their age, catch-alls last (6.3): an older one's may take all of a younger one's. */
 function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Draft[] {
-  if (after?.kind !== 'VirtualService') return []
+  const atGateways = targets.filter(({ context }) => context.kind === 'gateway')
+  if (after?.kind !== 'VirtualService' || atGateways.length === 0) return []
   const fresh = freshRules(after, before?.kind === 'VirtualService' ? before : null)
   if (fresh.length === 0) return []
   const paths = new Set(fresh.map(({ path }) => formatPath(path)))
   const takers = new Map<string, ObjectRef | null>()
   const known = new Set<readonly Route[]>()
-  for (const target of targets.filter(({ context }) => context.kind === 'gateway')) {
+  for (const target of atGateways) {
     for (const { routes } of tablesAfter(target)) {
       if (known.has(routes)) continue
       known.add(routes)
-      const mine = routes.filter(({ source }) => isSameRef(source, after)).length
-      if (mine < routes.length) snapshotAfter.charge(Math.min(mine, fresh.length) * (routes.length - mine))
-      for (const [place, route] of routes.entries()) {
-        if (!isSameRef(route.source, after)) continue
+      const mine = new Set(routes.filter(({ source }) => isSameRef(source, after)))
+      if (mine.size < routes.length) snapshotAfter.charge(Math.min(mine.size, fresh.length) * (routes.length - mine.size))
+      for (const route of mine) {
         const rule = formatPath(route.path.slice(0, 3))
         if (!paths.has(rule)) continue
-        const earlier = (other: Route, at: number) =>
-          at < place && !isSameRef(other.source, after) && covers(other.condition, route.condition)
-        const by = routes.find(earlier)?.source ?? null
+        const first = routes.find((other) => other === route || (!mine.has(other) && covers(other.condition, route.condition)))
+        const by = first === route ? null : (first?.source ?? null)
         if (by === null) takers.set(rule, null)
         else if (!takers.has(rule)) takers.set(rule, by)
       }

@@ -62,11 +62,13 @@ interface Differing {
 /** Tables of one length are compared place by place; of others the middle differs, that is not alike at the beginning and the end. */
 function differing({ before, after }: Tables): Differing {
   const isAlike = (at: number, atAfter: number) => {
-    const [one, other] = [before[at], after.at(atAfter)]
+    const one = before[at]
+    const other = after[atAfter]
     return one !== undefined && other !== undefined && sameRoute(one, other)
   }
   if (before.length === after.length) {
-    const places = before === after ? [] : range(0, before.length).filter((at) => !isAlike(at, at))
+    const places: number[] = []
+    if (before !== after) for (let at = 0; at < before.length; at++) if (!isAlike(at, at)) places.push(at)
     const among = new Set(places)
     return { changed: { before: places, after: places }, isChanged: (at) => among.has(at), twinOf: (at) => at }
   }
@@ -90,6 +92,7 @@ function range(from: number, to: number): number[] {
 
 /** Both send the same requests to the same destinations; where they stand in their objects does not matter. Whether those answer is asked apart. */
 function sameRoute(one: Route, other: Route): boolean {
+  if (one === other) return true
   return (
     one.action === other.action &&
     one.source?.name === other.source?.name &&

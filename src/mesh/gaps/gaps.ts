@@ -339,7 +339,7 @@ const MOST_OVERLAPS = 4096
  */
 function overlaps(snapshot: Snapshot, before: readonly Route[], after: readonly Route[], fate: Fate): RequestClass[] {
   const isAlike = (one: Route | undefined, other: Route | undefined) =>
-    one !== undefined && other !== undefined && sameCondition(one.condition, other.condition)
+    one !== undefined && other !== undefined && (one === other || sameCondition(one.condition, other.condition))
   let start = 0
   while (isAlike(before[start], after[start])) start++
   let [end, endNow] = [before.length, after.length]

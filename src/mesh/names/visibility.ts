@@ -48,27 +48,22 @@ export function inOrderFor<T extends Exported>(
   { defaultVirtualServiceExportTo }: DefaultExports,
   virtualServices: Iterable<T>
 ): T[] {
-  const ranked: { vs: T; rank: number }[] = []
-  let isInOrder = true
+  const byRank: T[][] = [[], [], [], []]
   for (const vs of virtualServices) {
     const rank = rankFor(client, vs, exportsOf(vs, defaultVirtualServiceExportTo))
-    if (rank === null) continue
-    const each = { vs, rank }
-    const last = ranked.at(-1)
-    isInOrder &&= last === undefined || inTurn(last, each) < 0
-    ranked.push(each)
+    if (rank !== null) byRank[rank]?.push(vs)
   }
-  if (!isInOrder) ranked.sort(inTurn)
-  return ranked.map(({ vs }) => vs)
+  return byRank.flatMap(inOrderOfAge)
 }
 
-interface Ranked {
-  readonly vs: Aged
-  readonly rank: number
-}
-
-function inTurn(one: Ranked, other: Ranked): number {
-  return one.rank - other.rank || byAge(one.vs, other.vs)
+/** Most lists are in order already. */
+function inOrderOfAge<T extends Aged>(objects: T[]): T[] {
+  let last: T | null = null
+  for (const each of objects) {
+    if (last !== null && byAge(last, each) > 0) return objects.sort(byAge)
+    last = each
+  }
+  return objects
 }
 
 function rankFor(client: string, { namespace, madeFor }: Exported, exportTo: readonly string[]): number | null {
@@ -81,7 +76,7 @@ function rankFor(client: string, { namespace, madeFor }: Exported, exportTo: rea
 /** Oldest first, then by name, then by namespace; an object without a time of creation is the newest. `configCompareByCreationTime`. */
 export function byAge(one: Aged, other: Aged): number {
   return (
-    (one.createdMs || Infinity) - (other.createdMs || Infinity) ||
+    (one.createdMs === other.createdMs ? 0 : (one.createdMs || Infinity) - (other.createdMs || Infinity)) ||
     compareText(one.name, other.name) ||
     compareText(one.namespace, other.namespace)
   )

@@ -42,14 +42,21 @@ export function gatewayTables(scope: Scope, host: string): RouteTable[] {
 }
 
 const gatewayTable = oncePerScope((scope, { port, servers }: RouteGroup, host: string): RouteTable | null => {
-  const made = servers.flatMap((server) => mergedAt(scope, server, host)).filter(hasRoutes)
-  const [only, ...others] = made
+  const lists: (readonly Route[])[] = []
+  const found: VirtualService[] = []
+  for (const server of servers) {
+    for (const { vs, made } of mergedAt(scope, server, host)) {
+      if (made === null || made.routes.length === 0) continue
+      lists.push(made.routes)
+      found.push(vs)
+    }
+  }
+  const [only, ...others] = lists
   // A host without any route has no virtual host: there is no default to return to (6.5).
   if (only === undefined) return null
   // Those of one object end with its first catch-all, and are one list for all its hosts.
-  const routes = others.length === 0 ? only.made.routes : catchAllsLast(made.flatMap((part) => part.made.routes))
-  const takers = servers.length === 1 ? made.map(({ vs }) => vs) : [...new Set(made.map(({ vs }) => vs))]
-  return toTable(host, port, takers, routes, namesOfServers(servers))
+  const routes = others.length === 0 ? only : catchAllsLast(lists)
+  return toTable(host, port, servers.length === 1 ? found : [...new Set(found)], routes, namesOfServers(servers))
 })
 
 /** What an object for a host makes of one name at a server. */
@@ -59,12 +66,6 @@ interface Part {
   readonly names: ReadonlySet<string>
   /** null where it makes no such virtual host. */
   readonly made: Made | null
-}
-
-type PartWithRoutes = Part & { readonly made: Made }
-
-function hasRoutes(part: Part): part is PartWithRoutes {
-  return part.made !== null && part.made.routes.length > 0
 }
 
 /** So few are asked one by one. */
@@ -120,11 +121,12 @@ function rests(scope: Scope, { port }: Server, { namespace }: VirtualService, { 
 }
 
 /** Whose catch-all it is does not matter (6.3). `SortVHostRoutes`. */
-function catchAllsLast(routes: readonly Route[]): Route[] {
-  const [before, last]: [Route[], Route[]] = [[], []]
-  for (const route of routes) (route.matchesAll && isIstioCatchAll(route.condition) ? last : before).push(route)
-  for (const route of last) before.push(route)
-  return before
+function catchAllsLast(lists: readonly (readonly Route[])[]): Route[] {
+  const routes: Route[] = []
+  const last: Route[] = []
+  for (const list of lists) for (const route of list) (route.matchesAll && isIstioCatchAll(route.condition) ? last : routes).push(route)
+  for (const route of last) routes.push(route)
+  return routes
 }
 
 /** What a group of servers does with plain HTTP for a host: its virtual host, and whether that sends every request to HTTPS (6.6). */

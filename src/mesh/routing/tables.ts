@@ -10,12 +10,22 @@ export function toTable(
   routes: readonly Route[],
   serverNames: readonly string[] = []
 ): RouteTable {
-  const catchAll = routes.some(({ matchesAll }) => matchesAll)
+  // Where there is one, it is mostly the last.
+  const catchAll = routes.findLast(({ matchesAll }) => matchesAll) !== undefined
   return { host, port, takers: takers.flatMap(sourcesOf), serverNames, catchAll, routes }
 }
 
+/** Asked for each table that an object has a part in. */
+const sources = new WeakMap<VirtualService, readonly RouteObject[]>()
+
 /** The object itself, or those of the Gateway API that it is made of. */
-export function sourcesOf({ kind, namespace, name, madeFor, http, tls, tcp }: VirtualService): RouteObject[] {
+export function sourcesOf(vs: VirtualService): readonly RouteObject[] {
+  const known = sources.get(vs) ?? toSources(vs)
+  sources.set(vs, known)
+  return known
+}
+
+function toSources({ kind, namespace, name, madeFor, http, tls, tcp }: VirtualService): RouteObject[] {
   if (madeFor === null) return [{ kind, namespace, name }]
   return [...new Map([...http, ...tls, ...tcp].map(({ source }) => [`${source.kind} ${source.namespace}/${source.name}`, source])).values()]
 }
