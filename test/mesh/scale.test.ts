@@ -1,10 +1,12 @@
 /** What a decision looks at does not grow with the cluster: counted, so that it holds on any machine. */
 import t from 'tap'
+import { changeOf, SHAPES, worldOf } from '../../bench/shapes.ts'
 import { WRITES, worldOfHosts } from '../../bench/worlds.ts'
 import type { IndexedObject, IndexName, Kind, ObjectOf } from '../../src/kinds/index.ts'
 import type { Pod } from '../../src/kinds/pod.ts'
 import type { Snapshot, World } from '../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../src/review/decide.ts'
+import { judgementOf } from '../../src/review/judgement.ts'
 import { DEFAULT_POLICY } from '../../src/review/policy.ts'
 
 /** A world that counts the look-ups made in it and the objects handed out. */
@@ -82,5 +84,16 @@ for (const write of WRITES.filter(({ wide }) => wide !== true)) {
     })
     t.equal(ofFew?.verdict, write.verdict)
     t.strictSame(ofMany, ofFew)
+  })
+}
+
+for (const shape of SHAPES) {
+  t.test(`ten times as much takes no more than ten times the steps: ${shape.name}`, async (t) => {
+    const steps = (size: number) => {
+      const world = worldOf(shape, size)
+      return judgementOf(changeOf(shape, world, size, 0), world).meter.spent
+    }
+    const [few, many] = [steps(60), steps(600)]
+    t.ok(many < 11 * few, `${few} and ${many}`)
   })
 }

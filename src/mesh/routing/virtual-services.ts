@@ -53,7 +53,7 @@ export const importedAt = oncePerScope((scope, port: number, host: string): Virt
   if (listener === null) return []
   return virtualServicesOnMesh(scope, host).filter((vs) => {
     scope.snapshot.charge(vs.hosts.length * listener.effort)
-    return listener.importsVirtualService(vs.namespace, hostsOfVirtualService(scope.snapshot, vs))
+    return listener.importsVirtualService(vs.namespace, vs.hosts)
   })
 })
 
