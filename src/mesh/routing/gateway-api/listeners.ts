@@ -94,13 +94,15 @@ export function sharedHost({ hostname }: Listener, written: string): string | nu
 
 /** A hostname belongs to the most specific of the listeners of one port and protocol that cover it. `hostnameAllowedByIsolation`. */
 export function isIsolated(listener: Listener, siblings: readonly Listener[], written: string): boolean {
-  const known = narrower.get(listener) ?? siblings.filter((other) => isNarrower(other, listener))
-  narrower.set(listener, known)
+  const among = narrower.get(siblings) ?? new Map<Listener, readonly Listener[]>()
+  narrower.set(siblings, among)
+  const known = among.get(listener) ?? siblings.filter((other) => isNarrower(other, listener))
+  among.set(listener, known)
   return known.some(({ hostname }) => hostCovers(hostname || '*', written))
 }
 
 /** Of a listener those beside it: asked for each hostname of each route. */
-const narrower = new WeakMap<Listener, readonly Listener[]>()
+const narrower = new WeakMap<readonly Listener[], Map<Listener, readonly Listener[]>>()
 
 function isNarrower({ hostname, port, protocol }: Listener, than: Listener): boolean {
   if (port !== than.port || protocol !== than.protocol || hostname === than.hostname) return false
