@@ -1,12 +1,13 @@
 /** What a change does to what is answered, worked out once: rules, doubts, fresh reads and settle all read it here. */
 
-import { type MeshObject, withPartsOf } from '../kinds/index.ts'
+import { KINDS, type MeshObject, withPartsOf } from '../kinds/index.ts'
 import { affectedTargetsInParts } from '../mesh/gaps/affected.ts'
 import { isCausedBy, type Unjudged } from '../mesh/gaps/allowance.ts'
 import { type Gap, type GapsOfChange, gapsOfChangeInParts, type Target } from '../mesh/gaps/gaps.ts'
 import { changed } from '../mesh/routing/gateway-api/compiled.ts'
 import { type InParts, whole } from '../mesh/snapshot/in-parts.ts'
 import { Meter, metered } from '../mesh/snapshot/metered.ts'
+import { leavesDiscovery } from '../mesh/snapshot/settings.ts'
 import { overlay, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { podsAfter } from '../mesh/snapshot/workloads.ts'
 import type { Change } from './change.ts'
@@ -46,7 +47,7 @@ export function* judgementInParts(asked: Change, snapshot: Snapshot): InParts<Ju
   const meter = new Meter(MOST_WORK)
   const unjudged: Unjudged[] = []
   const { before, after } = snapshotsOf(change, overlay(metered(snapshot, meter), { added: standIns(change.after, snapshot) }))
-  const objects = [change.before, change.after].filter((object): object is MeshObject => object !== null)
+  const objects = [change.before, change.after, ...undiscovered(change, before)].filter((object): object is MeshObject => object !== null)
   const tell = (each: Unjudged) => unjudged.push(each)
   const targets = yield* affectedTargetsInParts(before, after, objects, tell)
   meter.renew()
@@ -58,10 +59,17 @@ export function* judgementInParts(asked: Change, snapshot: Snapshot): InParts<Ju
 
 export function snapshotsOf(change: Change, snapshot: Snapshot): { before: Snapshot; after: Snapshot } {
   const pods = podsAfter(change, snapshot)
-  const removed = [change.ref, ...pods.removed]
-  const added = change.after === null ? pods.added : [change.after, ...pods.added]
   const before = asStored(change, snapshot)
+  const removed = [change.ref, ...pods.removed, ...undiscovered(change, before)]
+  const added = change.after === null ? pods.added : [change.after, ...pods.added]
   return { before, after: changed(reliable(change, before), { removed, added }) }
+}
+
+/** What istiod knows no longer with a namespace that leaves its discoverySelectors (1.9). */
+function undiscovered({ before, after }: Change, snapshot: Snapshot): MeshObject[] {
+  if (before?.kind !== 'Namespace' || after === null || snapshot.settings.discoverySelectors === undefined) return []
+  if (!leavesDiscovery(before, after, snapshot.settings)) return []
+  return KINDS.flatMap((kind) => [...snapshot.all(kind)].filter(({ namespace }) => namespace === after.name))
 }
 
 /** The change with as much as may be of what the cache holds already: rules of a VirtualService that stay as they are, are the ones that are known. */

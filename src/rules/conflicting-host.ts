@@ -1,7 +1,9 @@
 import { isSameRef, type ObjectOf, type ObjectRef } from '../kinds/index.ts'
 import type { Target } from '../mesh/gaps/gaps.ts'
 import type { Path } from '../mesh/names/path.ts'
+import { exportsOf, isExported } from '../mesh/names/visibility.ts'
 import { hostsOfParent } from '../mesh/routing/gateway-api/pieces.ts'
+import type { Context } from '../mesh/routing/table.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { hygieneRule } from './hygiene-rule.ts'
 import type { Draft, Subject } from './rule.ts'
@@ -48,14 +50,20 @@ function claimsOf(object: Claiming, snapshot: Snapshot): Claim[] {
   })
 }
 
+/** Those that a VirtualService is not exported to have another by right. */
+function sees({ settings }: Snapshot, object: Claiming, { namespace }: Context): boolean {
+  if (object.kind !== 'VirtualService') return true
+  return isExported(exportsOf(object, settings.defaultVirtualServiceExportTo), object.namespace, namespace)
+}
+
 /** Of a VirtualService one client tells; routes of the Gateway API come before it for the clients of their own namespace. */
 function conflictOver(
-  { tablesAfter, nameOf }: Subject,
+  { tablesAfter, nameOf, snapshotAfter }: Subject,
   after: Claiming,
   { host, path, isForOwn }: Claim,
   targets: readonly Target[]
 ): Draft[] {
-  const clients = targets.filter(({ context }) => !isForOwn || context.namespace === after.namespace)
+  const clients = targets.filter(({ context }) => (isForOwn ? context.namespace === after.namespace : sees(snapshotAfter, after, context)))
   const used = (after.kind === 'VirtualService' ? clients.slice(0, 1) : clients).map(({ context }) => ({
     namespace: context.namespace,
     users: tablesAfter({ context, host }).flatMap(({ takers }) => takers)

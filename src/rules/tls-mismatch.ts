@@ -9,7 +9,7 @@ import { spokenIn } from '../mesh/routing/mtls.ts'
 import { chains, tablesOf } from '../mesh/routing/routes.ts'
 import { ruleInScope, type Scope, scopeOf } from '../mesh/routing/scope.ts'
 import type { RoutedDestination } from '../mesh/routing/table.ts'
-import { isAmbient } from '../mesh/snapshot/injection.ts'
+import { hasSidecarOrIsToHave, isAmbient } from '../mesh/snapshot/injection.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import { hygieneRule } from './hygiene-rule.ts'
 import { ledToMismatch } from './led-to-mismatch.ts'
@@ -41,8 +41,9 @@ function shutOut({ before, after, snapshotAfter, nameOf }: Asked): Draft[] {
   const inMesh = new Set<string>()
   for (const pod of snapshotAfter.all('Pod')) {
     snapshotAfter.charge(1)
-    if (pod.hasSidecar === true) inMesh.add(pod.namespace)
-    else if (pod.hasSidecar === false && takesRequests(pod)) without.push(pod)
+    const has = hasSidecarOrIsToHave(snapshotAfter, pod)
+    if (has === true) inMesh.add(pod.namespace)
+    else if (has === false && takesRequests(pod)) without.push(pod)
   }
   const withSidecars = new Set([...inMesh].filter((namespace) => !isAmbient(snapshotAfter, namespace)))
   const found = without.filter(({ namespace }) => withSidecars.has(namespace))

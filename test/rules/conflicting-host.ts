@@ -1,4 +1,16 @@
-import { backend, backends, guideByRoutes, HOST, httpRoute, type Manifest, namespace, rule, to, virtualService } from '../manifests.ts'
+import {
+  backend,
+  backends,
+  guide,
+  guideByRoutes,
+  HOST,
+  httpRoute,
+  type Manifest,
+  namespace,
+  rule,
+  to,
+  virtualService
+} from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const forMesh = (name: string, spec: Record<string, unknown> = {}, home = 'default') =>
@@ -55,6 +67,15 @@ export const conflictingHost: RuleExamples = {
       name: 'one beside what another namespace has for its own clients',
       given: beside(forMesh('first', {}, 'other')),
       apply: forMesh('second')
+    },
+    {
+      name: 'one that a namespace has for its own clients',
+      given: [...guide(), namespace('other')],
+      apply: virtualService(
+        [rule([{ destination: { host: HOST, subset: 'v2' } }])],
+        { hosts: [HOST], exportTo: ['.'] },
+        { name: 'own', namespace: 'other' }
+      )
     },
     { name: 'one for a gateway alone', apply: virtualService([rule([to('v2')])], { gateways: ['gateway'] }, { name: 'second' }) }
   ]

@@ -2,13 +2,18 @@ import {
   AT_GATEWAY,
   backend,
   backends,
+  gateway,
   guideAtGateway,
+  guideWith,
   httpRoute,
   kubernetesGateway,
   mirrorTo,
   namespace,
   referenceGrant,
-  versionService
+  rule,
+  to,
+  versionService,
+  virtualService
 } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
@@ -53,9 +58,32 @@ const mirroring = {
   kind: 'GRPCRoute'
 }
 
+/** Of the namespaces that istiod looks at, one serves a host at a Gateway of the other. */
+const discovered = [
+  ...guideWith(
+    namespace('default', { labels: { mesh: 'yes' } }),
+    virtualService([rule([to('v1')])], { hosts: ['shop.example'], gateways: ['ingress/gateway'] })
+  ),
+  namespace('ingress', { labels: { mesh: 'yes' } }),
+  gateway(['*'], {}, { namespace: 'ingress' }),
+  {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'istio', namespace: 'istio-system' },
+    data: { mesh: '{"discoverySelectors":[{"matchLabels":{"mesh":"yes"}}]}' }
+  }
+]
+
 export const grantInUse: RuleExamples = {
   rule: 'grant-in-use',
   finds: [
+    {
+      name: 'a namespace leaves what istiod looks at',
+      given: discovered,
+      apply: namespace('default'),
+      severity: 'deny',
+      says: 'would no longer have the labels that discoverySelectors of the mesh ask for'
+    },
     {
       name: 'the grant of a backend is deleted',
       given: GRANTED,
@@ -92,6 +120,11 @@ export const grantInUse: RuleExamples = {
     }
   ],
   safe: [
+    {
+      name: 'a namespace that istiod looks at gets another label',
+      given: discovered,
+      apply: namespace('default', { labels: { mesh: 'yes', team: 'one' } })
+    },
     {
       name: 'it is narrowed to what is sent to',
       given: GRANTED,

@@ -1,4 +1,15 @@
-import { DEBUG, deployment, destinationRule, guideWith, guideWithout, type Manifest, rule, to, virtualService } from '../manifests.ts'
+import {
+  DEBUG,
+  deployment,
+  destinationRule,
+  guideWith,
+  guideWithout,
+  type Manifest,
+  namespace,
+  rule,
+  to,
+  virtualService
+} from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
 const speaks = (mode: string) => destinationRule(['v1', 'v2'], { trafficPolicy: { tls: { mode } } })
@@ -37,6 +48,14 @@ const outside = [
     })
   })
 ]
+
+const legacy: Manifest = {
+  ...deployment('legacy', {
+    replicas: 1,
+    selector: { matchLabels: { app: 'legacy' } },
+    template: { metadata: { labels: { app: 'legacy', 'sidecar.istio.io/inject': 'false' } }, spec: { containers: [{ name: 'app' }] } }
+  })
+}
 
 function running(name: string, hasSidecar: boolean): Manifest {
   const containers = [{ name: 'app' }, ...(hasSidecar ? [{ name: 'istio-proxy' }] : [])]
@@ -122,6 +141,13 @@ export const tlsMismatch: RuleExamples = {
       apply: virtualService([rule([to('v2')])]),
       severity: 'warn',
       says: 'the sidecars of its Pods expect ISTIO_MUTUAL'
+    },
+    {
+      name: 'mTLS only while a workload of an injected namespace asks for no sidecar',
+      given: [...guideWith(namespace('default', { labels: { 'istio-injection': 'enabled' } })), legacy],
+      apply: takes('STRICT'),
+      severity: 'warn',
+      says: 'which has no sidecar,'
     },
     {
       name: 'mTLS only while Pods beside those with a sidecar have none',

@@ -28,3 +28,10 @@ export function hasNoProxy(snapshot: Snapshot, { namespace, labels, hasSidecar }
   const home = snapshot.find('Namespace', '', namespace)
   return hasSidecar === false && wanted === undefined && home !== undefined && !takesPartBy(labels) && !takesPartBy(home.labels)
 }
+
+/** Of a Pod that is seen, what it has; of one that only a workload tells of, what injection makes of it, and null where nothing says. */
+export function hasSidecarOrIsToHave(snapshot: Snapshot, pod: Pod): boolean | null {
+  if (pod.hasSidecar !== null) return pod.hasSidecar
+  if (hasNoProxy(snapshot, pod)) return false
+  return takesPartBy(pod.labels) || takesPartBy(snapshot.find('Namespace', '', pod.namespace)?.labels ?? {}) ? true : null
+}

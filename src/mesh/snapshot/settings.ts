@@ -67,6 +67,13 @@ export function isDiscovered({ namespace }: Pick<MeshObject, 'namespace'>, membe
   return discoverySelectors.some((selector) => meets(selector, labelsOfNamespace(namespace, found.labels)))
 }
 
+/** The namespace that an update changes is one that istiod looks at no longer. */
+export function leavesDiscovery(before: Identity, after: Identity, settings: MeshSettings): boolean {
+  const isLookedAt = (state: Identity) =>
+    isDiscovered({ namespace: state.name }, { settings, find: () => ({ ...state, resourceVersion: 'seen' }) })
+  return isLookedAt(before) && !isLookedAt(after)
+}
+
 /** Revision tags count for nothing here. */
 function isOfRevision({ kind, labels }: MeshObject, { revision }: MeshSettings): boolean {
   const asked = own(labels, REVISION)
