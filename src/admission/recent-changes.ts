@@ -1,6 +1,6 @@
 /** What changed of late, and which of it a write leans on: what it newly relies on, or what ended the use of what it takes away. */
 
-import { decideAlike, isRouteKind, isWorkload, type MeshObject, refKey } from '../kinds/index.ts'
+import { isRouteKind, isWorkload, type MeshObject, provides, refKey, takesAway } from '../kinds/index.ts'
 import type { Pod } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -9,7 +9,7 @@ import { type Labels, selects } from '../mesh/names/labels.ts'
 import type { Propagation, RecentChange } from '../mesh/snapshot/propagation.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Change } from '../review/change.ts'
-import { givesUpPods, hostsTakenFrom, newlyCarried, noLongerCarried } from '../review/reliance.ts'
+import { hostsTakenFrom, newlyCarried, noLongerCarried } from '../review/reliance.ts'
 
 /** More changes within a horizon than this are a cluster that starts or falls apart; the oldest are let go. */
 const MOST = 20_000
@@ -53,16 +53,8 @@ export class RecentChanges {
 
   /** Where a change is kept; null where nothing relies on what it changed. */
   #kept({ before, after }: RecentChange): Map<string, RecentChange> | null {
-    switch ((after ?? before)?.kind) {
-      case 'Pod':
-        return isReady(after) && !isReady(before) ? this.#changed : null
-      case 'DestinationRule':
-      case 'Service':
-      case 'ServiceEntry':
-        return before !== null && after !== null && decideAlike(before, after) ? null : this.#changed
-      default:
-        return givesUpPods(before, after) ? this.#gaveUp : null
-    }
+    if (provides(before, after)) return this.#changed
+    return before !== null && isWorkload(before) && takesAway(before, after) ? this.#gaveUp : null
   }
 
   /** The last of what a host needs to be there: its rules, its Service or ServiceEntries, the first Ready Pod of each of its subsets. */
@@ -126,8 +118,4 @@ function isSame(one: RecentChange, other: RecentChange): boolean {
   const version = ({ before, after }: RecentChange) => after?.resourceVersion ?? before?.resourceVersion ?? ''
   const isGone = (one.after === null) === (other.after === null)
   return refKey(one.ref) === refKey(other.ref) && version(one) !== '' && version(one) === version(other) && isGone
-}
-
-function isReady(object: MeshObject | null): boolean {
-  return object?.kind === 'Pod' && object.ready
 }

@@ -1,6 +1,6 @@
 /** Gaps of the live cluster as they stand: found from what its watches show, told once when they open and once when they close. */
 
-import { formatRef, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
+import { formatRef, type Kind, kindModule, type MeshObject, type ObjectRef, refKey } from '../kinds/index.ts'
 import { type Clock, sleep } from '../kubernetes/clock.ts'
 import { Steps, unhurried } from '../kubernetes/pace.ts'
 import { affectedTargets, affectedTargetsInParts, servicesSelecting, targetKey } from '../mesh/gaps/affected.ts'
@@ -129,32 +129,19 @@ export class AuditLoop {
     const after = snapshot.find(ref.kind, ref.namespace, ref.name) ?? null
     const earlier = changed(snapshot, before === null ? { removed: [ref] } : { added: [before] })
     const objects = [before, after].filter((object): object is MeshObject => object !== null)
-    switch (ref.kind) {
-      case 'VirtualService':
-      case 'HTTPRoute':
-      case 'GRPCRoute':
-      case 'TLSRoute':
-      case 'TCPRoute':
-      case 'DestinationRule':
-      case 'Service':
+    switch (kindModule<Kind>(ref.kind).audited) {
+      case 'reach':
         return yield* affectedTargetsInParts(earlier, snapshot, objects, this.#unjudge)
-      case 'Pod':
-        return yield* affectedTargetsInParts(
-          snapshot,
-          snapshot,
-          objects.flatMap(({ namespace, labels }) => servicesSelecting(snapshot, namespace, labels)),
-          this.#unjudge
-        )
-      // A Namespace's labels only choose modes, unless istiod chooses namespaces by them.
-      case 'Namespace':
+      case 'selecting': {
+        const services = objects.flatMap(({ namespace, labels }) => servicesSelecting(snapshot, namespace, labels))
+        return yield* affectedTargetsInParts(snapshot, snapshot, services, this.#unjudge)
+      }
+      case 'discovery':
         return snapshot.settings.discoverySelectors === undefined ? [] : this.#everywhere(snapshot)
-      // Deployments serve through their Pods alone.
-      case 'Deployment':
-      case 'EndpointSlice':
-        return []
-      // Gateways, ServiceEntries and their like change seldom, and what they affect is far away.
-      default:
+      case 'everywhere':
         return this.#everywhere(snapshot)
+      case 'nowhere':
+        return []
     }
   }
 

@@ -1,7 +1,7 @@
 /** Deployments: what makes and takes away Pods. */
 import { labelKeys } from '../mesh/names/labels.ts'
 import { defineKind } from './kind.ts'
-import { decidesOfWorkload, parseRolling, reachOfWorkload, type WorkloadSpec } from './workload.ts'
+import { decidesOfWorkload, givesUpPods, parseRolling, reachOfWorkload, type WorkloadSpec } from './workload.ts'
 
 export interface Deployment extends WorkloadSpec {
   readonly kind: 'Deployment'
@@ -15,5 +15,8 @@ export const deployments = defineKind({
   indexes: { deploymentByLabel: ({ namespace, templateLabels }) => labelKeys(namespace, templateLabels) },
   decides: decidesOfWorkload,
   reach: reachOfWorkload,
-  pushed: () => false
+  pushed: () => false,
+  takesAway: givesUpPods,
+  // Its Pods tell whether it answers.
+  audited: 'nowhere'
 })

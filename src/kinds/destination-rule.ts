@@ -1,6 +1,6 @@
 /** DestinationRules: which subsets a host has. */
 import { hostKey, resolveHost } from '../mesh/names/hosts.ts'
-import type { Labels } from '../mesh/names/labels.ts'
+import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import type { Path } from '../mesh/names/path.ts'
 import type { Fields } from './fields.ts'
 import type { Identity } from './identity.ts'
@@ -64,7 +64,10 @@ export const destinationRules = defineKind({
     /** DestinationRules by the `hostKey` of their host. */
     destinationRuleByHost: ({ host }) => [hostKey(host)]
   },
-  reach: ({ host }) => [{ through: 'senders', host }]
+  reach: ({ host }) => [{ through: 'senders', host }],
+  takesAway,
+  provides: () => true,
+  audited: 'reach'
 })
 
 /** A rule's or a subset's own traffic policy, ports first. */
@@ -85,6 +88,15 @@ function trafficPolicyOf(owner: Fields): TrafficPolicy {
       return balancer === null && port === null ? [] : [{ port, simple: String(balancer?.numberOrString('simple', '') ?? '') }]
     })
   }
+}
+
+/** One that only gains subsets hides and removes none; a new one may hide those of others. */
+function takesAway(before: DestinationRule | null, after: DestinationRule | null): boolean {
+  if (before === null || after === null) return true
+  const place = ({ host, exportTo, workloadSelector }: DestinationRule) => JSON.stringify([host, exportTo, workloadSelector])
+  if (place(before) !== place(after)) return true
+  const kept = Map.groupBy(after.subsets, ({ name }) => name)
+  return before.subsets.some(({ name, labels }) => !(kept.get(name) ?? []).some((each) => sameLabels(each.labels, labels)))
 }
 
 function* refusals(rule: DestinationRule): Iterable<string> {

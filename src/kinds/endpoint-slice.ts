@@ -30,5 +30,6 @@ export const endpointSlices = defineKind({
       endpoints: endpoints.map(({ ready, pod }) => ({ ready, pod }))
     }
   },
-  indexes: { endpointSliceByService: ({ namespace, service }) => [`${namespace}/${service}`] }
+  indexes: { endpointSliceByService: ({ namespace, service }) => [`${namespace}/${service}`] },
+  audited: 'nowhere'
 })

@@ -13,5 +13,6 @@ export const gatewayClasses = defineKind<GatewayClass, never>({
   api: { ...gatewayApi('gatewayclasses', ['v1', 'v1beta1']), namespaced: false },
   judged: true,
   parse: ({ spec }, identity) => ({ kind: 'GatewayClass', ...identity, controller: spec.string('controllerName') }),
-  indexes: {}
+  indexes: {},
+  isEntrance: true
 })

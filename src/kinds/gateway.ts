@@ -45,7 +45,8 @@ export const gateways = defineKind({
     /** Gateways by the first pair of their selector; those without one, which every gateway proxy uses, under ''. */
     gatewayBySelector: ({ selector }) => (Object.keys(selector).length === 0 ? [''] : selectorKey('', selector))
   },
-  reach: ({ namespace, name }) => [{ through: 'gateway', gateway: `${namespace}/${name}` }]
+  reach: ({ namespace, name }) => [{ through: 'gateway', gateway: `${namespace}/${name}` }],
+  isEntrance: true
 })
 
 function parseServer(server: Fields): GatewayServer {

@@ -27,7 +27,8 @@ export const grpcRoutes = defineKind<GRPCRoute, 'grpcRouteByReference'>({
     }
   },
   refusals: routeRefusals,
-  indexes: { grpcRouteByReference: referencesOf }
+  indexes: { grpcRouteByReference: referencesOf },
+  audited: 'reach'
 })
 
 function parseMatch(match: Fields): HttpMatch {

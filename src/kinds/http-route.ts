@@ -31,7 +31,8 @@ export const httpRoutes = defineKind<HTTPRoute, 'httpRouteByReference'>({
       : [{ path: [...spec.path, 'rules', 0], matches: [everyPath([...spec.path, 'rules', 0])], backends: [], filters: [] }]
   }),
   refusals,
-  indexes: { httpRouteByReference: referencesOf }
+  indexes: { httpRouteByReference: referencesOf },
+  audited: 'reach'
 })
 
 function parseRule(rule: Fields, within: Within): RouteRule {

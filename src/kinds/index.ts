@@ -239,8 +239,23 @@ export function reachOf(object: MeshObject): readonly Reach[] {
 
 /** istiod may push for this change of an object; null where it is not there. */
 export function isPushed(before: MeshObject | null, after: MeshObject | null): boolean {
+  return ofChange(before, after)?.pushed(before, after) ?? false
+}
+
+/** The change takes away something that a route elsewhere may still send to. */
+export function takesAway(before: MeshObject | null, after: MeshObject | null): boolean {
+  return ofChange(before, after)?.takesAway(before, after) ?? false
+}
+
+/** The change brings or alters something that a route elsewhere relies on. */
+export function provides(before: MeshObject | null, after: MeshObject | null): boolean {
+  const isDecisive = before === null || after === null || !decideAlike(before, after)
+  return isDecisive && (ofChange(before, after)?.provides(before, after) ?? false)
+}
+
+function ofChange(before: MeshObject | null, after: MeshObject | null): KindModule<MeshObject, IndexName> | null {
   const object = after ?? before
-  return object !== null && kindModule<Kind>(object.kind).pushed(before, after)
+  return object === null ? null : kindModule<Kind>(object.kind)
 }
 
 /** Two states of an object between which nothing that decides about requests differs. */

@@ -44,6 +44,12 @@ export type Reach =
   | { readonly through: 'gateway'; readonly gateway: string }
   | { readonly through: 'clients'; readonly namespace: string }
 
+/**
+ * Where the audit looks for gaps when an object changes. `reach`: at all that the change can alter. `selecting`: at the Services that select it.
+ * `discovery`: everywhere, where istiod chooses its namespaces by their labels; else nowhere. `everywhere`: objects of the kind change seldom and reach far.
+ */
+export type AuditScope = 'reach' | 'selecting' | 'discovery' | 'everywhere' | 'nowhere'
+
 interface AnyObject extends Identity {
   readonly kind: string
 }
@@ -73,16 +79,36 @@ export interface KindModule<O extends AnyObject, I extends string> {
   readonly reach: (object: O) => readonly Reach[]
   /** istiod may push for the change of an object from one state to another, null where it is not there. What istiod does not read is never pushed. */
   readonly pushed: (before: O | null, after: O | null) => boolean
+  /** The change of an object, null where it is not there, takes away something that a route elsewhere may still send to. */
+  readonly takesAway: (before: O | null, after: O | null) => boolean
+  /** A change that decides brings or alters something that a route elsewhere relies on, so that whoever newly sends there may have to wait for it. */
+  readonly provides: (before: O | null, after: O | null) => boolean
+  /** Requests come into the mesh through it: a change may take away a listener, or whom one takes routes of. */
+  readonly isEntrance: boolean
+  readonly audited: AuditScope
 }
+
+const DEFAULTS = {
+  decides: withoutMetadata,
+  reach: () => [],
+  pushed: () => true,
+  takesAway: () => false,
+  provides: () => false,
+  isEntrance: false,
+  watched: true,
+  keepsReadable: false,
+  judged: false,
+  audited: 'everywhere'
+} as const
 
 /**
  * A kind, with what is true of most where `module` does not say: it is watched and pushed, writes of it are not judged, and nothing is reached. All of it
  * decides but the metadata, of which there remain exportTo, the revision, and the Service that a Gateway names.
  */
 export function defineKind<O extends AnyObject, I extends string>(
-  module: Omit<KindModule<O, I>, 'decides' | 'reach' | 'pushed' | 'watched' | 'keepsReadable' | 'judged'> & Partial<KindModule<O, I>>
+  module: Omit<KindModule<O, I>, keyof typeof DEFAULTS> & Partial<KindModule<O, I>>
 ): KindModule<O, I> {
-  return { decides: withoutMetadata, reach: () => [], pushed: () => true, watched: true, keepsReadable: false, judged: false, ...module }
+  return { ...DEFAULTS, ...module }
 }
 
 function withoutMetadata(object: AnyObject): unknown {

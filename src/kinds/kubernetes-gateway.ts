@@ -57,7 +57,8 @@ export const kubernetesGateways = defineKind<KubernetesGateway, 'kubernetesGatew
     infrastructureLabels: spec.child('infrastructure')?.has('labels') ? (spec.child('infrastructure')?.labels('labels') ?? null) : null
   }),
   refusals: listenerRefusals,
-  indexes: { kubernetesGatewayByNamespace: ({ namespace }) => [namespace] }
+  indexes: { kubernetesGatewayByNamespace: ({ namespace }) => [namespace] },
+  isEntrance: true
 })
 
 export function parseListener(listener: Fields, { namespace }: Identity): Listener {

@@ -26,5 +26,6 @@ export const listenerSets = defineKind<ListenerSet, 'listenerSetByGateway'>({
     }
   },
   refusals: listenerRefusals,
-  indexes: { listenerSetByGateway: ({ gateway }) => [gateway] }
+  indexes: { listenerSetByGateway: ({ gateway }) => [gateway] },
+  isEntrance: true
 })

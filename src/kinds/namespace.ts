@@ -17,5 +17,7 @@ export const namespaces = defineKind<Namespace, never>({
   }),
   indexes: {},
   // Listeners, grants and modes go by them.
-  decides: ({ labels }) => labels
+  decides: ({ labels }) => labels,
+  isEntrance: true,
+  audited: 'discovery'
 })

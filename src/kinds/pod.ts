@@ -41,8 +41,14 @@ export const pods = defineKind({
     podByWorkload: ({ namespace, workload }) => (workload === '' ? [] : [`${namespace}/${workload}`])
   },
   reach: ({ namespace, labels }) => [{ through: 'workloads', namespace, labels, owner: '' }],
-  pushed: (before, after) => (before?.ready ?? false) !== (after?.ready ?? false)
+  pushed: (before, after) => isReady(before) !== isReady(after),
+  provides: (before, after) => isReady(after) && !isReady(before),
+  audited: 'selecting'
 })
+
+function isReady(pod: Pod | null): boolean {
+  return pod?.ready ?? false
+}
 
 /** A Deployment names its ReplicaSets `<deployment>-<pod-template-hash>` (pkg/controller/deployment/sync.go of Kubernetes), and so does a Rollout by a label of its own. */
 function workloadOf({ labels }: Identity, fields: Fields): string {

@@ -24,5 +24,6 @@ export const referenceGrants = defineKind({
       to: spec.each('to', (to) => ({ ...groupAndKind(to), name: to.string('name') }))
     }
   },
-  indexes: { grantByNamespace: ({ namespace }) => [namespace] }
+  indexes: { grantByNamespace: ({ namespace }) => [namespace] },
+  takesAway: (before) => before !== null
 })

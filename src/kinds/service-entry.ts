@@ -67,7 +67,8 @@ export const serviceEntries = defineKind({
   reach: (entry) => [
     ...entry.hosts.map((host) => ({ through: 'service' as const, host })),
     ...bytesPorts(entry).map((port) => ({ through: 'bytes' as const, port }))
-  ]
+  ],
+  provides: () => true
 })
 
 function bytesPorts({ ports, addresses }: ServiceEntry): number[] {

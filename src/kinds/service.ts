@@ -64,7 +64,11 @@ export const services = defineKind({
     serviceByHttpPort: ({ ports, externalName }) =>
       externalName === null ? ports.filter(({ traffic }) => traffic === 'http').map(({ port }) => String(port)) : []
   },
-  reach: ({ host }) => [{ through: 'service', host }]
+  reach: ({ host }) => [{ through: 'service', host }],
+  // Of a deleted Service nothing counts as served.
+  takesAway: (before, after) => before !== null && after !== null,
+  provides: () => true,
+  audited: 'reach'
 })
 
 function addressOf(spec: Fields): string {

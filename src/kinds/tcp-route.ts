@@ -12,5 +12,6 @@ export const tcpRoutes = defineKind<TCPRoute, 'tcpRouteByReference'>({
   judged: true,
   parse: ({ spec }, identity, domain) => ({ kind: 'TCPRoute', ...parseL4Route(spec, identity, domain) }),
   refusals: routeRefusals,
-  indexes: { tcpRouteByReference: referencesOf }
+  indexes: { tcpRouteByReference: referencesOf },
+  audited: 'reach'
 })

@@ -12,5 +12,6 @@ export const tlsRoutes = defineKind<TLSRoute, 'tlsRouteByReference'>({
   judged: true,
   parse: ({ spec }, identity, domain) => ({ kind: 'TLSRoute', ...parseL4Route(spec, identity, domain) }),
   refusals: routeRefusals,
-  indexes: { tlsRouteByReference: referencesOf }
+  indexes: { tlsRouteByReference: referencesOf },
+  audited: 'reach'
 })

@@ -70,7 +70,8 @@ export const virtualServices = defineKind({
     routeObjectByNamespace: ({ namespace }) => [namespace]
   },
   reach: ({ namespace, name, hosts, gateways }) =>
-    hosts.length > 0 ? [{ through: 'claims', hosts, gateways }] : [{ through: 'roots', delegate: `${namespace}/${name}` }]
+    hosts.length > 0 ? [{ through: 'claims', hosts, gateways }] : [{ through: 'roots', delegate: `${namespace}/${name}` }],
+  audited: 'reach'
 })
 
 /** Asked many times in each decision. */

@@ -1,5 +1,5 @@
 /** What makes Pods of a template, whatever its kind. */
-import type { Labels } from '../mesh/names/labels.ts'
+import { type Labels, sameLabels } from '../mesh/names/labels.ts'
 import type { Fields } from './fields.ts'
 import type { Identity } from './identity.ts'
 import { defineKind, type KindModule, type Reach } from './kind.ts'
@@ -64,6 +64,18 @@ export function reachOfWorkload({ kind, namespace, name, templateLabels }: Workl
   return [{ through: 'workloads', namespace, labels: templateLabels, owner: `${namespace}/${kind}/${name}` }]
 }
 
+/** The Pods of both have the same labels, and ports of the same names. */
+export function sameTemplate(before: PodTemplate, after: PodTemplate): boolean {
+  const ports = ({ templatePortNames }: PodTemplate) => [...templatePortNames].sort().join(' ')
+  return sameLabels(before.templateLabels, after.templateLabels) && ports(before) === ports(after)
+}
+
+/** Its Pods go away, or lose their labels or ports. */
+export function givesUpPods(before: WorkloadSpec | null, after: WorkloadSpec | null): boolean {
+  if (before === null || before.replicas === 0) return false
+  return after === null || after.replicas === 0 || !sameTemplate(before, after)
+}
+
 /** A kind of workload whose objects are read where they are needed: a live cluster tells its Pods, and of the others nothing is kept. */
 export function definePodMaker<K extends string, O extends WorkloadSpec & { readonly kind: K }>(
   module: Pick<KindModule<O, never>, 'kind' | 'api' | 'parse'>
@@ -75,7 +87,9 @@ export function definePodMaker<K extends string, O extends WorkloadSpec & { read
     indexes: {},
     decides: decidesOfWorkload,
     reach: reachOfWorkload,
-    pushed: () => false
+    pushed: () => false,
+    takesAway: givesUpPods,
+    audited: 'nowhere'
   })
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { GATEWAY_API } from '../kinds/gateway-api.ts'
-import { homeOf, isSameRef, isWorkloadKind, type ObjectRef, ROUTE_KINDS, refKey } from '../kinds/index.ts'
+import { homeOf, isSameRef, isWorkloadKind, type ObjectRef, ROUTE_KINDS, refKey, takesAway } from '../kinds/index.ts'
 import { takesRequests } from '../kinds/pod.ts'
 import { Allowance, isCausedBy } from '../mesh/gaps/allowance.ts'
 import { destinationRulesOver, virtualServicesOver } from '../mesh/gaps/contexts.ts'
@@ -24,7 +24,7 @@ import { ownersAskedFor } from './consequence.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
-import { type Carried, carriedBy, changesReach, hostsRemoved, isRouteObject, narrowsEntrance, newlyCarried, takesAway } from './reliance.ts'
+import { type Carried, carriedBy, changesReach, hostsRemoved, isRouteObject, narrowsEntrance, newlyCarried } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
 /** Objects to read by name, and lists that show what has appeared or gone. */
@@ -143,7 +143,7 @@ function listsOf({ cause, destination, host, context }: Gap, snapshot: Snapshot)
  * answer before. Either may have changed.
  */
 function* ofAdmission({ change, before, after, targets, gaps: all }: Judgement): InParts<Doubts> {
-  const removes = takesAway(change)
+  const removes = takesAway(change.before, change.after)
   const leaves = change.before !== null && changesReach(change)
   const narrows = narrowsEntrance(change)
   const relied = newlyCarried(change)

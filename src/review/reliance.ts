@@ -1,13 +1,19 @@
 /** What a write newly relies on, and what it takes away: asked here by whoever reads, waits or holds before the answer. */
 
-import type { DestinationRule } from '../kinds/destination-rule.ts'
 import { carriedBackends, type RouteRule } from '../kinds/gateway-api.ts'
 import { carriedOf, type HttpRoute, type L4Route } from '../kinds/http-rule.ts'
-import { isRouteKind, isWorkload, type Kind, type MeshObject, type ObjectOf, type RouteKind } from '../kinds/index.ts'
+import {
+  isRouteKind,
+  isWorkload,
+  type Kind,
+  kindModule,
+  type MeshObject,
+  type ObjectOf,
+  type RouteKind,
+  takesAway
+} from '../kinds/index.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
-import { sameLabels } from '../mesh/names/labels.ts'
 import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
-import { sameTemplate } from '../mesh/snapshot/workloads.ts'
 import type { Write } from '../mesh/snapshot/write.ts'
 import type { Change } from './change.ts'
 
@@ -30,26 +36,10 @@ export function noLongerCarried({ before, after }: Pick<Write, 'before' | 'after
   return isRouteObject(after) ? without(before, after) : carriedBy(before)
 }
 
-/** The write takes away something that a route elsewhere may still send to. */
-export function takesAway({ operation, before, after, ref }: Change): boolean {
-  switch (ref.kind) {
-    case 'DestinationRule':
-      return narrows(before, after)
-    case 'Service':
-      return operation === 'UPDATE'
-    case 'ReferenceGrant':
-      return before !== null
-    default:
-      return givesUpPods(before, after)
-  }
-}
-
 /** The write may take away a listener, or whom it takes routes of: there may be some that the cache has yet to see. */
 export function narrowsEntrance({ before, ref }: Pick<Change, 'before' | 'ref'>): boolean {
-  return before !== null && ENTRANCES.includes(ref.kind)
+  return before !== null && kindModule<Kind>(ref.kind).isEntrance
 }
-
-const ENTRANCES: readonly Kind[] = ['Gateway', 'KubernetesGateway', 'ListenerSet', 'GatewayClass', 'Namespace']
 
 /** A route object begins or ceases to take the requests of a host, a gateway or a namespace. */
 export function changesReach({ before, after }: Pick<Write, 'before' | 'after'>): boolean {
@@ -62,7 +52,7 @@ export function changesReach({ before, after }: Pick<Write, 'before' | 'after'>)
 export function hostsTakenFrom(change: Change, snapshot: Snapshot): string[] {
   const object = change.before ?? change.after
   const removed = hostsRemoved(change)
-  if (removed.length > 0 || object === null || !takesAway(change)) return removed
+  if (removed.length > 0 || object === null || !takesAway(change.before, change.after)) return removed
   if (object.kind === 'DestinationRule' || object.kind === 'Service') return [object.host]
   if (object.kind === 'ReferenceGrant') return hostsIn(object.namespace, snapshot)
   return isWorkload(object) ? servicesSelecting(snapshot, object.namespace, object.templateLabels).map(({ host }) => host) : []
@@ -77,12 +67,6 @@ export function hostsRemoved({ before, after }: Pick<Write, 'before' | 'after'>)
   if (before?.kind === 'Service') return after === null ? [before.host] : []
   if (before?.kind !== 'ServiceEntry') return []
   return before.hosts.filter((host) => after?.kind !== 'ServiceEntry' || !after.hosts.includes(host))
-}
-
-/** A workload's Pods go away, or lose their labels or ports. */
-export function givesUpPods(before: MeshObject | null, after: MeshObject | null): boolean {
-  if (before === null || !isWorkload(before) || before.replicas === 0) return false
-  return after === null || !isWorkload(after) || after.replicas === 0 || !sameTemplate(before, after)
 }
 
 /** Rules that both have carry nothing that the other does not: they are not looked at for what is new. */
@@ -132,13 +116,4 @@ function sameReach(before: RouteObject, after: RouteObject): boolean {
   const text = (route: RouteObject) =>
     JSON.stringify(route.kind === 'VirtualService' ? [route.hosts, route.gateways, route.exportTo] : [route.hostnames, route.parents])
   return text(before) === text(after)
-}
-
-/** A DestinationRule that only gains subsets hides and removes none. */
-function narrows(before: MeshObject | null, after: MeshObject | null): boolean {
-  if (before?.kind !== 'DestinationRule' || after?.kind !== 'DestinationRule') return true
-  const place = ({ host, exportTo, workloadSelector }: DestinationRule) => JSON.stringify([host, exportTo, workloadSelector])
-  if (place(before) !== place(after)) return true
-  const kept = Map.groupBy(after.subsets, ({ name }) => name)
-  return before.subsets.some(({ name, labels }) => !(kept.get(name) ?? []).some((each) => sameLabels(each.labels, labels)))
 }

@@ -1,7 +1,6 @@
 import { isWorkload, type ObjectRef, type Workload } from '../../kinds/index.ts'
 import { type Pod, ROLLOUT_HASH } from '../../kinds/pod.ts'
-import type { PodTemplate } from '../../kinds/workload.ts'
-import { sameLabels } from '../names/labels.ts'
+import { type PodTemplate, sameTemplate } from '../../kinds/workload.ts'
 import { own } from '../names/own.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { Write } from './write.ts'
@@ -75,10 +74,4 @@ function relabelled(pod: Pod, before: PodTemplate, after: PodTemplate): Pod {
   const kept = Object.entries(pod.labels).filter(([key]) => !Object.hasOwn(before.templateLabels, key))
   const ports = pod.portNames.filter((name) => !before.templatePortNames.includes(name))
   return { ...pod, labels: { ...Object.fromEntries(kept), ...after.templateLabels }, portNames: [...ports, ...after.templatePortNames] }
-}
-
-/** The Pods of both have the same labels, and ports of the same names. */
-export function sameTemplate(before: PodTemplate, after: PodTemplate): boolean {
-  const ports = ({ templatePortNames }: PodTemplate) => [...templatePortNames].sort().join(' ')
-  return sameLabels(before.templateLabels, after.templateLabels) && ports(before) === ports(after)
 }
