@@ -3,7 +3,7 @@ FROM node:24.21.0-trixie-slim@sha256:8ec5d7557396cfe32d21c3f9c13072355ceab22b584
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-progress
-COPY tsconfig.json ./
+COPY tsconfig.json build.ts ./
 COPY src ./src
 RUN npm run -s build
 RUN npm ci --omit=dev --ignore-scripts --no-progress
