@@ -157,8 +157,9 @@ function toText({ gaps, findings }: Audit, placeOf: LookedAt['placeOf'], colour:
       return told(severity === 'deny' ? 'gap' : 'warn', severity, gapText(gap), source === null ? null : placeOf(source, path), rule)
     }),
     ...findings.map(({ severity, object, path, message, remedy, rule }) => {
-      const text = `${formatRef(object)}${path.length === 0 ? '' : ` ${formatPath(path)}`}: ${message}. ${remedy}.`
-      return told(severity, severity, text, placeOf(object, path), rule)
+      const place = placeOf(object, path)
+      const field = place === null && path.length > 0 ? `${formatRef(object)} ${formatPath(path)}: ` : ''
+      return told(severity, severity, `${field}${message}. ${remedy}.`, place, rule)
     })
   ].join('')
 }

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { HitlessError } from '../errors.ts'
 import { EXIT, type Io, type OutputFormat, printData, printText } from '../output/io.ts'
-import { line as lineOf, plainLines } from '../output/text.ts'
+import { counted, line as lineOf, plainLines } from '../output/text.ts'
 import type { Played, PlayedStep, ReadScenario } from '../sandbox/scenario.ts'
 import type { ClusterFlags } from './cluster-source.ts'
 import type { WriterFlags } from './cluster-writer.ts'
@@ -80,7 +80,7 @@ function orError<T>(read: () => T[]): (T | HitlessError)[] {
 }
 
 function summary(writes: number, scenarios: number, failed: number, errors: number): string {
-  return `${writes} writes in ${scenarios} scenarios, ${failed} not as expected${errors === 0 ? '' : `, ${errors} malformed`}`
+  return `${counted(writes, 'write')} in ${counted(scenarios, 'scenario')}, ${failed} not as expected${errors === 0 ? '' : `, ${errors} malformed`}`
 }
 
 const COLOURS = { allow: 'green', warn: 'yellow', deny: 'red' } as const

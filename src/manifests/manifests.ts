@@ -14,7 +14,7 @@ export interface Manifest {
   /** The object of the model; null for a kind that it does not read. */
   readonly object: MeshObject | null
   readonly file: string
-  /** The chart's template that Helm made it from, where its output says so; positions are then those in what the template gave. */
+  /** The chart's template that Helm made it from, where its output comes by standard input and says so; positions are then those in what the template gave. */
   readonly source: string | null
   position(path: Path): Position
 }
@@ -112,7 +112,8 @@ function errorsOf(read: readonly (TextFile & { readonly found: readonly (Manifes
 
 /** The manifests of one text; items of a List stand for themselves. Of a file that was only found, what has neither an apiVersion nor a kind is left out. */
 export function readManifestText(text: string, file: string, naming: Naming = {}, isFound = false): (Manifest | HitlessError)[] {
-  const templates = templatesOf(text)
+  // In a file, whoever looks for the place finds the file.
+  const templates = file === STDIN ? templatesOf(text) : () => null
   return readYaml(text, file).flatMap((document) => {
     if (document instanceof HitlessError) return [document]
     if (isFound && isOther(document.value, file)) return []

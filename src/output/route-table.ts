@@ -36,20 +36,24 @@ interface Block {
   readonly rows: readonly Row[]
 }
 
-/** Whether all is answered; then one line a destination: who asks for which host and port, on which condition, where it goes, how much of it, and whether it is served. '' where there is no host. */
+/** Whether all is answered; then one line a destination: who asks for which host and port, on which condition, where it goes, how much of it, and whether it is served. Those that see the same are told together. '' where there is no host. */
 export function routesTable(snapshot: Snapshot, contexts: readonly Context[], options: TableOptions): string {
   const views = contexts
     .map((context) => ({ context, blocks: blocksOf(snapshot, context, options.hosts) }))
     .filter(({ blocks }) => blocks.length > 0)
   if (views.length === 0) return ''
-  const tables = views.map(({ context, blocks }) => {
-    const lines: Lines = [
-      [{ text: formatContext(context), style: 'bold' }],
-      ...blocks.flatMap((block) => blockLines(block, options.columns))
-    ]
-    return lines.map((parts) => lineOf(parts, options.colour)).join('')
+  const tables = views.map(({ context, blocks }) => ({
+    context,
+    text: blocks
+      .flatMap((block) => blockLines(block, options.columns))
+      .map((parts) => lineOf(parts, options.colour))
+      .join('')
+  }))
+  const seen = [...Map.groupBy(tables, ({ text }) => text)].map(([text, alike]) => {
+    const who = alike.map(({ context }) => formatContext(context)).join(', ')
+    return `${lineOf([{ text: who, style: 'bold' }], options.colour)}${text}`
   })
-  return [lineOf(summary(views.flatMap(({ blocks }) => blocks)), options.colour), ...tables].join('\n')
+  return [lineOf(summary(views.flatMap(({ blocks }) => blocks)), options.colour), ...seen].join('\n')
 }
 
 function summary(blocks: readonly Block[]): Part[] {

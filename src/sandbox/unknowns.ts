@@ -26,8 +26,8 @@ export interface StandIns {
 const HTTP = 80
 /** No Pod has it. */
 const NOBODYS = 'hitless.io/unknown'
-/** Kinds of parents that have listeners. */
-const PARENTS: ReadonlySet<string> = new Set(['Gateway', 'ListenerSet'])
+/** What has listeners, by the kind that routes name it by. */
+const PARENTS = { KubernetesGateway: 'Gateway', ListenerSet: 'ListenerSet' }
 
 /** Of all the objects that files hold, before and after what is written. */
 export function standInsFor(objects: readonly MeshObject[], domain: string): StandIns {
@@ -105,13 +105,11 @@ function unknownIstioGateways(objects: readonly MeshObject[], domain: string): S
   }
 }
 
-/**
- * What routes of the Gateway API name as parents, in namespaces where files hold no Gateway or ListenerSet. For a Gateway one stands in that takes HTTPRoutes
- * and GRPCRoutes at the listeners and ports that they name. Beside others of its namespace, one that is missing does not exist.
- */
+/** The same of what routes of the Gateway API name as parents. For a Gateway one stands in that takes HTTPRoutes and GRPCRoutes at the listeners and ports that they name. */
 function unknownGateways(objects: readonly MeshObject[], domain: string): StandIns {
-  const shown = new Set(objects.filter(hasListeners).map(({ namespace }) => namespace))
-  const isUnknown = ({ group, kind, namespace }: ParentRef) => group === GATEWAY_API && PARENTS.has(kind) && !shown.has(namespace)
+  const known = new Set(objects.filter(hasListeners).map((object) => `${PARENTS[object.kind]} ${nameOf(object)}`))
+  const isUnknown = (parent: ParentRef) =>
+    parent.group === GATEWAY_API && Object.values(PARENTS).includes(parent.kind) && !known.has(`${parent.kind} ${nameOf(parent)}`)
   const parents = objects.filter(isRoute).flatMap((route) => route.parents.filter(isUnknown).map((parent) => ({ route, parent })))
   const byName = Map.groupBy(parents, ({ parent }) => `${parent.kind} ${nameOf(parent)}`)
   return {

@@ -474,7 +474,7 @@ ${rest}`
   t.notMatch((await hitless(['check', '-'], both)).out, 'infra/edge:')
 })
 
-t.test('a parent of a route that no file holds is told, of whatever kind; beside others of its namespace it is missing', async (t) => {
+t.test('a parent of a route that no file holds is told, of whatever kind, beside others too', async (t) => {
   const route = SHOP_ROUTE.replace('HTTPRoute', 'TLSRoute').replace(
     '[{name: edge, namespace: infra}]',
     '[{name: edge, namespace: infra}, {kind: ListenerSet, name: own}]'
@@ -482,8 +482,7 @@ t.test('a parent of a route that no file holds is told, of whatever kind; beside
   const { out } = await hitless(['check', '-'], { stdin: `${PLATFORM.replace('infra', 'elsewhere')}---\n${route}` })
   for (const parent of ['Gateway infra/edge', 'ListenerSet shop/own']) t.match(out, `not known: ${parent}: no file holds it`)
   const beside = await hitless(['check', '-'], { stdin: `${PLATFORM.replace('edge', 'inner')}---\n${SHOP_ROUTE}` })
-  t.notMatch(beside.out, 'not known: Gateway infra/edge')
-  t.match(beside.out, 'warn [unreachable-route]')
+  t.match(beside.out, 'not known: Gateway infra/edge: no file holds it')
 })
 
 t.test('a Service without any workload in the files has Pods that nobody knows of; with one, a subset without Pods is seen', async (t) => {

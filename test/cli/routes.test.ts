@@ -105,6 +105,12 @@ t.test('the first line is the answer, and destinations stand below each other', 
   ])
 })
 
+t.test('those that see the same are told together', async (t) => {
+  const { out } = await hitless(['routes', '-', '--client', 'prod', '--client', 'default'], { stdin: SPLIT })
+  t.match(out, /\n\nmesh prod, mesh default\n {2}reviews\.prod/)
+  t.equal(out.split('reviews.prod.svc.cluster.local:80  prod/reviews').length, 2)
+})
+
 t.test('where nothing is routed that is said, and why it may be', async (t) => {
   const text = 'apiVersion: v1\nkind: Service\nmetadata: { name: a }\nspec: { selector: { app: a }, ports: [{ port: 80 }] }\n'
   const { exit, out } = await hitless(['routes', '-'], { stdin: text })

@@ -188,7 +188,7 @@ t.test('replay makes the writes of a scenario, waits for Pods, and writes nothin
   ])
   const { exit, out, err } = await replay(release)
   t.equal(exit, 0, `${out}${err}`)
-  t.match(out, '5 writes in 1 scenarios, 0 not as expected')
+  t.match(out, '5 writes in 1 scenario, 0 not as expected')
   t.equal(await weights(), 'v1=50 v3=50 ')
   t.match(await kubectl(['get', 'destinationrule', 'helloworld', '-o', 'name']), 'destinationrule')
   t.equal(await kubectl(['get', 'deployment', 'helloworld-v3', '-o', 'jsonpath={.spec.replicas}']), '3')
@@ -203,7 +203,7 @@ t.test('it stops where a write goes otherwise than the scenario says', async (t)
   t.equal(exit, 1, out)
   t.match(
     out,
-    /deny {2}UPDATE VirtualService default\/helloworld\n[\s\S]*expected allow, got deny \(undefined-subset\)\n1 writes in 1 scenarios, 1 not as expected/
+    /deny {2}UPDATE VirtualService default\/helloworld\n[\s\S]*expected allow, got deny \(undefined-subset\)\n1 write in 1 scenario, 1 not as expected/
   )
   t.equal(await weights(), 'v1=50 v3=50 ', 'neither the refused one nor the one after it was made')
   const foreign = await replay(scenario('foreign', [{ set: deployment('v1') }, { apply: virtualService([rule([to('v1')])]) }]))

@@ -94,6 +94,8 @@ t.test('what `helm template` made has the place in its template', async (t) => {
     { source: 'chart/templates/b.yaml', line: 3 },
     { source: null, line: 16 }
   ])
+  const [kept] = readManifestText(text, 'rendered.yaml')
+  t.match(kept, { source: null }, 'what was kept in a file is found there')
 })
 
 /** Texts that kubectl reads too, and the names of what is in them. */

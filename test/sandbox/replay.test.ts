@@ -10,7 +10,7 @@ t.test('every step is shown with its verdict, and the exit code is 0 when all is
   t.equal(exit, 0)
   t.match(out, /^subset v1 goes away while it has weight 10\n/)
   t.match(out, / {2}deny {2}UPDATE DestinationRule default\/helloworld\n {8}hitless: 10% of requests .* \[subset-in-use\]\n/)
-  t.match(out, /6 writes in 1 scenarios, 0 not as expected\n$/)
+  t.match(out, /6 writes in 1 scenario, 0 not as expected\n$/)
 })
 
 t.test('the steps as JSON have a verdict, findings and the place of the write', async (t) => {
@@ -46,7 +46,7 @@ t.test('an expectation that does not hold is named with its line, and the exit c
   t.equal(exit, 1)
   t.match(out, `${file}:4: expected deny, got allow`)
   t.match(out, `${file}:6: expected rules subset-in-use, got none`)
-  t.match(out, '2 writes in 1 scenarios, 2 not as expected')
+  t.match(out, '2 writes in 1 scenario, 2 not as expected')
 })
 
 t.test('a scenario can be denied for one author and admitted for a controller', async (t) => {
