@@ -1,6 +1,6 @@
 /** Which gaps are open, where each shows, and which of them were told. */
 
-import type { ObjectRef } from '../kinds/index.ts'
+import { type ObjectRef, refKey } from '../kinds/index.ts'
 import { targetKey } from '../mesh/gaps/affected.ts'
 import type { Target } from '../mesh/gaps/gaps.ts'
 
@@ -13,6 +13,9 @@ export interface OpenGap {
   readonly object: ObjectRef | null
   readonly message: string
 }
+
+/** Of one object at fault: more of them are nobody's to read, and the thousands of routes of one object fail at each of its thousands of hosts. */
+const MOST_OF_OBJECT = 100
 
 interface Entry {
   readonly gap: OpenGap
@@ -32,6 +35,8 @@ export class GapBook {
   readonly #entries = new Map<string, Entry>()
   /** By the key of a target that shows a gap. */
   readonly #pages = new Map<string, Page>()
+  /** How many gaps of each object show somewhere. */
+  readonly #ofObject = new Map<string, number>()
 
   /** The gaps that were told. */
   told(): OpenGap[] {
@@ -43,13 +48,13 @@ export class GapBook {
     for (const { target } of this.#pages.values()) yield target
   }
 
-  /** What a target shows now, in place of what it showed before. */
+  /** What a target shows now, in place of what it showed before: of an object that has too many others, none that was not known. */
   record(target: Target, gaps: readonly OpenGap[], nowMs: number): void {
     const key = targetKey(target)
-    const found = new Map(gaps.map((gap) => [gap.key, gap]))
-    for (const gone of this.#pages.get(key)?.gaps ?? []) if (!found.has(gone)) this.#entries.get(gone)?.targets.delete(key)
-    for (const gap of found.values()) this.#entryOf(gap, nowMs).targets.add(key)
-    if (found.size > 0) this.#pages.set(key, { target, gaps: new Set(found.keys()) })
+    const found = new Set(gaps.map((gap) => gap.key))
+    for (const gone of this.#pages.get(key)?.gaps ?? []) if (!found.has(gone)) this.#leave(gone, key)
+    const kept = new Set(gaps.filter((gap) => this.#show(gap, key, nowMs)).map((gap) => gap.key))
+    if (kept.size > 0) this.#pages.set(key, { target, gaps: kept })
     else this.#pages.delete(key)
   }
 
@@ -71,11 +76,26 @@ export class GapBook {
     return [...this.#entries.values()].some(({ isTold }) => !isTold)
   }
 
-  #entryOf(gap: OpenGap, nowMs: number): Entry {
-    const known = this.#entries.get(gap.key)
-    if (known !== undefined) return known
-    const entry: Entry = { gap, sinceMs: nowMs, isTold: false, targets: new Set() }
+  /** False where the object at fault has too many others. */
+  #show(gap: OpenGap, target: string, nowMs: number): boolean {
+    const entry = this.#entries.get(gap.key) ?? { gap, sinceMs: nowMs, isTold: false, targets: new Set<string>() }
+    if (entry.targets.size === 0 && !this.#count(gap, 1)) return false
     this.#entries.set(gap.key, entry)
-    return entry
+    entry.targets.add(target)
+    return true
+  }
+
+  #leave(gap: string, target: string): void {
+    const entry = this.#entries.get(gap)
+    if (entry?.targets.delete(target) && entry.targets.size === 0) this.#count(entry.gap, -1)
+  }
+
+  #count({ object, host }: OpenGap, change: 1 | -1): boolean {
+    const fault = object === null ? host : refKey(object)
+    const count = (this.#ofObject.get(fault) ?? 0) + change
+    if (count > MOST_OF_OBJECT) return false
+    if (count === 0) this.#ofObject.delete(fault)
+    else this.#ofObject.set(fault, count)
+    return true
   }
 }

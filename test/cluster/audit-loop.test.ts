@@ -1,7 +1,7 @@
 /** The look for gaps goes on, whatever one host or object does to it. */
 import t from 'tap'
 import { AuditLoop } from '../../src/cluster/audit-loop.ts'
-import type { OpenGap } from '../../src/cluster/gap-book.ts'
+import { GapBook, type OpenGap } from '../../src/cluster/gap-book.ts'
 import type { TellUnjudged } from '../../src/mesh/gaps/allowance.ts'
 import type { Target } from '../../src/mesh/gaps/gaps.ts'
 import { TooMuchWork } from '../../src/mesh/snapshot/metered.ts'
@@ -42,6 +42,31 @@ const gapOf = (host: string): OpenGap => ({ key: host, rule: 'undefined-subset',
 const isOther = ({ host }: Target) => host.startsWith('other.')
 const HOST = 'helloworld.default.svc.cluster.local'
 const OTHER_HOST = 'other.default.svc.cluster.local'
+
+t.test(
+  'of the thousands of gaps of one object a hundred are kept, others again as soon as these have closed, and those of others beside',
+  async (t) => {
+    const book = new GapBook()
+    const target = (host: string): Target => ({ context: { kind: 'mesh', namespace: 'default', labels: {} }, host, namespace: 'default' })
+    const gaps = (count: number, name: string, from = 0): OpenGap[] =>
+      Array.from({ length: count }, (_, at) => ({
+        ...gapOf(`${name} ${from + at}`),
+        object: { kind: 'VirtualService', namespace: 'default', name }
+      }))
+    for (let at = 0; at < 50; at++) book.record(target(`s${at}.com`), gaps(60, 'large', 60 * at), 0)
+    book.record(target('small.com'), gaps(1, 'small'), 0)
+    t.equal(book.opened(0).length, 101)
+    for (let at = 0; at < 50; at++) book.record(target(`s${at}.com`), gaps(60, 'large', 10_000 + 60 * at), 1)
+    t.equal(book.closed().length, 100)
+    t.equal(book.opened(1).length, 100)
+    for (let at = 0; at < 50; at++) book.record(target(`s${at}.com`), [], 2)
+    t.equal(book.closed().length, 100)
+    t.strictSame(
+      [...book.targets()].map(({ host }) => host),
+      ['small.com']
+    )
+  }
+)
 
 t.test('a host that cannot be looked at is told and counted, and the others are looked at, from the start on', async (t) => {
   const { clock, loop, told, write, signal } = rig((target) => {

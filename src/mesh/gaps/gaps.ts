@@ -79,6 +79,8 @@ export interface Served {
 }
 
 const EPSILON = 1e-9
+/** What a gap costs to make and to keep, in steps. */
+const GAP_EFFORT = 8
 const NO_GAPS = { all: [], opened: [] }
 
 /** Every gap of the targets, but of those that are too much to judge. */
@@ -146,7 +148,7 @@ function ofTarget(before: Views, after: Views, target: Target): Pick<GapsOfChang
 /** Every request of the class is answered on some connection by which the target can be reached. */
 export function answers(snapshot: Snapshot, target: Target, requestClass: RequestClass): boolean {
   const scope = scopeOf(snapshot, target.context)
-  const view: View = { snapshot, scope }
+  const view: View = { snapshot, scope, lost: new WeakMap() }
   return candidatesTo(scope, target.host).some((connection) => {
     const reached = reachedIn(view, connection)
     return leads(reached) && failures(snapshot, reached, requestClass)?.length === 0
@@ -167,6 +169,8 @@ interface View {
   readonly snapshot: Snapshot
   /** null where the gateway's Pods are gone: nobody listens. */
   readonly scope: Scope | null
+  /** What becomes of routes that are gone or new as a whole. */
+  readonly lost: Compared
 }
 
 /** One snapshot as its contexts see it, for one piece of work. */
@@ -174,6 +178,7 @@ class Views {
   readonly snapshot: Snapshot
   readonly #scopeOf: ScopeOf
   readonly #after = new Map<string, View>()
+  readonly #lost: Compared = new WeakMap()
 
   constructor(snapshot: Snapshot, scopeOf = scopesOf(snapshot)) {
     this.snapshot = snapshot
@@ -186,7 +191,7 @@ class Views {
   }
 
   viewOf(context: Context): View {
-    return { snapshot: this.snapshot, scope: this.#scopeOf(context) }
+    return { snapshot: this.snapshot, scope: this.#scopeOf(context), lost: this.#lost }
   }
 
   tablesOf({ context, host }: Pick<Target, 'context' | 'host'>): readonly RouteTable[] {
@@ -200,16 +205,16 @@ class Views {
     const known = this.#after.get(key)
     if (known !== undefined) return known
     const moved = gatewayAfter(before, this.snapshot, context)
-    const view = moved === null ? { snapshot: this.snapshot, scope: null } : this.viewOf(moved)
+    const view = moved === null ? { snapshot: this.snapshot, scope: null, lost: this.#lost } : this.viewOf(moved)
     this.#after.set(key, view)
     return view
   }
 }
 
-function reachedIn({ scope }: View, connection: Connection): Reached {
+function reachedIn({ snapshot, scope }: View, connection: Connection): Reached {
   const reached = scope === null ? ends('no-listener') : reach(scope, connection)
   if (reached.by !== 'virtual-host' || reached.table === null) return reached
-  const table = forAuthority(reached.table, connection.host)
+  const table = forAuthority(snapshot, reached.table, connection.host)
   // Routes that all ask for another name say that the host is not meant.
   return { ...reached, table: table.routes.length === 0 ? null : table }
 }
@@ -235,13 +240,12 @@ function isServedAlike(before: View, { snapshot: after, scope }: View, { context
 function compare(target: Target, before: View | null, after: View): { all: Gap[]; opened: Gap[] } {
   const all: Gap[] = []
   const opened: Gap[] = []
-  for (const { earlier, servedBy, now, ...rest } of comparisons(target, before, after)) {
-    if (now.length === 0) continue
+  for (const { earlier, now, ...rest } of comparisons(target, before, after)) {
+    after.snapshot.charge(GAP_EFFORT * now.length)
     const known = new Map(earlier?.map((failure) => [failure.key, failure.share]))
     const grew = earlier !== null && total(now) > total(earlier) + EPSILON
-    const servedBefore = servedBy()
     for (const { key, ...failure } of now) {
-      const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0, servedBy: servedBefore }
+      const gap: Gap = { ...target, ...rest, ...failure, shareBefore: known.get(key) ?? 0 }
       all.push(gap)
       if (grew && gap.share > gap.shareBefore + EPSILON) opened.push(gap)
     }
@@ -256,7 +260,7 @@ interface OfClass {
   readonly requestClass: RequestClass
   readonly earlier: readonly Failure[] | null
   readonly now: readonly Failure[]
-  readonly servedBy: () => Served | null
+  readonly servedBy: Served | null
 }
 
 /** Every connection by which the host can be reached before the change or after it. */
@@ -277,26 +281,71 @@ function ofConnection(before: View | null, after: View, connection: Connection):
   return ofClasses(before, after, earlier, now).map((each) => ({ ...each, port, serverName, protocol: http ? 'http' : 'tcp' }))
 }
 
+type Compared = WeakMap<readonly Route[], Map<readonly Route[] | string | null, OfClass[]>>
+
 /** By the routes after and those before a change: all hosts and ports of a VirtualService have the same. */
-const compared = new WeakMap<readonly Route[], Map<readonly Route[] | null, OfClass[]>>()
+const compared: Compared = new WeakMap()
 
 function ofClasses(before: View | null, after: View, earlier: Reached | null, now: Reached): OfClass[] {
-  const [was, is] = [earlier, now].map((reached) => (reached?.by === 'virtual-host' && !reached.redirects ? reached.table : null))
-  if (!is || (earlier !== null && !was)) return findOfClasses(before, after, earlier, now)
-  const known = compared.get(is.routes) ?? new Map<readonly Route[] | null, OfClass[]>()
-  compared.set(is.routes, known)
-  const found = known.get(was?.routes ?? null) ?? findOfClasses(before, after, earlier, now)
-  known.set(was?.routes ?? null, found)
+  const [was, is] = [earlier === null ? null : sideOf(earlier), sideOf(now)]
+  const routes = typeof is === 'object' ? is : typeof was === 'object' ? was : null
+  if (routes === null || was === undefined || is === undefined) return findOfClasses(before, after, earlier, now)
+  // They lose their routes alike, too, and get them alike.
+  const known = typeof was === 'string' || typeof is === 'string' ? after.lost : compared
+  const others = known.get(routes) ?? new Map<readonly Route[] | string | null, OfClass[]>()
+  known.set(routes, others)
+  const other = typeof is === 'string' ? `then ${is}` : was
+  const found = others.get(other) ?? findOfClasses(before, after, earlier, now)
+  others.set(other, found)
   return found
 }
 
+/** By what classes fare, whichever the host; undefined where that is told by more. */
+function sideOf(reached: Reached): readonly Route[] | Ending | 'no-table' | undefined {
+  if (reached.by === 'none') return reached.ending
+  if (reached.by === 'chain' || reached.redirects) return undefined
+  return reached.table?.routes ?? 'no-table'
+}
+
+/** Those that fail after the change. */
 function findOfClasses(before: View | null, after: View, earlier: Reached | null, now: Reached): OfClass[] {
-  return classesBetween(before, after, earlier, now).map((requestClass) => ({
-    requestClass,
-    earlier: before === null || earlier === null ? null : failures(before.snapshot, earlier, requestClass),
-    now: failures(after.snapshot, now, requestClass) ?? [],
-    servedBy: () => (before === null || earlier === null ? null : servedBy(before.snapshot, earlier, requestClass))
-  }))
+  const found: OfClass[] = []
+  for (const requestClass of classesBetween(before, after, earlier, now)) {
+    const failed = failures(after.snapshot, now, requestClass) ?? []
+    if (failed.length === 0) continue
+    found.push({
+      requestClass,
+      earlier: before === null || earlier === null ? null : failures(before.snapshot, earlier, requestClass),
+      now: failed,
+      servedBy: before === null || earlier === null ? null : servedBy(before.snapshot, earlier, requestClass)
+    })
+  }
+  return toldOf(found)
+}
+
+/** More classes of one connection than anybody reads: thousands of them, at each of thousands of hosts, are more than memory holds. */
+const MOST_TOLD = 64
+
+/** The first of them, and one of each that a verdict can tell from others. */
+function toldOf(classes: OfClass[]): OfClass[] {
+  if (classes.length <= MOST_TOLD) return classes
+  const known = new Set<string>()
+  return classes.filter((each, at) => {
+    const kinds = kindsOf(each)
+    const isNew = kinds.some((kind) => !known.has(kind))
+    for (const kind of kinds) known.add(kind)
+    return isNew || at < MOST_TOLD
+  })
+}
+
+/** Whose loss it is and why, how much of it there is and whether that is more than before, and who answered. */
+function kindsOf({ earlier, now, servedBy }: OfClass): string[] {
+  const grew = earlier !== null && total(now) > total(earlier) + EPSILON
+  const percent = Math.round(100 * total(now))
+  const by = servedBy === null ? null : [servedBy.source && refKey(servedBy.source), servedBy.isFallback]
+  return now.map(({ cause, source, destination }) =>
+    JSON.stringify([cause, source && refKey(source), destination === null, grew, percent, by])
+  )
 }
 
 /** Of two tables those that the change can alter, and those that fail; where there is one alone, all of it is new or gone. */

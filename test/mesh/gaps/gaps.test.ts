@@ -4,9 +4,10 @@ import t from 'tap'
 import { affectedTargets, everyTarget } from '../../../src/mesh/gaps/affected.ts'
 import { type Gap, gapsOfChange, type Target } from '../../../src/mesh/gaps/gaps.ts'
 import { formatPath } from '../../../src/mesh/names/path.ts'
+import { Meter, metered } from '../../../src/mesh/snapshot/metered.ts'
 import { overlay, type Snapshot, type World } from '../../../src/mesh/snapshot/snapshot.ts'
 import { decide } from '../../../src/review/decide.ts'
-import { snapshotsOf } from '../../../src/review/judgement.ts'
+import { judgementOf, snapshotsOf } from '../../../src/review/judgement.ts'
 import { DEFAULT_POLICY } from '../../../src/review/policy.ts'
 import { apply, parsed, remove, worldOf } from '../../changes.ts'
 import { howMany } from '../../form.ts'
@@ -211,6 +212,30 @@ holds('a hostile regular expression never throws, and is valid RE2 or matches no
   const { verdict } = decideOn([service(), deployment('v1'), deployment('v2'), destinationRule(['v1', 'v2'])], virtualService(routes))
   return verdict !== 'deny'
 })
+
+t.test(
+  'hosts that lose the same routes cost one look at these, and of the classes that are lost at each so many are told as anybody reads',
+  async (t) => {
+    const many = <T>(count: number, each: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => each(at))
+    const routes = [...many(600, (at) => rule([to('v1')], [{ uri: { prefix: `/${at}/` } }])), rule([to('v2')])]
+    const shop = virtualService(routes, { hosts: many(600, (at) => `s${at}.com`), gateways: ['gateway'] })
+    const versions = [deployment('v1'), deployment('v2'), destinationRule(['v1', 'v2'])]
+    const world = worldOf([namespace('default'), service(), ...versions, gateway(), shop])
+    for (const [written, change, lost] of [
+      ['the routes', remove(world, shop), 'no-virtual-host'],
+      ['the gateway', remove(world, gateway()), 'no-listener'],
+      ['what most of them send to', apply(world, destinationRule(['v2'])), 'subset']
+    ] as const) {
+      const meter = new Meter(5_000_000)
+      const { gaps, opened } = judgementOf(change, metered(world, meter))
+      t.ok(meter.spent < 1_000_000, `${written}: ${meter.spent} steps`)
+      t.ok(gaps.length <= 600 * 65, `${gaps.length} gaps`)
+      t.equal(new Set(opened.map(({ host }) => host)).size, 600)
+      t.ok(opened.every(({ cause }) => cause === lost))
+      t.strictSame(new Set(opened.map(({ servedBy }) => servedBy?.isFallback)), new Set(lost === 'subset' ? [false] : [true, false]))
+    }
+  }
+)
 
 function decideOn(manifests: readonly Manifest[], manifest: Manifest) {
   const stored = worldOf([namespace('default'), ...manifests])

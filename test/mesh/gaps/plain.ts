@@ -51,7 +51,7 @@ export function keyOf(
 function reachedBy(snapshot: Snapshot, context: Context | null, connection: Connection): Reached {
   const reached = context === null ? ends('no-listener') : reach(scopeOf(snapshot, context), connection)
   if (reached.by !== 'virtual-host' || reached.table === null) return reached
-  const table = forAuthority(reached.table, connection.host)
+  const table = forAuthority(snapshot, reached.table, connection.host)
   return { ...reached, table: table.routes.length === 0 ? null : table }
 }
 
