@@ -125,6 +125,17 @@ t.test('every import of src goes in the direction of the layers', async (t) => {
   t.strictSame(all, [])
 })
 
+/** Who still asks for the kind of an object: what follows is told by the snapshot, which `kinds` does not see. A kind that they do not name is none of their business. */
+const ASK_FOR_KINDS = ['mesh/routing/gateway-api/pieces.ts', 'proxies/expectation.ts']
+
+t.test('what is true of a kind stands in kinds: nobody else switches over them', async (t) => {
+  const files = globSync('**/*.ts', { cwd: ROOT }).map((path) => path.replaceAll('\\', '/'))
+  const asking = files.filter(
+    (path) => !path.startsWith('kinds/') && /\bswitch \(.*\bkind\) \{/.test(readFileSync(join(ROOT, path), 'utf8'))
+  )
+  t.strictSame(asking.sort(), ASK_FOR_KINDS)
+})
+
 const forbidden: Record<string, [path: string, text: string]> = {
   'the mesh importing a rule': ['mesh/routing/table.ts', "import { RULES } from '../../rules/index.ts'"],
   'a type import against the direction': ['rules/rule.ts', "import type { Decision } from '../review/decision.ts'"],

@@ -154,9 +154,9 @@ class Inquiry {
   readonly #asker: Asker | undefined
   readonly #access: Access
   readonly #weighing: Weighing
-  /** For what became of pending writes. */
+  /** Spent waiting for what became of pending writes. */
   waitedMs = 0
-  /** By what was known at first. */
+  /** Whether the write was refused before anything was read; null until it was judged once. */
   wasRefused: boolean | null = null
   #rounds = 0
   #looks = 0

@@ -8,9 +8,9 @@ import type { Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Judged } from '../review/decide.ts'
 import { MOST_WORK } from '../review/judgement.ts'
 
-/** Every combination of so many is tried: eight. Of more, all of them, each alone, and all but each. */
+/** Of up to so many pending writes every combination is tried, eight judgements. Of more: all of them, each alone, and all but each. */
 const MOST_COMBINED = 3
-/** Of even more the youngest: the others have had the longest time to be made or refused. */
+/** Of more than so many only the youngest are weighed: the others have had the longest time to be made or refused. */
 const MOST_ALONE = 12
 
 export interface Weighed {

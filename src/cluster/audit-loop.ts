@@ -79,7 +79,7 @@ export class AuditLoop {
     return this.#book.told()
   }
 
-  /** So many hosts take too much work to be judged. */
+  /** How many hosts take too much work to be judged. */
   get unjudged(): number {
     return this.#unjudged.size
   }

@@ -11,7 +11,7 @@ import type { Observe } from './observe.ts'
 
 /** A connection that was kept may have died in the meantime: a read that takes as long is tried again on another. */
 const ATTEMPT_MS = 2_000
-/** Of the connections each watch has one. Those that wait for one would else be given up, all tried again, and none answered. */
+/** Reads at a time: watches hold connections of their own, and reads that wait too long for one would be given up, all be tried again, and none be answered. */
 const MOST_AT_ONCE = 32
 
 export interface FactsContext {

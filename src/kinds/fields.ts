@@ -124,5 +124,5 @@ function describe(value: unknown): string {
   return `${typeof value} ${JSON.stringify(shown)}`
 }
 
-/** So much of a value is enough to find it. */
+/** Characters of a value that an error shows: enough to find it. */
 const LONGEST_SHOWN = 100

@@ -11,7 +11,7 @@ export interface Identity {
   readonly createdMs: number
   /** It has a deletionTimestamp. */
   readonly deleting: boolean
-  /** It is deleted for good once it is `deleting` and the last of them is taken off. Of kinds whose writes are judged, as are `owners`. */
+  /** A deleted object stays until the last of these is taken off. Read, as `owners` are, of kinds whose writes are judged; empty for all others. */
   readonly finalizers: readonly string[]
   /** Garbage collection deletes it where it has owners and none of them is there. */
   readonly owners: readonly Owner[]

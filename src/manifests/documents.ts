@@ -23,7 +23,7 @@ import { HitlessError } from '../errors.ts'
 import type { Path } from '../mesh/names/path.ts'
 import { Indentation } from './indentation.ts'
 
-/** More than any honest manifest has. */
+/** YAML aliases of one document: more than any honest manifest has. */
 const MOST_ALIASES = 100
 /** Each alias of a nested anchor multiplies what a reader walks: nine levels of ten make a thousand million values of a kilobyte. */
 const MOST_VALUES = 1_000_000

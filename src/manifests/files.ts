@@ -22,7 +22,7 @@ import { compareText } from '../mesh/names/text.ts'
 
 /** Ten thousand objects of 6 KiB; many times what anybody keeps in one file. */
 export const MOST_FILE_BYTES = 64 << 20
-/** Of all that one command reads. */
+/** Bytes of all files that one command reads. */
 export const MOST_BYTES = 4 * MOST_FILE_BYTES
 
 /** The name of standard input where files are named. */

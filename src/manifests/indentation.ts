@@ -6,7 +6,7 @@ import type { YAMLException } from 'js-yaml'
 
 /** Each line that is moved costs another parse of its document: of so many characters in all. */
 const MOST_CHARACTERS = 1 << 26
-/** More than any depth that is read. */
+/** Enough for any depth that is read. */
 const SPACES = ' '.repeat(1024)
 
 export class Indentation {

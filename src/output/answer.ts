@@ -22,7 +22,7 @@ const ENDINGS: Readonly<Record<Ending, string>> = {
   protocol: 'the port is one for HTTP; what it does with other bytes cannot be told'
 }
 
-/** So many routes that do not take a request are told, the nearest ones. */
+/** Routes told that do not take a request: the nearest ones. */
 const MOST_PASSED = 20
 
 /** `200`, `503 for 25%, 75% answered`, `closed`. */

@@ -4,10 +4,10 @@ import { isDenial, type Reported } from './reported.ts'
 import { formatContext } from './route-table.ts'
 import { counted, oneLine } from './text.ts'
 
-/** More are folded: a usual pull request fits a screen. */
+/** Shown in full; more are folded. A usual pull request fits a screen. */
 const MOST_SHOWN = 12
 const LONGEST_CONTEXT = 60
-/** Of folded ones. */
+/** Shown when unfolded; of the rest there is a number. */
 const MOST_FOLDED = 100
 /** A comment on GitHub holds 65,536 characters; one on GitLab more. What is left of it is for whoever posts it. */
 const MOST_CHARACTERS = 60_000

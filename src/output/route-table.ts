@@ -15,7 +15,7 @@ export interface TableOptions {
   readonly hosts?: readonly string[]
 }
 
-/** So many hosts are named in one line. */
+/** Hosts named in one line. */
 const MOST_NAMED = 3
 
 /** A line, or several where one would be too wide. */

@@ -15,13 +15,13 @@ const HORIZON_MS = 30_000
 /** From the acknowledgement until every worker of an Envoy serves by what was acknowledged; docs/proof.md has what was measured. */
 const MARGIN_MS = 50
 const PAUSE_MS = 20
-/** One that does not answer for as long is as good as gone. */
+/** An istiod that does not answer for so long is taken to be gone. */
 const SILENCE_MS = 3_000
 /** An answer may come so long after the last moment at which a write is to be held: half of what a review keeps for itself. */
 const GRACE_MS = 500
-/** Where nothing could be learned, nobody asks again for as long. */
+/** An istiod that could not be asked is not asked again for so long. */
 const REST_MS = 30_000
-/** A stream that breaks may do so because its replica is replaced. */
+/** Broken streams that one watch puts up with: a replica may just be replaced. */
 const MOST_FAILURES = 2
 
 export interface ExactOptions {
@@ -44,7 +44,7 @@ export function exactPropagation(options: ExactOptions): Propagation {
   return new Exact(options)
 }
 
-/** Nothing was learned of a change, and that istiod could not be asked is not why. */
+/** istiod was asked, and its answers do not tell of the change. */
 class Untold extends Error {
   override readonly name = 'Untold'
 }

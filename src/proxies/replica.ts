@@ -9,7 +9,7 @@ import { type ProxyStatus, readSyncz } from './syncz.ts'
 import { View } from './view.ts'
 
 const METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources'
-/** `syncz` takes 1 to 3 KB a proxy. */
+/** The largest answer that is taken: `syncz` has 1 to 3 KB a proxy. */
 const MOST_BYTES = 64 << 20
 const KINDS = ['cluster', 'endpoint', 'route'] as const
 

@@ -4,11 +4,11 @@ import type { Node } from './messages.ts'
 import type { Replica } from './replica.ts'
 import { OWN_NAME } from './standing.ts'
 
-/** The writes of one release follow one another. */
+/** Streams stay open for so long after the last question: the writes of one release follow one another. */
 const LINGER_MS = 10_000
-/** What writes waited for and no one waits for any longer goes with its stream. */
+/** A stream that watches more than this is closed, and with it goes what nobody waits for any longer. */
 const MOST_WATCHED = 2_000
-/** Of each an answer of some megabytes may be on its way at once. */
+/** More replicas are not asked: from each an answer of some megabytes may be on its way at once. */
 const MOST_REPLICAS = 100
 
 export interface ReplicasOptions {

@@ -3,10 +3,10 @@ import { isRecord } from '../kinds/fields.ts'
 import { pushOfNonce, UnknownForm, UUID_LENGTH } from './push-version.ts'
 import { ROUTING } from './resource-types.ts'
 
-/** One proxy takes 1 to 3 KB; so much is read within a millisecond. */
+/** Read before others have their turn, within a millisecond: a proxy takes 1 to 3 KB. */
 const PORTION_BYTES = 64 << 10
 const MOST_BYTES = 256 << 10
-/** One istiod serves some thousands. */
+/** More are no answer of an istiod, which serves some thousands. */
 const MOST_PROXIES = 100_000
 const [OPEN, CLOSE, QUOTE, BACKSLASH] = [0x7b, 0x7d, 0x22, 0x5c]
 

@@ -21,9 +21,9 @@ import { denial, warnings as warningsOf, warningText } from './message.ts'
 import { modeOf, type Policy } from './policy.ts'
 import { waypointNotes } from './waypoints.ts'
 
-/** Objects that are named each for the work they make. */
+/** Objects that are named, each for the work it makes; of the rest there is a number. */
 const MOST_CAUSES = 3
-/** Of one rule. */
+/** Steps of work that one rule may take. */
 const RULE_WORK = 1_000_000
 
 export const ADMITTED: Decision = {

@@ -34,11 +34,11 @@ export interface Doubts {
 }
 
 const NONE: Doubts = { reads: [], lists: [] }
-/** If all of these have gone, the destination's Pods are listed. Where Pods go away, as in every rolling update, one alone may well be among them. */
+/** Ready Pods that are read by name to show that a destination is backed; where all of them have gone, its Pods are listed. Where the write takes Pods away, one alone may well be among those that go. */
 const ENOUGH_PODS = { relied: 1, removed: 2 }
-/** More of them are listed rather than read one by one. */
+/** Route objects read by name; more of them are listed. */
 const MOST_SENDERS = 32
-/** A denial stands as long as one of its gaps does: where the first are none, a next look confirms others. */
+/** Gaps of a denial that are confirmed by reads: it stands as long as one of them does. Where these are closed, the next look confirms others. */
 const ENOUGH_GAPS = 8
 
 /** What must be read before the decision may be given. */

@@ -5,11 +5,11 @@ import type { Finding } from '../rules/rule.ts'
 const LONGEST_MESSAGE = 1024
 /** What the API server advises for a warning. */
 const LONGEST_WARNING = 120
-/** No sentence is so short that more of them fit. */
+/** Findings that one message may number: of no shorter sentences would more fit into it. */
 const MOST_SENTENCES = 30
 /** The API server drops all warnings of an answer beyond 4 KiB together. */
 const MOST_LINES = 5
-/** So many are read, and fit into 4 KiB. */
+/** Warnings of one answer: nobody reads more, and so many fit into 4 KiB. */
 const MOST_WARNINGS = 25
 const MOST_NOTES = 5
 

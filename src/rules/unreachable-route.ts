@@ -52,7 +52,7 @@ function concerned({ http }: VirtualService, before: VirtualService, charge: (st
   return found
 }
 
-/** More are compared by an index sooner than each with each. */
+/** Up to so many pairs are compared one by one; more of them, by an index. */
 const MOST_COMPARED = 20_000
 
 /** At a gateway the routes of several objects for one host are tried in the order of their age, catch-alls last (6.3): an older one's may take all of a younger one's. */
@@ -150,7 +150,7 @@ function shadowed(
   })
 }
 
-/** So many are compared with each before they are worth an index. */
+/** Up to so many rules are compared one by one: an index of them would cost more. */
 const FEW = 8
 
 /** The same of few rules: the first of those before one that takes each of its matches. */

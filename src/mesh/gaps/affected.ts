@@ -104,7 +104,7 @@ function surveyOf(
 
 /** What a claim costs to make and to keep, in steps. */
 const CLAIM_EFFORT = 8
-/** And a target. */
+/** What a target costs to make and to keep, in steps. */
 const TARGET_EFFORT = 16
 
 /** A host at a Gateway, by its `namespace/name`, or on the `mesh`; and the namespace of what claims it. */

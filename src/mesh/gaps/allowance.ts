@@ -5,7 +5,7 @@ import type { Context } from '../routing/table.ts'
 import { Meter, metered, TooMuchWork } from '../snapshot/metered.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
-/** Some tenths of a second. A host with ten thousand routes takes some hundred thousand steps. */
+/** What one target may take: some tenths of a second. A host with ten thousand routes takes some hundred thousand steps. */
 const TARGET_STEPS = 1_000_000
 /** What the route objects of one namespace may add to a write in another. */
 const NAMESPACE_STEPS = 300_000

@@ -5,7 +5,7 @@ import { covers } from '../routing/covers.ts'
 import { lacksBackend, type Missing, type Route, type RoutedDestination } from '../routing/table.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 
-/** More are compared class by class, by an index, sooner than each with each. */
+/** Up to so many pairs of conditions are compared; for more of them it is less work to ask for every class, by an index. */
 const MOST_COVERS = 50_000
 
 /** What becomes of the requests that a destination gets: null where they are answered. */

@@ -199,7 +199,7 @@ function concernsOf(snapshot: Snapshot, host: string): Concerns {
   return concerns
 }
 
-/** So many names are noted in a step. */
+/** Names noted in one step of work. */
 const NAMES_A_STEP = 8
 
 interface Sources {
@@ -318,7 +318,7 @@ function otherNamespaces(concerns: Concerns, named: ReadonlySet<string>): string
   return [...new Set(bySidecar.values())]
 }
 
-/** Of more hosts no Sidecar is asked which of them it imports. */
+/** Where there are more hosts, no Sidecar is asked which of them it imports. */
 const MOST_TOLD = 16
 
 /** The hosts that are all that a Sidecar's clients need to see alike; null where nobody can tell, as of aliases, or of Pods that are told apart. */

@@ -379,7 +379,7 @@ function classesOf(snapshot: Snapshot, tables: readonly Pick<RouteTable, 'routes
   return requestClasses(tables)
 }
 
-/** Fewer than a person writes; more of them are told apart by their conditions alone. */
+/** Pairs of conditions that are met together: more than a person writes. Beyond them, classes are told apart by one condition alone. */
 const MOST_OVERLAPS = 4096
 
 /**

@@ -1,6 +1,6 @@
 /** One of a list by its port. */
 
-/** So few are asked one by one. */
+/** A list of up to this length is searched; a longer one gets an index. */
 const FEW = 16
 
 const indexes = new WeakMap<readonly object[], ReadonlyMap<number, object>>()

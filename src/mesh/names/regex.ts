@@ -6,9 +6,9 @@ const LARGEST_PROGRAM = 4096
 const LONGEST_PATTERN = 2 * LARGEST_PROGRAM
 /** Nor is whether a program matches such a text: the engine takes up to one step for each character and each instruction. */
 const LONGEST_TEXT = 1024
-/** Programs are kept, oldest first, up to so many instructions of some 100 bytes. */
+/** Compiled programs are kept up to so many instructions in all, of some 100 bytes each; the oldest go first. */
 const MOST_KEPT = 200_000
-/** So many instructions and characters are a step of work. */
+/** Instructions, or characters, that make one step of work. */
 const UNITS_A_STEP = 64
 
 interface Program {

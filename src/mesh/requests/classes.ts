@@ -12,7 +12,7 @@ import type { RouteTable } from '../routing/table.ts'
 
 export type RequestClass = Condition
 
-/** Copying a header's condition takes so many steps. */
+/** Steps of work to copy the condition on one header. */
 const EXCLUSION_EFFORT = 4
 type Matches = Readonly<Record<string, StringMatch>>
 
@@ -68,7 +68,7 @@ export function describeClass(requestClass: RequestClass, to = ''): string {
   return ['requests', ...(parts.length > MOST_DESCRIBED ? [...parts.slice(0, MOST_DESCRIBED), 'and more'] : parts)].join(' ')
 }
 
-/** More conditions than a person reads, and a longer text. */
+/** Conditions that are put into words, and how long the text may be: a person reads no more. */
 const MOST_DESCRIBED = 8
 const LONGEST_DESCRIBED = 200
 

@@ -5,14 +5,14 @@ import { literalStart, matchesEveryPath } from '../names/regex.ts'
 import { covers, effortOf, isPlainCondition, lowerKeys, TEXT_A_STEP } from '../routing/covers.ts'
 import type { RequestClass } from './classes.ts'
 
-/** So few are asked one by one sooner than they are indexed. */
+/** Up to so many items are asked one by one: an index of them would cost more. */
 const FEW = 16
 /** The anchor of conditions that may cover any class. */
 const ANY = '*'
 /** That of regular expressions of the path: the class names a path. */
 const SOME_PATH = 'path'
 
-/** So many are put in their order in a step. */
+/** Items put in their order in one step of work. */
 const ITEMS_A_STEP = 8
 
 type Items<T> = readonly { readonly item: T; readonly condition: Condition; readonly place: number }[]
@@ -72,7 +72,7 @@ export class Conditions<T> {
   }
 }
 
-/** So many are charged at once. */
+/** Steps are charged in portions of this size, since each charge costs something itself. */
 const STEPS_A_CHARGE = 64
 
 class Index<T> {

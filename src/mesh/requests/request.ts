@@ -30,7 +30,7 @@ export interface Unmet {
   readonly found: string | null
 }
 
-/** A regular expression costs so many steps of work. */
+/** Steps of work to match one regular expression. */
 const REGEX_EFFORT = 50
 
 /** The first part of the condition that the request does not meet; null where it meets all. `authority` is what the client calls, with its port if that is not the scheme's own. */

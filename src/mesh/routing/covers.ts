@@ -3,7 +3,7 @@ import { type Condition, EVERY_REQUEST, type StringMatch } from '../../kinds/htt
 import { own } from '../names/own.ts'
 import { effortToMatch, literalStart, matchesAllBelow, matchesEveryPath, matchesWhole } from '../names/regex.ts'
 
-/** So many characters are compared or copied in a step. */
+/** Characters compared or copied in one step of work. */
 export const TEXT_A_STEP = 64
 
 type Matches = Readonly<Record<string, StringMatch>>

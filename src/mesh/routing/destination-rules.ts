@@ -7,7 +7,7 @@ import { byAge, type DefaultExports } from '../names/visibility.ts'
 import type { Snapshot } from '../snapshot/snapshot.ts'
 import type { Context } from './table.ts'
 
-/** So many subsets are copied or named in a step. */
+/** Subsets copied or named in one step of work. */
 const SUBSETS_A_STEP = 8
 
 /** DestinationRules of one host and namespace, joined as far as Istio joins them. `ConsolidatedDestRule`. */

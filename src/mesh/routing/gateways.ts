@@ -68,12 +68,12 @@ interface Part {
   readonly made: Made | null
 }
 
-/** So few are asked one by one. */
+/** Up to so many VirtualServices of one host are made anew each time: to keep what they make would cost more. */
 const FEW = 8
-/** Of one server. */
+/** Hosts of one server whose parts are kept. */
 const MOST_HOSTS_KEPT = 16
 const MOST_PARTS_KEPT = 20_000
-/** So many are taken over in a step. */
+/** Kept parts taken over in one step of work. */
 const KEPT_A_STEP = 8
 
 /** By the hosts of a server, as its Gateway has them; and then by who asks for which host. */

@@ -15,11 +15,11 @@ import { contextKey, type Route } from './table.ts'
 
 /** Redirect codes for which Istio generates an action (4.9). `ApplyRedirect`. */
 const REDIRECTS = [0, 301, 302, 303, 307, 308]
-/** Of one rule or object: what different clients and ports get. */
+/** Variants kept of what one rule or object makes: clients and ports may get different routes. */
 const MOST_VARIANTS = 4
 /** Routes that are kept. Each takes some half a kilobyte. */
 const MOST_KEPT = 20_000
-/** So many steps are charged at once. */
+/** Steps are charged in portions of this size, since each charge costs something itself. */
 const STEPS_A_CHARGE = 64
 
 /** The routes of an object at a place, and what they rest on. */

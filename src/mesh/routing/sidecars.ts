@@ -69,7 +69,7 @@ function forAll(sidecars: readonly Sidecar[]): Sidecar | null {
   return sidecars.find(({ workloadSelector }) => workloadSelector === null) ?? null
 }
 
-/** So many hosts are compared with one in a step. */
+/** Hosts compared with one other in one step of work. */
 const HOSTS_A_STEP = 8
 
 interface Import {

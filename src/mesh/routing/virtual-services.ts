@@ -15,7 +15,7 @@ export interface Taken {
   readonly routes: readonly Route[]
 }
 
-/** So many hosts are compared with one in a step. */
+/** Hosts compared with one other in one step of work. */
 export const HOSTS_A_STEP = 8
 
 /** A VirtualService's hosts, completed and in lower case (1.1, 1.5). */

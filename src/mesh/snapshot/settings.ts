@@ -44,7 +44,7 @@ export function settled(given: GivenSettings, config: MeshConfig | undefined): M
   return { ...DEFAULT_SETTINGS, istiodNamespace, rootNamespace: istiodNamespace, ...config?.options, ...given }
 }
 
-/** Of what istiod takes for configuration. */
+/** API groups of what istiod takes for configuration. */
 const GROUPS = ['networking.istio.io', 'security.istio.io', 'gateway.networking.k8s.io']
 
 /** What tells whether an object is there for a mesh. */

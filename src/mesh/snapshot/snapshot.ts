@@ -53,7 +53,7 @@ export interface Difference {
 /** Told of what stands under a name, null for nothing, when that is about to change. */
 export type Follower = (ref: ObjectRef, object: MeshObject | null) => void
 
-/** Label keys by which Pods of all namespaces are indexed; strangers may write more into selectors. */
+/** The most label keys that index the Pods of all namespaces: anybody may write more of them into selectors. */
 const MOST_POD_LABELS = 256
 
 /** The index of which a look-up gives a list by age: as many as there may be of one host are not put in order for each who asks. The list stays as it is; when objects come or go there is another. */
@@ -422,7 +422,7 @@ export function isMade(object: MeshObject): boolean {
   return (object.kind === 'VirtualService' && object.madeFor !== null) || (object.kind === 'Gateway' && object.madeOf !== null)
 }
 
-/** So many labels are compared in a step. */
+/** Labels compared in one step of work. */
 const LABELS_A_STEP = 8
 
 /** The Pods of a namespace that a selector takes, by the rarest of its pairs. An empty selector takes none here: Kubernetes' Services say so. */

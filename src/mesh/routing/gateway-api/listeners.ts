@@ -32,7 +32,7 @@ export function isOfIstio(snapshot: Snapshot, { className }: KubernetesGateway):
   return found?.controller === CONTROLLER
 }
 
-/** So many are placed in a step. */
+/** Listeners placed in one step of work. */
 const LISTENERS_A_STEP = 8
 
 /** Every listener of a Gateway in the order in which they take their ports: its own, then those of its ListenerSets, oldest first. */
