@@ -4,6 +4,7 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import type { ControlPlane } from '../rig/control-plane.ts'
+import { KEEP_ALIVE_MS } from '../rig/turns.ts'
 
 /** What becomes of the next review: `keep` answers nothing, until the API server has gone. */
 export type Fate = 'admit' | 'refuse' | 'keep'
@@ -32,7 +33,7 @@ export async function startOtherWebhook(plane: ControlPlane): Promise<OtherWebho
       server.close()
     }
   }
-  const server = https.createServer(plane.certificate, async (request, response) => {
+  const server = https.createServer({ ...plane.certificate, keepAliveTimeout: KEEP_ALIVE_MS }, async (request, response) => {
     const { uid } = ((await json(request)) as { request: { uid: string } }).request
     const { fate } = other
     if (fate === 'keep') {

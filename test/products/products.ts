@@ -119,6 +119,14 @@ export const PRODUCTS: Readonly<Record<string, () => Manifest[]>> = {
       http: many(3000, (at) => ({ route: [{ destination: { host: HOST, subset: `s${at}` } }], match: [{ uri: { prefix: `/${at}` } }] }))
     })
   ],
+  'DestinationRules of one host and the namespaces that they are exported to': () =>
+    many(1000, (at) =>
+      object('DestinationRule', `d${at}`, { host: HOST, exportTo: ['.', ...many(1000, (name) => `n${name}`), `own${at}`], subsets: [] })
+    ),
+  'one DestinationRule exported to many and the hosts that it is over': () => [
+    object('DestinationRule', 'wild', { host: '*.com', exportTo: many(30_000, (at) => `n${at}`) }),
+    vs('shop', { http: [{ route: many(3000, (at) => ({ destination: { host: `s${at}.com` }, weight: 1 })) }] })
+  ],
   'excluded headers with each other': () => [
     vs('shop', { http: [{ ...toHost, match: [{ withoutHeaders: Object.fromEntries(many(10_000, (at) => [`h${at}`, {}])) }] }] })
   ],

@@ -10,6 +10,9 @@ export interface Turns {
   close(): void
 }
 
+/** Go, which the API server is, keeps an idle connection for 90 s: where the other end closes it before, a request that is just sent is lost. */
+export const KEEP_ALIVE_MS = 95_000
+
 /** A balancer of connections would give every review to one process: the API server keeps its connection. So this one looks at requests. */
 export async function startTurns(
   tls: { cert: string; key: string },
@@ -22,7 +25,7 @@ export async function startTurns(
 ): Promise<Turns> {
   const agent = new https.Agent({ ca, keepAlive: true, ...client })
   let last = -1
-  const server = https.createServer(tls, (incoming, outgoing) => {
+  const server = https.createServer({ ...tls, keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
     last = (last + 1) % ports.length
     const process = last
     const { method = 'POST', url = '/', headers } = incoming

@@ -168,6 +168,8 @@ interface Concerns {
   readonly sources: Set<string>
   /** Selectors of clients that something about the host asks for. */
   readonly selectors: Labels[]
+  /** What was noted, seen alike or not: one DestinationRule may be over thousands of the hosts that a route sends to. */
+  readonly noted: Map<object, Set<boolean>>
 }
 
 /** Something about a host, and who sees it. */
@@ -182,7 +184,7 @@ interface Export {
 function concernsOf(snapshot: Snapshot, host: string): Concerns {
   const service = serviceNamed(snapshot, host) ?? null
   const hosts = new Set([host])
-  const concerns: Concerns = { snapshot, service, takers: [], hosts, exports: [], sources: new Set(), selectors: [] }
+  const concerns: Concerns = { snapshot, service, takers: [], hosts, exports: [], sources: new Set(), selectors: [], noted: new Map() }
   for (const vs of virtualServicesOver(snapshot, host)) {
     if (!vs.gateways.includes('mesh') && vs.hosts.length > 0) continue
     const exportTo = exportsOf(vs, snapshot.settings.defaultVirtualServiceExportTo)
@@ -270,24 +272,36 @@ function partsOf({ http, tls, tcp }: VirtualService): number {
 }
 
 /** Of what several namespaces say about one host, each takes its own first; what one says alone is the same to all who see it. */
-function noteHost(host: string, { snapshot, exports, selectors }: Concerns): void {
+function noteHost(host: string, { snapshot, exports, selectors, noted }: Concerns): void {
   const named = serviceOfHost(host, snapshot.settings.domain)
   const service = serviceNamed(snapshot, host)
-  const { defaultServiceExportTo: byDefault, defaultDestinationRuleExportTo } = snapshot.settings
+  const { rootNamespace, defaultServiceExportTo: byDefault, defaultDestinationRuleExportTo } = snapshot.settings
   // Of the mesh's defaults only `.` counts (10.5).
   const ofRules = defaultDestinationRuleExportTo?.includes('.') ? ['.'] : undefined
-  const found: Omit<Export, 'isSeenAlike'>[] = []
-  if (named !== null) found.push({ namespace: named.namespace, exportTo: service === undefined ? [] : exportsOf(service, byDefault) })
-  for (const entry of snapshot.lookup('serviceEntryByHost', host)) {
-    found.push({ namespace: entry.namespace, exportTo: exportsOf(entry, byDefault) })
+  const found: (Omit<Export, 'isSeenAlike'> & { readonly by: object })[] = []
+  if (named !== null) {
+    const exportTo = service === undefined ? [] : exportsOf(service, byDefault)
+    found.push({ namespace: named.namespace, exportTo, by: service ?? {} })
   }
+  for (const entry of snapshot.lookup('serviceEntryByHost', host)) {
+    found.push({ namespace: entry.namespace, exportTo: exportsOf(entry, byDefault), by: entry })
+  }
+  const homes = new Set([rootNamespace, ...found.map(({ namespace }) => namespace)])
   for (const rule of destinationRulesOver(snapshot, host)) {
-    snapshot.charge(rule.exportTo.length)
-    found.push({ namespace: rule.namespace, exportTo: exportsOf(rule, ofRules) })
-    if (rule.workloadSelector !== null) selectors.push(rule.workloadSelector)
+    // Those of any other namespace than the host's and the root are for their own clients, whatever they say (10.1).
+    const exportTo = homes.has(rule.namespace) ? exportsOf(rule, ofRules) : ['.']
+    found.push({ namespace: rule.namespace, exportTo, by: rule })
+    if (rule.workloadSelector !== null && !noted.has(rule)) selectors.push(rule.workloadSelector)
   }
   const isSeenAlike = found.every(({ namespace }) => namespace === found[0]?.namespace)
-  for (const each of found) exports.push({ ...each, isSeenAlike })
+  for (const { by, ...each } of found) {
+    const ways = noted.get(by) ?? new Set<boolean>()
+    noted.set(by, ways)
+    if (ways.has(isSeenAlike)) continue
+    ways.add(isSeenAlike)
+    snapshot.charge(each.exportTo.length)
+    exports.push({ ...each, isSeenAlike })
+  }
 }
 
 function serviceNamed(snapshot: Snapshot, host: string): Service | undefined {

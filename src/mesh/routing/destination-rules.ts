@@ -9,6 +9,8 @@ import type { Context } from './table.ts'
 
 /** Subsets copied or named in one step of work. */
 const SUBSETS_A_STEP = 8
+/** And names of namespaces. */
+const NAMES_A_STEP = 8
 
 /** DestinationRules of one host and namespace, joined as far as Istio joins them. `ConsolidatedDestRule`. */
 export interface JoinedRule {
@@ -21,15 +23,18 @@ export interface JoinedRule {
 }
 
 /** The one DestinationRule that a client uses for a service, if any: of exactly one place (10.1), the client's namespace, the service's, or the root namespace. `destinationRule`, pilot/pkg/model/push_context.go. */
-export function ruleFor(rules: HostRules, context: Context, serviceNamespace: string, rootNamespace: string): JoinedRule | null {
+export function ruleFor(snapshot: Snapshot, rules: HostRules, context: Context, serviceNamespace: string): JoinedRule | null {
+  const { rootNamespace } = snapshot.settings
   const own =
     // Clients of the root namespace skip their own place but for what is private to it (10.3).
     context.namespace === rootNamespace
-      ? place(rules, context.namespace, ({ isPrivate }) => isPrivate)
-      : place(rules, context.namespace, isUsedAtHome)
+      ? place(snapshot, rules, context.namespace, ({ isPrivate }) => isPrivate)
+      : place(snapshot, rules, context.namespace, isUsedAtHome)
   if (own.length > 0) return selectedFor(context, own)
   for (const namespace of [serviceNamespace, rootNamespace]) {
-    const exported = place(rules, namespace, ({ isPrivate }) => !isPrivate).filter((joined) => isExportedTo(joined, context.namespace))
+    const exported = place(snapshot, rules, namespace, ({ isPrivate }) => !isPrivate).filter((joined) =>
+      isExportedTo(joined, context.namespace)
+    )
     if (exported.length > 0) return selectedFor(context, exported)
   }
   return null
@@ -73,9 +78,13 @@ export function rulesOver(snapshot: Snapshot, host: string): HostRules {
   return Map.groupBy(found, ({ rule }) => rule.namespace)
 }
 
+/** Asked for each host that a rule is over. */
+const exportSets = new WeakMap<DestinationRule, ReadonlySet<string>>()
+
 /** One with a workloadSelector is private, whatever it says (10.7); of the mesh's defaults only `.` counts (10.5). */
 function hostRule(rule: DestinationRule, { defaultDestinationRuleExportTo: byDefault }: DefaultExports): HostRule {
-  const exportTo = new Set(rule.workloadSelector === null ? rule.exportTo : ['.'])
+  const exportTo = exportSets.get(rule) ?? new Set(rule.workloadSelector === null ? rule.exportTo : ['.'])
+  exportSets.set(rule, exportTo)
   const isPrivate =
     exportTo.size === 0 ? byDefault?.includes('.') === true : exportTo.size === 1 && (exportTo.has('.') || exportTo.has(rule.namespace))
   return { rule, exportTo, isPrivate }
@@ -90,11 +99,14 @@ function isExportedTo({ exportTo }: JoinedRule, client: string): boolean {
 }
 
 /** Of a namespace's rules of one kind, those of the most specific host alone (10.4), joined. */
-function place(rules: HostRules, namespace: string, belongs: (rule: HostRule) => boolean): JoinedRule[] {
+function place(snapshot: Snapshot, rules: HostRules, namespace: string, belongs: (rule: HostRule) => boolean): JoinedRule[] {
   const found = (rules.get(namespace) ?? []).filter(belongs)
   if (found.length < 2) return found.map(toJoined)
   const mostSpecific = found.reduce((best, each) => (isMoreSpecific(each.rule.host, best) ? each.rule.host : best), '*')
-  return join(found.filter(({ rule }) => rule.host === mostSpecific))
+  return join(
+    snapshot,
+    found.filter(({ rule }) => rule.host === mostSpecific)
+  )
 }
 
 function isMoreSpecific(host: string, than: string): boolean {
@@ -103,15 +115,17 @@ function isMoreSpecific(host: string, than: string): boolean {
 }
 
 /** In order of age, those with a selector first, each joined with the older ones that it may be joined with (10.6). `mergeDestinationRule`. */
-function join(rules: readonly HostRule[]): JoinedRule[] {
+function join(snapshot: Snapshot, rules: readonly HostRule[]): JoinedRule[] {
   const joined: JoinedRule[] = []
+  const names = new Map<JoinedRule, Set<string>>()
   const withSelectorFirst = (rule: DestinationRule) => (rule.workloadSelector === null ? 1 : 0)
   for (const each of [...rules].sort(
     (one, other) => withSelectorFirst(one.rule) - withSelectorFirst(other.rule) || byAge(one.rule, other.rule)
   )) {
     let stands = true
     for (const older of joined) {
-      const contained = [...older.exportTo].every((name) => each.exportTo.has(name))
+      snapshot.charge(1 + Math.min(older.exportTo.size, each.exportTo.size) / NAMES_A_STEP, each.rule)
+      const contained = isWithin(older.exportTo, each.exportTo)
       const equal = contained && older.exportTo.size === each.exportTo.size
       stands = !equal
       if (!equal && !(contained && older.exportTo.size > 0)) continue
@@ -121,13 +135,24 @@ function join(rules: readonly HostRule[]): JoinedRule[] {
         continue
       }
       if ((older.workloadSelector === null) === (workloadSelector === null)) stands = false
-      const known = new Set(older.subsets.map(({ name }) => name))
-      for (const subset of each.rule.subsets) if (!known.has(subset.name)) older.subsets.push(subset)
+      const known = names.get(older) ?? new Set(older.subsets.map(({ name }) => name))
+      names.set(older, known)
+      const added = each.rule.subsets.filter(({ name }) => !known.has(name))
+      for (const subset of added) {
+        older.subsets.push(subset)
+        known.add(subset.name)
+      }
       older.rules.push(each.rule)
     }
     if (stands) joined.push(toJoined(each))
   }
   return joined
+}
+
+function isWithin(some: ReadonlySet<string>, others: ReadonlySet<string>): boolean {
+  if (some.size > others.size) return false
+  for (const name of some) if (!others.has(name)) return false
+  return true
 }
 
 function toJoined({ rule, exportTo }: HostRule): JoinedRule {

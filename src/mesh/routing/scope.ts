@@ -125,7 +125,7 @@ export function asksForAddress(scope: Scope, service: MeshService, subset: Subse
 }
 
 const ruleOf = oncePerClient((scope, host: string, namespace: string): JoinedRule | null =>
-  ruleFor(rulesFor(scope, host), scope.context, namespace, scope.snapshot.settings.rootNamespace)
+  ruleFor(scope.snapshot, rulesFor(scope, host), scope.context, namespace)
 )
 
 /** Each by its name, the first of equal ones. */
