@@ -3,6 +3,7 @@ import { takesRequests } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { servicesSelecting } from '../mesh/gaps/affected.ts'
 import { distinct } from '../mesh/gaps/contexts.ts'
+import type { Gap } from '../mesh/gaps/gaps.ts'
 import { sameLabels, withoutOwn } from '../mesh/names/labels.ts'
 import { boundTo, type Server, serversOf, virtualHosts } from '../mesh/routing/gateways.ts'
 import { type Scope, scopeOf } from '../mesh/routing/scope.ts'
@@ -10,6 +11,11 @@ import type { Context } from '../mesh/routing/table.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Draft, Subject } from './rule.ts'
 import { through, wayOut } from './wording.ts'
+
+/** Of a changed Service: its gateway's Pods listen there no longer, since it no longer leads there. */
+export function isEntrance({ cause, context }: Gap): boolean {
+  return cause === 'no-listener' && context.kind === 'gateway'
+}
 
 /** The ports of Istio's Gateways to which a changed or deleted Service led, and to which none leads after the write. */
 export function closedEntrances(subject: Subject): Draft[] {

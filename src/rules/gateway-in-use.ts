@@ -2,10 +2,11 @@ import type { GatewayServer } from '../kinds/gateway.ts'
 import { isOfGatewayApi } from '../kinds/index.ts'
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { hostCovers } from '../mesh/names/hosts.ts'
+import { sameLabels } from '../mesh/names/labels.ts'
 import { gapRule } from './gap-rule.ts'
-import { closedEntrances } from './gateway-entrances.ts'
+import { closedEntrances, isEntrance } from './gateway-entrances.ts'
 import { lostListener } from './lost-listeners.ts'
-import type { Subject } from './rule.ts'
+import type { Draft, Subject } from './rule.ts'
 import { loss, wayOut } from './wording.ts'
 
 export const gatewayInUse = gapRule({
@@ -18,10 +19,11 @@ export const gatewayInUse = gapRule({
     '404 where the port is still served, no listener or a closed connection where it is not. The listeners of a Gateway of the Gateway API, and those that ListenerSets add, are its servers; ' +
     'what Istio has deployed for it goes with it, and so do all Gateways of a GatewayClass that is deleted; of the class `istio` Istio needs no object. Requests come to its Pods through a Service: where that loses the port or the selector, and no other Service leads there, none arrives.',
   remedy: 'Keep the host and the port until nothing is served by them, or bind the routes to another Gateway first.',
-  explains: ({ written, opened }) => (written.kind === 'Service' ? [] : opened),
-  besides: closedEntrances,
+  explains: ({ written, opened }) => (written.kind === 'Service' ? opened.filter(isEntrance) : opened),
+  besides: (subject) => (subject.opened.some(isEntrance) ? [] : closedEntrances(subject)),
   groupBy: ({ host, port, cause }) => JSON.stringify([host, port, cause]),
   explain: (gap, subject) => {
+    if (subject.written.kind === 'Service') return ofEntrance(subject, gap)
     const listener = isOfGatewayApi(subject.written) ? lostListener(subject, gap) : null
     return {
       path: subject.after === null ? [] : ['spec', listener?.field ?? changedField(subject, gap)],
@@ -30,6 +32,19 @@ export const gatewayInUse = gapRule({
     }
   }
 })
+
+/** The Service before a manual Gateway of the Gateway API: its Pods listen where it leads to. */
+function ofEntrance(subject: Subject, gap: Gap): Draft {
+  const { before, after, written } = subject
+  const sameSelector = before?.kind === 'Service' && after?.kind === 'Service' && sameLabels(before.selector ?? {}, after.selector ?? {})
+  return {
+    // A Service that is deleted is taken down.
+    ...(after === null ? { severity: 'warn' as const } : {}),
+    path: after === null ? [] : ['spec', sameSelector ? 'ports' : 'selector'],
+    message: `${loss(gap)}: ${subject.nameOf(written)} would no longer lead to that port of the Pods behind it`,
+    remedy: `First let the Gateway name another Service that leads there, beside this one, and bring its clients to that; if this is meant, ${wayOut(subject)}`
+  }
+}
 
 function changedField(subject: Subject, { cause }: Gap): string {
   if (isOfGatewayApi(subject.written)) return 'listeners'

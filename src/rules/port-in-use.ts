@@ -1,5 +1,6 @@
 import type { Gap } from '../mesh/gaps/gaps.ts'
 import { gapRule } from './gap-rule.ts'
+import { isEntrance } from './gateway-entrances.ts'
 import type { Subject } from './rule.ts'
 import { changeBehind } from './service-change.ts'
 import { loss, place, routeOwner } from './wording.ts'
@@ -13,7 +14,7 @@ export const portInUse = gapRule({
     'that is a name reaches only Pods whose containers declare that name; Pods are Ready all the same. And a port whose name or appProtocol makes it HTTP puts http rules into force ' +
     'that were asleep.',
   remedy: 'Keep the old port beside the new one until nothing calls it, then take it away.',
-  explains: (subject) => subject.opened.filter((gap) => changeBehind(subject, gap) === 'port'),
+  explains: (subject) => subject.opened.filter((gap) => changeBehind(subject, gap) === 'port' && !isEntrance(gap)),
   explain: (gap, subject) => ({
     path: ['spec', 'ports'],
     message: `${loss(gap)}: ${said(subject, gap)}`,

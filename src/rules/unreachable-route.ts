@@ -94,18 +94,28 @@ function behindOthers({ after, before, targets, nameOf, snapshotAfter, tablesAft
 }
 
 /**
- * Rules of the Gateway API that no table has, though it has others of their route: Istio puts those of all routes for a host in an order of its own,
- * where a regular expression comes after the prefix "/", and leaves out what is behind one that takes everything.
+ * Rules of the Gateway API that get nothing, though their route is there: Istio puts those of all routes for a host in an order of its own, where a regular
+ * expression comes after the prefix "/" and the older of two alike first, and leaves out what is behind one that takes everything.
  */
 function neverAsked({ after, before, targets, nameOf, snapshotAfter, tablesAfter }: Subject): Draft[] {
   if (after?.kind !== 'HTTPRoute' && after?.kind !== 'GRPCRoute') return []
-  const routes = targets.flatMap((target) => tablesAfter(target).flatMap((table) => table.routes))
-  snapshotAfter.charge(routes.length)
-  const asked = new Set(routes.filter(({ source }) => isSameRef(source, after)).map(({ path }) => formatPath(path.slice(0, 3))))
-  if (asked.size === 0) return []
   const known = new Set(before?.kind === after.kind ? before.rules.map(ruleText) : [])
-  const fresh = after.rules.filter((rule) => !asked.has(formatPath(rule.path)) && !known.has(ruleText(rule)))
-  return fresh.map((rule) => ({
+  const never = new Map(after.rules.filter((rule) => !known.has(ruleText(rule))).map((rule) => [formatPath(rule.path), rule]))
+  if (never.size === 0) return []
+  const tables = new Set(targets.flatMap((target) => tablesAfter(target).map(({ routes }) => routes)))
+  let isThere = false
+  for (const routes of tables) {
+    snapshotAfter.charge(routes.length)
+    for (const route of routes.filter(({ source }) => isSameRef(source, after))) {
+      isThere = true
+      const rule = formatPath(route.path.slice(0, 3))
+      if (!never.has(rule)) continue
+      snapshotAfter.charge(routes.length)
+      if (routes.find((other) => other === route || covers(other.condition, route.condition)) === route) never.delete(rule)
+    }
+  }
+  if (!isThere) return []
+  return [...never.values()].map((rule) => ({
     path: rule.path,
     message: `${formatPath(rule.path.slice(1))} of ${nameOf(after)} gets no request: rules that Istio asks before it take them all`,
     remedy: 'Match something narrower in it, by an exact path or a longer prefix, or delete it'

@@ -56,6 +56,15 @@ const ADDED = boundTo({ kind: 'ListenerSet', name: 'own' }, listenerSet([{ ...LI
   .filter(({ kind }) => kind !== 'Gateway')
   .concat(withSets)
 
+/** A Gateway that names the Service before its Pods itself. */
+const MANUAL = [
+  ...guideAtGateway().map((manifest) =>
+    manifest.kind === 'Gateway' ? kubernetesGateway([LISTENER], { addresses: [{ type: 'Hostname', value: 'ingress' }] }) : manifest
+  ),
+  entrance(),
+  proxies('old')
+]
+
 export const gatewayInUse: RuleExamples = {
   rule: 'gateway-in-use',
   finds: [
@@ -198,9 +207,40 @@ export const gatewayInUse: RuleExamples = {
       apply: gatewayClass('public', undefined, { 'istio.io/rev': 'canary' }),
       severity: 'deny',
       says: 'this takes away GatewayClass public'
+    },
+    {
+      name: 'the Service of a manual Gateway leads to another port of its Pods',
+      given: MANUAL,
+      apply: entrance({ ports: [{ name: 'http2', port: 80, targetPort: 9090 }] }),
+      severity: 'deny',
+      says: 'Service default/ingress would no longer lead to that port of the Pods behind it'
+    },
+    {
+      name: 'the Service of a manual Gateway selects other Pods',
+      given: MANUAL,
+      apply: entrance({ selector: { istio: 'egressgateway' } }),
+      severity: 'deny',
+      says: 'Service default/ingress would no longer lead to that port of the Pods behind it'
+    },
+    {
+      name: 'the Service of a manual Gateway is deleted',
+      given: MANUAL,
+      delete: entrance(),
+      severity: 'warn',
+      says: 'find nothing listening'
     }
   ],
   safe: [
+    {
+      name: 'the Service of a manual Gateway leads there by a port more',
+      given: MANUAL,
+      apply: entrance({
+        ports: [
+          { name: 'http2', port: 80, targetPort: 8080 },
+          { name: 'alt', port: 8080, targetPort: 8080 }
+        ]
+      })
+    },
     {
       name: 'a listener more',
       given: guideAtGateway(),

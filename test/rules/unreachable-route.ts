@@ -15,6 +15,8 @@ import {
 } from '../manifests.ts'
 import type { RuleExamples } from './examples.ts'
 
+const API = [{ path: { type: 'PathPrefix', value: '/api' } }]
+
 /** A route that is new, for the Gateway `web` with this listener. */
 const parted = (listener: Record<string, unknown>, spec: Record<string, unknown> = {}, metadata: Record<string, unknown> = {}) => ({
   given: [...guideByRoutes(), kubernetesGateway([{ name: 'http', port: 80, protocol: 'HTTP', ...listener }])],
@@ -96,6 +98,13 @@ export const unreachableRoute: RuleExamples = {
       says: 'rules[1] of HTTPRoute default/helloworld gets no request'
     },
     {
+      name: 'a younger route with a match that an older one has',
+      given: guideAtGateway(httpRoute([backends([backend('v1')], API)], AT_GATEWAY, { name: 'older' })),
+      apply: httpRoute([backends([backend('v2')], API)], AT_GATEWAY, { name: 'younger' }),
+      severity: 'warn',
+      says: 'rules[0] of HTTPRoute default/younger gets no request'
+    },
+    {
       name: 'a new route that names a listener that is not there',
       ...parted({}, { parentRefs: [{ name: 'web', sectionName: 'https' }] }),
       severity: 'warn',
@@ -169,12 +178,14 @@ export const unreachableRoute: RuleExamples = {
       apply: parted({}, { parentRefs: [{ name: 'web', sectionName: 'https' }] }).apply
     },
     {
+      name: 'a younger route with a longer path',
+      given: guideAtGateway(),
+      apply: httpRoute([backends([backend('v2')], API)], AT_GATEWAY, { name: 'younger' })
+    },
+    {
       name: 'of the Gateway API the order in the object does not matter',
       given: guideAtGateway(),
-      apply: httpRoute(
-        [backends([backend('v1')]), backends([backend('v2')], [{ path: { type: 'PathPrefix', value: '/api' } }])],
-        AT_GATEWAY
-      )
+      apply: httpRoute([backends([backend('v1')]), backends([backend('v2')], API)], AT_GATEWAY)
     },
     {
       name: 'the narrow one first',
