@@ -73,7 +73,7 @@ export async function statesFrom(
       if (target !== null && isWorkload(parsed) && (parsed.status?.readyReplicas ?? 0) < parsed.replicas) starting.push(ref)
     }
     if (live === null ? target === null : target !== null && isStoredAs(live, target, ref)) continue
-    differences.push({ ref, from: live === null ? null : (wanted(live) as Stored), to: target })
+    differences.push({ ref, from: wanted(live), to: target })
   }
   return { snapshot: sandbox.snapshot(), differences, stored, starting }
 }

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { Agent, type Dispatcher, ProxyAgent } from 'undici'
+import { isRecord } from '../kinds/fields.ts'
 import type { Clock } from './clock.ts'
 import type { Credentials } from './credentials.ts'
 
@@ -244,12 +245,12 @@ function parseStatus(text: string): ReturnType<typeof readStatus> {
 
 /** The parts of a metav1.Status that decide what happens next. */
 export function readStatus(raw: unknown): { code: number; reason: string; message: string; retryAfterMs: number } {
-  const status = (raw ?? {}) as { code?: unknown; reason?: unknown; message?: unknown; details?: { retryAfterSeconds?: unknown } | null }
+  const { code, reason, message, details } = isRecord(raw) ? raw : {}
   return {
-    code: typeof status.code === 'number' ? status.code : 0,
-    reason: typeof status.reason === 'string' ? status.reason : '',
-    message: typeof status.message === 'string' ? status.message : '',
-    retryAfterMs: seconds(status.details?.retryAfterSeconds)
+    code: typeof code === 'number' ? code : 0,
+    reason: typeof reason === 'string' ? reason : '',
+    message: typeof message === 'string' ? message : '',
+    retryAfterMs: isRecord(details) ? seconds(details['retryAfterSeconds']) : 0
   }
 }
 
