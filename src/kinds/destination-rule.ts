@@ -62,7 +62,9 @@ export const destinationRules = defineKind({
   refusals,
   indexes: {
     /** DestinationRules by the `hostKey` of their host. */
-    destinationRuleByHost: ({ host }) => [hostKey(host)]
+    destinationRuleByHost: ({ host }) => [hostKey(host)],
+    /** Those that say what clients speak, under ''. */
+    destinationRuleWithTls: ({ tls, subsets }) => (tls.length > 0 || subsets.some((subset) => subset.tls.length > 0) ? [''] : [])
   },
   reach: ({ host }) => [{ through: 'senders', host }],
   takesAway,

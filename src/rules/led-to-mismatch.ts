@@ -22,39 +22,51 @@ const EPSILON = 1e-9
 /** One finding for each destination of a route to which more of its requests are led than of the same requests before. */
 export function ledToMismatch(subject: Routing): Draft[] {
   const { targets, snapshotBefore, snapshotAfter, tablesAfter } = subject
-  const [clashBefore, clashAfter] = [clashesIn(subject, snapshotBefore), clashesIn(subject, snapshotAfter)]
+  if (!snapshotAfter.has('destinationRuleWithTls', '')) return []
+  const [before, after] = [clashesIn(subject, snapshotBefore), clashesIn(subject, snapshotAfter)]
   const found = new Map<string, Draft>()
   for (const target of targets) {
     const scope = scopeOf(snapshotAfter, target.context)
-    for (const way of waysTo(scope, target, tablesAfter(target))) {
-      const [worst, ...others] = lost(way, scope, clashAfter)
+    const ways = waysTo(scope, target, tablesAfter(target)).filter((way) => way.destinations.some(({ host }) => after.mayFail(host)))
+    for (const way of ways) {
+      const [worst, ...others] = lost(way, scope, after)
       if (worst === undefined) continue
       const scopeBefore = scopeOf(snapshotBefore, target.context)
-      const before = waysTo(scopeBefore, target, tablesOf(scopeBefore, target.host)).find((each) => tookBefore(each, way))
+      const earlier = waysTo(scopeBefore, target, tablesOf(scopeBefore, target.host))
+      snapshotBefore.charge(earlier.length)
+      const taken = earlier.find((each) => tookBefore(each, way))
       const share = sum([worst, ...others].map(({ destination }) => destination))
-      if (before !== undefined && share <= sum(unserved(before, scopeBefore, clashBefore)) + EPSILON) continue
+      if (taken !== undefined && share <= sum(unserved(taken, scopeBefore, before)) + EPSILON) continue
       const key = JSON.stringify([way.source, worst.destination.path, worst.clash.refused])
-      if (!found.has(key)) found.set(key, say(subject, target, way, { ...worst, share, isNew: before === undefined }))
+      if (!found.has(key)) found.set(key, say(subject, target, way, { ...worst, share, isNew: taken === undefined }))
     }
   }
   return [...found.values()]
 }
 
-type ClashOf = (scope: Scope, destination: RoutedDestination) => Clash | null
+interface Clashes {
+  /** Nothing is looked at again for a Service whose Pods take what clients speak, as most do. */
+  mayFail(host: string): boolean
+  at(scope: Scope, destination: RoutedDestination): Clash | null
+}
 
-/** Which Services may be called wrongly is looked up once: most are not. */
-function clashesIn({ isInMesh }: Routing, snapshot: Snapshot): ClashOf {
+function clashesIn({ isInMesh }: Routing, snapshot: Snapshot): Clashes {
   const services = new Map<string, Service | null>()
-  const mayFail = (host: string) => {
+  const suspect = (host: string): Service | null => {
+    const known = services.get(host)
+    if (known !== undefined) return known
     const [service] = snapshot.lookup('serviceByHost', host)
-    return service !== undefined && mayClash(snapshot, service) && isInMesh(service) ? service : null
+    const found = service !== undefined && mayClash(snapshot, service) && isInMesh(service) ? service : null
+    services.set(host, found)
+    return found
   }
-  return (scope, destination) => {
-    const known = services.get(destination.host)
-    const service = known === undefined ? mayFail(destination.host) : known
-    services.set(destination.host, service)
-    const joined = service === null ? null : ruleInScope(scope, service)
-    return service === null || joined === null ? null : clashAt(snapshot, service, joined, destination)
+  return {
+    mayFail: (host) => suspect(host) !== null,
+    at: (scope, destination) => {
+      const service = suspect(destination.host)
+      const joined = service === null ? null : ruleInScope(scope, service)
+      return service === null || joined === null ? null : clashAt(snapshot, service, joined, destination)
+    }
   }
 }
 
@@ -66,6 +78,7 @@ interface Way extends Pick<Route, 'source' | 'path' | 'condition' | 'destination
 }
 
 function waysTo({ snapshot, context }: Scope, { host }: Target, tables: readonly RouteTable[]): Way[] {
+  for (const { routes } of tables) snapshot.charge(routes.length)
   return [
     ...tables.flatMap(({ routes, port, serverNames }) => routes.map((route) => ({ ...route, port, serverNames, isBytes: false }))),
     ...chains(snapshot, context, host).map((chain) => ({ ...chain, condition: EVERY_REQUEST, isBytes: true }))
@@ -83,16 +96,16 @@ interface Lost {
   readonly clash: Clash
 }
 
-function lost({ destinations }: Way, scope: Scope, clashOf: ClashOf): Lost[] {
+function lost({ destinations }: Way, scope: Scope, clashes: Clashes): Lost[] {
   return destinations.flatMap((destination) => {
-    const clash = clashOf(scope, destination)
+    const clash = clashes.at(scope, destination)
     return clash === null ? [] : [{ destination, clash }]
   })
 }
 
 /** For this reason or another. */
-function unserved({ destinations }: Way, scope: Scope, clashOf: ClashOf): RoutedDestination[] {
-  return destinations.filter((each) => each.missing !== null || each.ready === 0 || clashOf(scope, each) !== null)
+function unserved({ destinations }: Way, scope: Scope, clashes: Clashes): RoutedDestination[] {
+  return destinations.filter((each) => each.missing !== null || each.ready === 0 || clashes.at(scope, each) !== null)
 }
 
 function sum(destinations: readonly RoutedDestination[]): number {

@@ -1,5 +1,6 @@
 /** What clients are told to speak to Pods that do not take it (13), and how that is said. */
 
+import type { MtlsMode } from '../kinds/peer-authentication.ts'
 import { takesRequests } from '../kinds/pod.ts'
 import type { Service } from '../kinds/service.ts'
 import { destinationRulesOver } from '../mesh/gaps/contexts.ts'
@@ -26,6 +27,7 @@ export function clashAt(
   if (policy === null || service.selector === null) return null
   const spoken = spokenIn(policy.tls)
   const pods = podsSelected(snapshot, service.namespace, { ...service.selector, ...policy.labels }).filter(takesRequests)
+  snapshot.charge(pods.length)
   if (pods.length === 0) return null
   const refusals = pods.map((pod) => refusalBy(snapshot, pod, targetOf(service, port), spoken))
   const refused = refusals.every((each) => each !== null) ? (refusals[0] ?? null) : null
@@ -52,9 +54,14 @@ export function mayClash(snapshot: Snapshot, service: Service): boolean {
   ])
   const modes = new Set(levels.map(spokenIn))
   if (modes.size !== 1 || !modes.has('mtls')) return modes.size > 0
+  const isPlain = (mode: MtlsMode) => mode === 'DISABLE'
+  const peers = [service.namespace, snapshot.settings.rootNamespace].flatMap((home) => [
+    ...snapshot.lookup('peerAuthenticationByNamespace', home)
+  ])
+  if (peers.some(({ mode, ports }) => isPlain(mode) || [...ports.values()].some(isPlain))) return true
   const pods = podsSelected(snapshot, service.namespace, service.selector)
-  const ports = [null, ...service.ports.map(({ port }) => targetOf(service, port))]
-  return pods.some((pod) => ports.some((port) => refusalBy(snapshot, pod, port, 'mtls') !== null))
+  snapshot.charge(pods.length)
+  return pods.some((pod) => hasNoProxy(snapshot, pod))
 }
 
 /** The objects that a clash rests on, and what is to be done about it. */

@@ -71,6 +71,30 @@ t.test('a weight step between destinations already carried reads nothing', async
   t.strictSame(await readsFor(guideWith(...WORLD, split(50, 50)), split(40, 60)), { verdict: 'allow', reads: [] })
 })
 
+t.test('a denial by what clients speak and Pods take is confirmed by reads of both', async (t) => {
+  const takes = (mode: string): Manifest => ({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name: 'default', namespace: 'default' },
+    spec: { mtls: { mode } }
+  })
+  const spoken = (mode: string) =>
+    destinationRule(['v1'], {
+      subsets: ['v1', 'v2'].map((name) => ({
+        name,
+        labels: { version: name },
+        ...(name === 'v2' ? { trafficPolicy: { tls: { mode } } } : {})
+      }))
+    })
+  const world = guideWith(takes('STRICT'), spoken('DISABLE'))
+  const { verdict, reads } = await readsFor(world, split(90, 10))
+  t.equal(verdict, 'deny')
+  for (const ref of ['PeerAuthentication default/default', 'DestinationRule default/helloworld']) t.ok(reads.includes(ref), ref)
+  for (const later of [takes('PERMISSIVE'), spoken('ISTIO_MUTUAL')])
+    t.equal((await readsFor(world, split(90, 10), guideWith(...world, later))).verdict, 'allow', `${later.kind} was mended a moment ago`)
+  t.equal((await readsFor(guideWith(takes('STRICT')), spoken('DISABLE'), guideWith(takes('PERMISSIVE')))).verdict, 'allow')
+})
+
 t.test('a weight step onto what seems to fail already reads whether it does', async (t) => {
   const world = guideWith(unready(deployment('v1')), unready(deployment('v2')), split(90, 10))
   const { verdict, reads } = await readsFor(world, split(50, 50))

@@ -104,6 +104,7 @@ const KEYS: Readonly<Record<IndexName, readonly string[]>> = {
   virtualServiceByDelegate: NAMES,
   virtualServiceByGateway: ['mesh', ...NAMES],
   destinationRuleByHost: HOSTS,
+  destinationRuleWithTls: [''],
   serviceByHost: HOSTS,
   serviceBySelector: PAIRS,
   serviceByExternalName: HOSTS,
