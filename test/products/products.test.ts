@@ -38,7 +38,7 @@ for (const product of Object.keys(PRODUCTS)) {
     t.not(harmless, 'deny')
     t.not(own, 'deny')
     t.ok(warnings <= 5, `${warnings} warnings`)
-    if (notJudged !== '') t.match(notJudged, /were not judged: (a VirtualService of another namespace|too m)/)
+    if (notJudged !== '') t.match(notJudged, /were not judged: (a (VirtualService|DestinationRule) of another namespace|too m)/)
     t.ok(writeSteps < MOST_WRITE_STEPS, `a write takes ${writeSteps} steps`)
     t.ok(auditSteps < MOST_AUDIT_STEPS, `the audit takes ${auditSteps} steps between two hosts`)
   })
