@@ -29,16 +29,16 @@ export function ledToMismatch(subject: Routing): Draft[] {
     const scope = scopeOf(snapshotAfter, target.context)
     const ways = waysTo(scope, target, tablesAfter(target)).filter((way) => way.destinations.some(({ host }) => after.mayFail(host)))
     for (const way of ways) {
-      const [worst, ...others] = lost(way, scope, after)
-      if (worst === undefined) continue
+      const [first, ...others] = lost(way, scope, after)
+      if (first === undefined) continue
       const scopeBefore = scopeOf(snapshotBefore, target.context)
       const earlier = waysTo(scopeBefore, target, tablesOf(scopeBefore, target.host))
       snapshotBefore.charge(earlier.length)
       const taken = earlier.find((each) => tookBefore(each, way))
-      const share = sum([worst, ...others].map(({ destination }) => destination))
+      const share = sum([first, ...others].map(({ destination }) => destination))
       if (taken !== undefined && share <= sum(unserved(taken, scopeBefore, before)) + EPSILON) continue
-      const key = JSON.stringify([way.source, worst.destination.path, worst.clash.refused])
-      if (!found.has(key)) found.set(key, say(subject, target, way, { ...worst, share, isNew: taken === undefined }))
+      const key = JSON.stringify([way.source, first.destination.path, first.clash.refused])
+      if (!found.has(key)) found.set(key, say(subject, target, way, { ...first, share, isNew: taken === undefined }))
     }
   }
   return [...found.values()]
