@@ -33,6 +33,8 @@ const BANS: readonly Ban[] = [
       'indexes[name]',
       'match[where]',
       'condition[field]',
+      // Each of its own names.
+      'found[name]',
       'spec[protocol]',
       'request[field]',
       'ageMs[kind]',

@@ -176,7 +176,7 @@ function parseStringMatch(match: Fields | null): StringMatch | null {
   return null
 }
 
-const NO_MATCHES: Readonly<Record<string, StringMatch>> = {}
+const NO_MATCHES = Object.fromEntries<StringMatch>([])
 
 /** `{}` as the value of a header or query parameter means that it is present (4.6). */
 function parseStringMatches(matches: Fields | null): Readonly<Record<string, StringMatch>> {

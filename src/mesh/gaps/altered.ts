@@ -61,9 +61,9 @@ interface Differing {
 
 /** Tables of one length are compared place by place; of others the middle differs, that is not alike at the beginning and the end. */
 function differing({ before, after }: Tables): Differing {
-  const isAlike = (at: number, atAfter: number) => {
+  const isAlike = (at: number, place: number) => {
     const one = before[at]
-    const other = after[atAfter]
+    const other = after[place]
     return one !== undefined && other !== undefined && sameRoute(one, other)
   }
   if (before.length === after.length) {

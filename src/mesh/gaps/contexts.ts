@@ -191,7 +191,7 @@ function concernsOf(snapshot: Snapshot, host: string): Concerns {
     concerns.exports.push({ namespace: vs.namespace, exportTo, isSeenAlike: vs.madeFor === null })
     const { namespaces, labels } = sourcesOf(snapshot, vs)
     for (const namespace of namespaces) concerns.sources.add(namespace)
-    concerns.selectors.push(...labels)
+    for (const each of labels) concerns.selectors.push(each)
     const sentTo = destinationsOf(vs)
     snapshot.charge(1 + (namespaces.size + labels.length + sentTo.length) / NAMES_A_STEP, vs)
     concerns.takers.push(vs)

@@ -50,8 +50,8 @@ export function inOrderFor<T extends Exported>(
 ): T[] {
   const byRank: T[][] = [[], [], [], []]
   for (const vs of virtualServices) {
-    const rank = rankFor(client, vs, exportsOf(vs, defaultVirtualServiceExportTo))
-    if (rank !== null) byRank[rank]?.push(vs)
+    const place = rankFor(client, vs, exportsOf(vs, defaultVirtualServiceExportTo))
+    if (place !== null) byRank[place]?.push(vs)
   }
   return byRank.flatMap(inOrderOfAge)
 }
