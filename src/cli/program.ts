@@ -19,21 +19,21 @@ import { serveCommand } from './serve.ts'
 import { withdrawCommand } from './withdraw.ts'
 
 /** In the order of the help. What only some of them need is loaded once it is needed: most of the time of a command is its start. */
-const COMMANDS: readonly ((cli: Cli, program: Command) => Command)[] = [
-  checkCommand,
-  planCommand,
-  replayCommand,
-  routesCommand,
-  askCommand,
-  auditCommand,
-  lookCommand,
-  explainCommand,
-  serveCommand,
-  proveCommand,
-  withdrawCommand,
-  demoCommand,
-  completionCommand
-]
+const COMMANDS = {
+  check: checkCommand,
+  plan: planCommand,
+  replay: replayCommand,
+  routes: routesCommand,
+  ask: askCommand,
+  audit: auditCommand,
+  look: lookCommand,
+  explain: explainCommand,
+  serve: serveCommand,
+  prove: proveCommand,
+  withdraw: withdrawCommand,
+  demo: demoCommand,
+  completion: completionCommand
+} satisfies Readonly<Record<string, (cli: Cli, program: Command) => Command>>
 
 /** Runs a command line (without `node` and the script) and gives its exit code. Never throws. `given.signal` may be a getter: only a command that can be stopped looks at it. */
 export async function run(args: readonly string[], given: Io, examples: string): Promise<number> {
@@ -52,12 +52,18 @@ export async function run(args: readonly string[], given: Io, examples: string):
     .showSuggestionAfterError()
     .configureHelp({ optionDescription })
   try {
-    for (const command of COMMANDS) program.addCommand(command({ io, examples, done }, program).copyInheritedSettings(program))
+    for (const command of commandsFor(args)) program.addCommand(command({ io, examples, done }, program).copyInheritedSettings(program))
     await program.parseAsync(args, { from: 'user' })
     return exit
   } catch (error) {
     return failed(error, io)
   }
+}
+
+/** The one that is named; all of them where none is, and for what tells of all. */
+function commandsFor([name = '']: readonly string[]) {
+  const [, named] = Object.entries(COMMANDS).find(([each]) => each === name) ?? []
+  return named === undefined || named === completionCommand ? Object.values(COMMANDS) : [named]
 }
 
 /** What is off or empty where it is not given needs no word. */
