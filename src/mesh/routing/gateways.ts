@@ -149,7 +149,10 @@ export const virtualHostOf = oncePerScope((scope, group: RouteGroup, host: strin
   }
   // Such a server redirects its own hosts too, as they are written. `buildGatewayHTTPRouteConfig`.
   const redirecting = group.servers.filter(({ httpsRedirect }) => httpsRedirect)
-  for (const written of redirecting.flatMap(({ hosts }) => hosts)) names.add(written.toLowerCase())
+  for (const { hosts } of redirecting) {
+    scope.snapshot.charge(hosts.length / HOSTS_A_STEP)
+    for (const written of hosts) names.add(written.toLowerCase())
+  }
   for (const name of bySpecificity([...names].filter((each) => hostCovers(each, host)))) {
     const table = gatewayTable(scope, group, name)
     const redirects = redirecting.some((server) => isRedirected(scope, server, named, name))

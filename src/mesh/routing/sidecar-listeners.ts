@@ -13,6 +13,7 @@ import { bytesOwner, listensForHttp, oncePerScope, type Scope, serviceInScope, s
 import { hasRange, type MeshService, portOf, sharesListener, takesBytes } from './services.ts'
 import { allowsAnyHost, listensFor } from './sidecars.ts'
 import type { Chain, RouteTable } from './table.ts'
+import { HOSTS_A_STEP } from './virtual-services.ts'
 
 /** How many aliases are followed (8.4). */
 const MOST_ALIASES = 8
@@ -161,8 +162,14 @@ function* namesFor(scope: Scope, host: string, port: number): Iterable<string> {
   if (full !== host.toLowerCase() && serviceOnPort(scope, full, port) !== null) yield full
   const wildcards = new Set<string>()
   for (const key of wildcardsOver(host)) {
-    for (const vs of snapshot.lookup('virtualServiceByHost', key)) for (const own of vs.hosts) wildcards.add(own.toLowerCase())
-    for (const entry of snapshot.lookup('serviceEntryByHost', key)) for (const own of entry.hosts) wildcards.add(own)
+    for (const { hosts } of snapshot.lookup('virtualServiceByHost', key)) {
+      snapshot.charge(hosts.length / HOSTS_A_STEP)
+      for (const own of hosts) wildcards.add(own.toLowerCase())
+    }
+    for (const { hosts } of snapshot.lookup('serviceEntryByHost', key)) {
+      snapshot.charge(hosts.length / HOSTS_A_STEP)
+      for (const own of hosts) wildcards.add(own)
+    }
   }
   yield* bySpecificity([...wildcards].filter((name) => isWildcard(name) && hostCovers(name, host)))
 }
