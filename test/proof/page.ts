@@ -129,7 +129,7 @@ function versionSection(versions: ProofRecord['versions']): string[] {
   const seconds = (hold: Hold | undefined) => (hold === undefined ? '' : `${(hold.ms / 1000).toFixed(1)} s`)
   return [
     '## Versions of istiod',
-    'What hitless asks istiod is no interface that istiod promises to keep, so the same steps can be played with any: with the one of the mesh here, and with those that `HITLESS_ISTIODS` names (`1.30.3=/path/to/pilot-discovery`; releases are images, and not in Go’s module proxy): ' +
+    'What hitless asks istiod is no interface that istiod promises to keep, so the same steps can be played with any: with the one of the mesh here, with what stood in Istio’s repository ten days after 1.30 and 1.29 were branched off, and with those that `HITLESS_ISTIODS` names (`1.30.3=/path/to/pilot-discovery`; releases are images, and not in Go’s module proxy): ' +
       'releases back to back; `hitless routes --against-istiod`; a proxy stopped with SIGSTOP, which is named in the warning with which the write is admitted at its deadline; proxies that reject a change, which are named with their own words; istiod killed during a hold, which the fixed time ends.',
     table(
       ['istiod', 'releases', 'failed requests', 'a write is held (median)', 'routes', 'proxy stopped', 'proxies reject', 'istiod killed'],

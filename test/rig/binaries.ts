@@ -24,8 +24,12 @@ const BUILDABLE = {
     minutes: 5
   },
   flagger: { module: 'flagger', package: 'github.com/fluxcd/flagger/cmd/flagger', minutes: 3 },
-  istiod: { module: 'istiod', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 5 }
+  istiod: { module: 'istiod', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 5 },
+  'istiod-2026-04': { module: 'istiod-2026-04', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 8 },
+  'istiod-2026-01': { module: 'istiod-2026-01', package: 'istio.io/istio/pilot/cmd/pilot-discovery', minutes: 8 }
 } as const
+/** The one of the mesh, and what stood in Istio's repository ten days after 1.30 and 1.29 were branched off: Go's module proxy has no releases. */
+const ISTIODS = ['istiod', 'istiod-2026-04', 'istiod-2026-01'] as const
 // Without it kubectl cannot parse the server's version, "v0.0.0-master+$Format:%H$".
 const LDFLAGS = '-s -w -X k8s.io/component-base/version.gitVersion=v1.36.3'
 
@@ -92,21 +96,30 @@ export async function installMesh(source: BinarySource = sourceFromEnvironment()
 }
 
 /**
- * The paths of the istiods of these names, or of all: the one of the mesh, `istiod`, and those that `HITLESS_ISTIODS` names, such as
- * `1.30.3=/path/to/pilot-discovery,1.29.6=...`: releases are images, and not in Go's module proxy.
+ * The paths of the istiods of these names, or of all: those that are built here, and those that `HITLESS_ISTIODS` names, such as
+ * `1.30.3=/path/to/pilot-discovery,1.29.6=...`, for releases are images.
  */
 export async function installIstiods(
   names: readonly string[],
   source: BinarySource = sourceFromEnvironment()
 ): Promise<Map<string, string>> {
-  const given = (process.env['HITLESS_ISTIODS'] || '').split(',').flatMap((each) => {
-    const [, name, path] = /^([^=]+)=(.+)$/.exec(each) ?? []
-    return name === undefined || path === undefined ? [] : [[name, path] as const]
-  })
-  const known = new Map([['istiod', await built(source, 'istiod')], ...given])
-  const unknown = names.find((name) => !known.has(name))
-  if (unknown !== undefined) throw new Error(`there is no istiod ${unknown}: there are ${[...known.keys()].join(', ')}`)
-  return new Map([...known].filter(([name]) => names.length === 0 || names.includes(name)))
+  const given = new Map(
+    (process.env['HITLESS_ISTIODS'] || '').split(',').flatMap((each) => {
+      const [, name, path] = /^([^=]+)=(.+)$/.exec(each) ?? []
+      return name === undefined || path === undefined ? [] : [[name, path] as const]
+    })
+  )
+  const known = [...ISTIODS, ...given.keys()]
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new Error(`there is no istiod ${unknown}: there are ${known.join(', ')}`)
+  const chosen = new Map<string, string>()
+  for (const name of ISTIODS) if (isChosen(name)) chosen.set(name, await built(source, name))
+  for (const [name, path] of given) if (isChosen(name)) chosen.set(name, path)
+  return chosen
+
+  function isChosen(name: string): boolean {
+    return names.length === 0 || names.includes(name)
+  }
 }
 
 /** The path of Chromium, in the cache or put into it as npm has it: the libraries and fonts that it needs lie beside it. */
