@@ -115,7 +115,12 @@ export class RecentChanges {
 
 /** Where the server has not said which states they are, nobody knows. */
 function isSame(one: RecentChange, other: RecentChange): boolean {
-  const version = ({ before, after }: RecentChange) => after?.resourceVersion ?? before?.resourceVersion ?? ''
   const isGone = (one.after === null) === (other.after === null)
-  return refKey(one.ref) === refKey(other.ref) && version(one) !== '' && version(one) === version(other) && isGone
+  return refKey(one.ref) === refKey(other.ref) && versionOf(one) !== '' && versionOf(one) === versionOf(other) && isGone
+}
+
+/** A write that is yet to be stored has the version of what it replaces, which tells nothing. */
+function versionOf({ before, after }: RecentChange): string {
+  const [old, fresh] = [before?.resourceVersion ?? '', after?.resourceVersion ?? '']
+  return after === null ? old : fresh === old ? '' : fresh
 }

@@ -203,6 +203,20 @@ t.test('nor a grant before the route that needed it', async (t) => {
   t.same(holds, [SETTLE_MS])
 })
 
+t.test('a write that this replica admitted is no change that the watch told before', async (t) => {
+  const { recent, remove, pass, holds } = rig()
+  const route = (resourceVersion: string, ...http: Parameters<typeof virtualService>[0]) => ({
+    ...parsed(virtualService(http)),
+    resourceVersion
+  })
+  const stored = route('8', rule([to('v1')]))
+  recent.note(route('7', rule([to('v1', 50), to('v2', 50)])), stored)
+  pass(2 * SETTLE_MS)
+  recent.note(stored, route('8', rule([to('v2')])))
+  await remove(deployment('v1'), 'system:serviceaccount:kube-system:generic-garbage-collector')
+  t.same(holds, [SETTLE_MS])
+})
+
 t.test('what this replica admitted counts before the watch has told', async (t) => {
   const { apply, remove, lag, holds } = rig()
   lag()
