@@ -24,6 +24,7 @@ import { ownersAskedFor } from './consequence.ts'
 import type { Judged } from './decide.ts'
 import type { Decision } from './decision.ts'
 import { type Judgement, MOST_WORK } from './judgement.ts'
+import { meshSigns } from './limits.ts'
 import { type Carried, carriedBy, changesReach, hostsRemoved, isRouteObject, narrowsEntrance, newlyCarried } from './reliance.ts'
 import { isStandIn } from './stand-ins.ts'
 
@@ -77,6 +78,8 @@ function ofDenial({ asked, change, before, after }: Judgement, { findings }: Dec
       namespace,
       ...ownersAskedFor(asked),
       ...parentsOf(change, before),
+      // Outside the mesh it would be no denial.
+      ...(change.ref.kind === 'Service' ? [...meshSigns(before, change.ref), ...meshSigns(after, change.ref)] : []),
       ...answering,
       ...findings.flatMap(({ severity, restsOn = [] }) => (severity === 'deny' ? restsOn : [])),
       ...denied.flatMap((gap) => readsOf(gap, before))

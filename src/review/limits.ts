@@ -62,11 +62,23 @@ function isLeftToKnative(snapshot: Snapshot, host: string): boolean {
 }
 
 /** The namespace is labelled for injection or ambient mode, its Pods carry a sidecar, or somebody wrote routes or rules there. */
-export function isInMesh(snapshot: Snapshot, { namespace, name }: Pick<ObjectRef, 'namespace' | 'name'>): boolean {
-  if (takesPartBy(snapshot.find('Namespace', '', namespace)?.labels ?? {})) return true
+export function isInMesh(snapshot: Snapshot, service: Pick<ObjectRef, 'namespace' | 'name'>): boolean {
+  if (takesPartBy(snapshot.find('Namespace', '', service.namespace)?.labels ?? {})) return true
+  for (const _ of meshSigns(snapshot, service)) return true
+  return false
+}
+
+/** One object of each sort, beside the namespace, by which a Service counts as one of the mesh. */
+export function* meshSigns(snapshot: Snapshot, { namespace, name }: Pick<ObjectRef, 'namespace' | 'name'>): Iterable<ObjectRef> {
   const service = snapshot.find('Service', namespace, name)
-  if (service === undefined) return false
+  if (service === undefined) return
   const { host, selector } = service
-  if (snapshot.has('destinationRuleByHost', host) || snapshot.has('routeObjectByNamespace', namespace)) return true
-  return selector !== null && podsSelected(snapshot, namespace, selector).some(({ hasSidecar }) => hasSidecar === true)
+  for (const found of [snapshot.lookup('destinationRuleByHost', host), snapshot.lookup('routeObjectByNamespace', namespace)]) {
+    for (const object of found) {
+      yield object
+      break
+    }
+  }
+  const pod = selector === null ? undefined : podsSelected(snapshot, namespace, selector).find(({ hasSidecar }) => hasSidecar === true)
+  if (pod !== undefined) yield pod
 }
