@@ -4,6 +4,7 @@ import type { Gap } from '../mesh/gaps/gaps.ts'
 import { answers } from '../mesh/gaps/gaps.ts'
 import { serviceOfHost } from '../mesh/names/hosts.ts'
 import { own } from '../mesh/names/own.ts'
+import { sourcesOf } from '../mesh/routing/tables.ts'
 import { takesPartBy } from '../mesh/snapshot/injection.ts'
 import { podsSelected, type Snapshot } from '../mesh/snapshot/snapshot.ts'
 import type { Excuse } from '../rules/rule.ts'
@@ -73,11 +74,13 @@ export function* meshSigns(snapshot: Snapshot, { namespace, name }: Pick<ObjectR
   const service = snapshot.find('Service', namespace, name)
   if (service === undefined) return
   const { host, selector } = service
-  for (const found of [snapshot.lookup('destinationRuleByHost', host), snapshot.lookup('routeObjectByNamespace', namespace)]) {
-    for (const object of found) {
-      yield object
-      break
-    }
+  for (const rule of snapshot.lookup('destinationRuleByHost', host)) {
+    yield rule
+    break
+  }
+  for (const route of snapshot.lookup('routeObjectByNamespace', namespace)) {
+    yield* sourcesOf(route)
+    break
   }
   const pod = selector === null ? undefined : podsSelected(snapshot, namespace, selector).find(({ hasSidecar }) => hasSidecar === true)
   if (pod !== undefined) yield pod
